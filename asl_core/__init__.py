@@ -1,0 +1,77 @@
+"""asl: a plugin-based trainer for sign-language recognition.
+
+This module is the public interface; everything a plugin or a script needs is a name here. Names are imported
+when first used, so that a plugin's catalogue (``Component``, ``hookimpl``, ``option``) never imports torch.
+
+    import asl_core as asl
+    result = asl.run(asl.configure({"dataset": "wlasl", "dataset.root": "features/", "encoder": "gru"}))
+    print(result.last["top1"])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asl_core.component import Component as Component
+    from asl_core.contracts import Augment as Augment
+    from asl_core.contracts import CheckpointLoader as CheckpointLoader
+    from asl_core.contracts import Dataset as Dataset
+    from asl_core.contracts import Encoder as Encoder
+    from asl_core.contracts import EpochReport as EpochReport
+    from asl_core.contracts import Foreign as Foreign
+    from asl_core.contracts import Head as Head
+    from asl_core.contracts import HeadOutput as HeadOutput
+    from asl_core.contracts import Loss as Loss
+    from asl_core.contracts import LossResult as LossResult
+    from asl_core.contracts import Observer as Observer
+    from asl_core.contracts import Sample as Sample
+    from asl_core.contracts import Transform as Transform
+    from asl_core.data import Batch as Batch
+    from asl_core.data import Clip as Clip
+    from asl_core.data import ClipStore as ClipStore
+    from asl_core.data import Finding as Finding
+    from asl_core.data import Vocabulary as Vocabulary
+    from asl_core.data import frame_mask as frame_mask
+    from asl_core.errors import AslError as AslError
+    from asl_core.errors import CheckpointError as CheckpointError
+    from asl_core.errors import ConfigError as ConfigError
+    from asl_core.errors import DataError as DataError
+    from asl_core.errors import RunError as RunError
+    from asl_core.hookspecs import hookimpl as hookimpl
+    from asl_core.options import NoOptions as NoOptions
+    from asl_core.options import option as option
+    from asl_core.random import ClipRandom as ClipRandom
+    from asl_core.random import mix_seed as mix_seed
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "component": ["Component"],
+    "contracts": [
+        "Augment", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head", "HeadOutput", "Loss",
+        "LossResult", "Observer", "Sample", "Transform",
+    ],
+    "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "frame_mask"],
+    "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError"],
+    "hookspecs": ["hookimpl"],
+    "options": ["NoOptions", "option"],
+    "random": ["ClipRandom", "mix_seed"],
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(["__version__", *_HOME_OF])
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'asl_core' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"asl_core.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

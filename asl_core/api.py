@@ -1,0 +1,293 @@
+"""The library: configure, run, load, evaluate. The command line is a thin layer over these functions."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from asl_core import rundir as rundir_module
+from asl_core.atomic import write_text
+from asl_core.audit import Audit
+from asl_core.checkpoint import load_tensors
+from asl_core.component import Registry
+from asl_core.config import RunConfig, resolve
+from asl_core.contracts import Observer
+from asl_core.data import ClipStore, Vocabulary
+from asl_core.device import choose_device
+from asl_core.errors import CheckpointError, ConfigError, UsageError
+from asl_core.evaluate import Predictions, predict, report
+from asl_core.layers import Layer, env_layer, toml_layer, value_layer
+from asl_core.model import Recognizer, build_model, check_labels
+from asl_core.objectives import build_objectives
+from asl_core.options import option_specs
+from asl_core.plugins import discover
+from asl_core.random import mix_seed
+from asl_core.rundir import RunDir, predictions_csv
+from asl_core.splits import load_audit, load_data, load_split
+from asl_core.train import Trainer, fingerprints, train
+
+__all__ = ["LoadedRun", "RunResult", "audit", "configure", "evaluate", "load", "resume", "run"]
+
+
+def configure(
+    values: Mapping[str, Any] | None = None,
+    *,
+    file: str | os.PathLike[str] | None = None,
+    flags: Layer | None = None,
+    registry: Registry | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> RunConfig:
+    """A checked configuration: defaults < ``asl.toml`` < ``file`` < environment < ``flags`` < ``values``.
+
+    Args:
+        values: dotted keys to values, ``{"encoder": "gru", "encoder.hidden-size": 256}``.
+        file: a TOML file of settings, such as a run's ``config.toml``.
+        flags: a layer from the command line.
+        registry: components (default: those of the installed plugins).
+        environ: environment (default: the process's).
+
+    Raises:
+        ConfigError: with every fault found.
+    """
+    registry = discover().registry if registry is None else registry
+    environ = os.environ if environ is None else environ
+    layers: list[Layer] = []
+    if Path("asl.toml").is_file():
+        layers.append(toml_layer(Path("asl.toml")))
+    if file is not None:
+        layers.append(toml_layer(Path(file)))
+    layers.append(env_layer(environ))
+    layers.append(flags or {})
+    layers.append(value_layer(values or {}, "script"))
+    chosen = next((layer["dataset.name"].value for layer in reversed(layers) if "dataset.name" in layer), None)
+    if isinstance(chosen, str):
+        named = _variables(registry, chosen)
+        layers.insert(-2, {k: s for k, s in env_layer(environ, named).items() if k in named.values()})
+    return resolve(layers, registry)
+
+
+def _variables(registry: Registry, dataset: str) -> dict[str, str]:
+    """Environment variables that the chosen data set's options name."""
+    try:
+        offer = registry.find("dataset", dataset)
+    except ConfigError:
+        return {}  # told by resolve, with its origin
+    return {s.rule.env: f"dataset.{s.key}" for s in option_specs(offer.component.options) if s.rule.env}
+
+
+@attrs.frozen(eq=False)
+class RunResult:
+    """What a run came to."""
+
+    path: Path
+    last: Mapping[str, float]  #: val metrics after the last epoch
+    best: Mapping[str, float]  #: val metrics of the best epoch
+    best_epoch: int
+    report: Mapping[str, Any]  #: of the last weights on val, see :func:`asl_core.evaluate.report`
+
+
+def run(config: RunConfig, observers: Sequence[Observer] = ()) -> RunResult:
+    """Train as configured in a new run directory.
+
+    Nothing is written before the data, the model and the labels have been checked.
+
+    Raises:
+        UsageError: the configuration, the data or the run directory cannot be used.
+        RunError: something failed while running.
+    """
+    return _execute(config, observers, None)
+
+
+def resume(path: str | os.PathLike[str], observers: Sequence[Observer] = ()) -> RunResult:
+    """Go on with a run that was cut off; it ends with the same bits as one left alone.
+
+    Raises:
+        UsageError: there is no run at ``path``, or another process is writing it.
+    """
+    run_dir = RunDir.open(Path(path))
+    return _execute(configure(file=run_dir.config, environ={}), observers, run_dir)
+
+
+def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir | None) -> RunResult:
+    """Check everything, then train; with ``existing``, from where it stopped."""
+    device = choose_device(config.run.device)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    data = load_data(config)
+    torch.manual_seed(mix_seed(config.run.seed, "weights"))
+    model = build_model(config, data.train.width, len(data.vocabulary))
+    objectives = build_objectives(config)
+    check_labels(model, objectives, data.train)
+    for objective in objectives:
+        objective.loss.prepare(data.train)
+    if config.train.standardise:
+        model.standardiser.fit(data.train.features)
+    observers = [*observers, *(choice.build() for choice in config.observers)]
+    trainer = Trainer.new(config, data, model, objectives, device)
+
+    stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
+    run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
+    run_dir.lock()
+    try:
+        if existing is None:
+            _write_start(run_dir, config, data.audit, trainer)
+        elif run_dir.last.is_file():
+            trainer.restore(run_dir)
+        summary = _summary(run_dir, config, trainer)
+        for observer in observers:
+            observer.on_start(config, summary)
+        started = time.perf_counter()
+        progress = train(trainer, run_dir, observers)
+        outcome = _finish(run_dir, trainer, time.perf_counter() - started)
+        last = progress.history[-1]["val"] or progress.history[-1]["train"]
+        best = progress.history[progress.best_epoch - 1]
+        for observer in observers:
+            observer.on_end(outcome)
+        return RunResult(run_dir.path, last, best["val"] or best["train"], progress.best_epoch, outcome["report"])
+    finally:
+        run_dir.release()
+
+
+def _summary(run_dir: RunDir, config: RunConfig, trainer: Trainer) -> dict[str, Any]:
+    """What the screen before training says."""
+    return {
+        "run": str(run_dir.path),
+        "audit": trainer.data.audit,
+        "classes": len(trainer.data.vocabulary),
+        "parameters": trainer.model.parameter_count(),
+        "encoder_parameters": sum(p.numel() for p in trainer.model.encoder.parameters()),
+        "device": str(trainer.device),
+        "threads": torch.get_num_threads(),
+        "precision": str(trainer.precision.dtype or "fp32").removeprefix("torch."),
+        "done": trainer.progress.epoch,
+        "notes": config.notes,
+    }
+
+
+def _write_start(run_dir: RunDir, config: RunConfig, audit: Audit, trainer: Trainer) -> None:
+    write_text(run_dir.config, config.to_toml())
+    run_dir.write_json(run_dir.audit, audit.to_json())
+    run_dir.write_json(run_dir.environment, rundir_module.environment(fingerprints(trainer.data), trainer.device))
+    run_dir.note(*(f"{f.level}: {f.message}" for f in audit.findings), *config.notes)
+
+
+def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]:
+    """Evaluate the last weights on val in full and write what is left to write."""
+    progress, val = trainer.progress, trainer.data.val
+    full: dict[str, Any] = {}
+    if val is not None:
+        size = trainer.config.train.eval_batch_size
+        found = predict(trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device)
+        full = report(found, val)
+        write_text(run_dir.path / "predictions-val.csv", predictions_csv(found, val))
+    best = progress.history[progress.best_epoch - 1]
+    outcome = {
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "best": best["val"] or best["train"],
+        "report": full,
+    }
+    run_dir.write_json(run_dir.summary, outcome)
+    run_dir.note_timing({"seconds_training": round(seconds, 3)})
+    return outcome | {"run": str(run_dir.path), "last": progress.history[-1]}
+
+
+@attrs.frozen(eq=False)
+class LoadedRun:
+    """A trained model with all it needs to be used."""
+
+    path: Path
+    config: RunConfig
+    model: Recognizer
+    vocabulary: Vocabulary
+    width: int
+    epoch: int
+
+    def predict(self, store: ClipStore, batch_size: int = 64) -> Predictions:
+        """Scores of every clip of a store; see :func:`asl_core.evaluate.predict`."""
+        return predict(self.model, store, batch_size, device=next(self.model.parameters()).device)
+
+
+def load(
+    path: str | os.PathLike[str], *, weights: str = "final", device: str = "cpu", registry: Registry | None = None
+) -> LoadedRun:
+    """A trained model from a run directory or one of its .safetensors files.
+
+    Args:
+        path: run directory, or file.
+        weights: which of a directory's: ``final`` (last epoch) or ``best``.
+        device: where to put it.
+        registry: components (default: those of the installed plugins).
+
+    Raises:
+        CheckpointError: damaged, or of other components than are installed.
+    """
+    path = Path(path)
+    if path.is_dir():
+        file = path / f"{weights}.safetensors"
+        if not file.is_file():
+            there = ", ".join(sorted(p.name for p in path.glob("*.safetensors"))) or "none"
+            raise UsageError(
+                f"{path} has no {file.name} (checkpoints there: {there}); a run that was cut off has its final weights "
+                f"after `asl run --resume {path}`, and --weights best where an epoch is done."
+            )
+        path = file
+    saved = load_tensors(path)
+    try:
+        values, glosses, width = saved.meta["config"], saved.meta["vocabulary"], saved.meta["width"]
+        vocabulary = Vocabulary(tuple(glosses))
+        config = resolve([value_layer(values, str(path))], registry or discover().registry)
+        model = build_model(config, width, len(vocabulary))
+        model.load_state_dict(saved.tensors)
+    except (KeyError, TypeError, AttributeError, RuntimeError) as fault:
+        raise CheckpointError(f"{path} does not hold what a run saves ({type(fault).__name__}: {fault}).") from fault
+    model.to(choose_device(device)).eval()
+    return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0))
+
+
+def evaluate(
+    path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
+    values: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], Predictions, ClipStore]:  # fmt: skip
+    """Evaluate a run on a split of its data set.
+
+    ``test`` is never looked at by training; an evaluation on it is noted in the run's log.
+
+    Args:
+        path: run directory or checkpoint file.
+        split: ``val``, ``test`` or ``train``.
+        weights: ``final`` or ``best``.
+        device: where to compute.
+        values: settings of the data set to change, ``{"dataset.root": "elsewhere"}``.
+
+    Returns:
+        The report of :func:`asl_core.evaluate.report`, the predictions, and the clips.
+    """
+    loaded = load(path, weights=weights, device=device)
+    config = loaded.config
+    if values:
+        config = resolve([value_layer(config.values(), str(path)), value_layer(values, "script")], discover().registry)
+    store = load_split(config, split, loaded.vocabulary)
+    if store.width != loaded.width:
+        raise UsageError(
+            f"the clips of {split} have {store.width} numbers a frame, and {path} was trained on {loaded.width}; "
+            f"name the files it was trained on."
+        )
+    found = loaded.predict(store, config.train.eval_batch_size)
+    full = report(found, store)
+    directory = Path(path) if Path(path).is_dir() else Path(path).parent
+    if split == "test" and (directory / "config.toml").is_file():
+        RunDir(directory).note(f"evaluated on test ({weights}): {json.dumps(full['metrics'], sort_keys=True)}")
+    return full, found, store
+
+
+def audit(config: RunConfig) -> Audit:
+    """The audit alone: what a run on this configuration would find in its data."""
+    return load_audit(config)[1]

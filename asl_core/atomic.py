@@ -1,0 +1,38 @@
+"""Writing files so that a kill or a full disk leaves the previous one whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from asl_core.errors import RunError
+
+__all__ = ["write_bytes", "write_text"]
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write to a temporary name beside ``path``, flush to the disk, rename over it.
+
+    Raises:
+        RunError: it cannot be written (disk full, folder read-only, …); what stood at ``path`` is untouched.
+    """
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as fault:
+        with contextlib.suppress(OSError):  # the error that matters is the first
+            temporary.unlink()
+        raise RunError(
+            f"{path} cannot be written ({fault.strerror or fault}); the file that was there is untouched. Make room "
+            f"or choose another folder with --out, then go on with --resume."
+        ) from fault
+
+
+def write_text(path: Path, content: str) -> None:
+    """:func:`write_bytes` in UTF-8 with Unix line ends on every system."""
+    write_bytes(path, content.encode("utf-8"))

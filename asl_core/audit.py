@@ -1,0 +1,197 @@
+"""The audit: what is in the data, and what is wrong with it, before an hour is spent on training."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from asl_core.data import Clip, Finding
+from asl_core.errors import DataError
+
+__all__ = ["Audit", "SplitSummary", "audit_clips"]
+
+
+@attrs.frozen
+class SplitSummary:
+    """Figures of one split."""
+
+    clips: int
+    glosses: int
+    frames: tuple[int, float, int]  #: shortest, median, longest clip
+    width: int
+    empty_share: float  #: share of frames in which every number is 0, or every number is -1
+    signers: int
+    fingerprint: str  #: of ids, glosses and frames; equal for equal data
+
+
+@attrs.frozen
+class Audit:
+    """Figures of every split, and findings from the worst down."""
+
+    splits: Mapping[str, SplitSummary]
+    findings: tuple[Finding, ...]
+
+    def of_level(self, level: str) -> list[Finding]:
+        """The findings of one level: ``error``, ``warning`` or ``note``."""
+        return [f for f in self.findings if f.level == level]
+
+    def require_sound(self) -> None:
+        """Stop here if the data must not be trained on.
+
+        Raises:
+            DataError: with every finding of level ``error``.
+        """
+        if errors := self.of_level("error"):
+            raise DataError("the data cannot be used:\n" + "\n".join(f"  - {f.message}" for f in errors))
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``audit.json``."""
+        return attrs.asdict(self)
+
+
+def audit_clips(splits: Mapping[str, Sequence[Clip]], own: Sequence[Finding] = ()) -> Audit:
+    """Look at every clip of every split once.
+
+    Args:
+        splits: name -> clips.
+        own: what the data set noticed by itself.
+    """
+    findings = list(own)
+    digests = {name: [_digest(c) for c in clips] for name, clips in splits.items()}
+    for name, clips in splits.items():
+        findings += _within(name, clips, digests[name])
+    findings += _constant(splits.get("train", ()))
+    for name in splits:
+        if name != "train" and "train" in splits:
+            findings += _across(splits, digests, name)
+    order = {"error": 0, "warning": 1, "note": 2}
+    summaries = {name: _summary(clips, digests[name]) for name, clips in splits.items() if clips}
+    return Audit(summaries, tuple(sorted(findings, key=lambda f: order[f.level])))
+
+
+def _digest(clip: Clip) -> bytes:
+    frames = np.ascontiguousarray(clip.features, dtype=np.float32)
+    return hashlib.blake2b(frames.tobytes() + str(frames.shape).encode(), digest_size=16).digest()
+
+
+def _summary(clips: Sequence[Clip], digests: Sequence[bytes]) -> SplitSummary:
+    lengths = [len(c.features) for c in clips]
+    empty = sum(int(((c.features == 0).all(1) | (c.features == -1).all(1)).sum()) for c in clips)
+    whole = hashlib.blake2b(digest_size=16)
+    for clip, digest in zip(clips, digests, strict=True):
+        whole.update("\0".join((clip.id, *clip.glosses)).encode() + digest)
+    return SplitSummary(
+        clips=len(clips),
+        glosses=len({g for c in clips for g in c.glosses}),
+        frames=(min(lengths), float(statistics.median(lengths)), max(lengths)),
+        width=clips[0].features.shape[1],
+        empty_share=empty / max(1, sum(lengths)),
+        signers=len({c.signer for c in clips if c.signer is not None}),
+        fingerprint=whole.hexdigest(),
+    )
+
+
+def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list[Finding]:
+    """Faults of one split by itself."""
+    findings = []
+    if not clips:
+        return [Finding("error", "empty-split", f"split {split} holds no clip; expected at least one.")]
+    twice = [i for i, n in Counter(c.id for c in clips).items() if n > 1]
+    if twice:
+        message = f"{len(twice)} clip ids occur more than once in {split} ({_list(twice)}); expected each once."
+        findings.append(Finding("error", "duplicate-ids", message, {"split": split, "ids": twice}))
+    bad = [c.id for c in clips if c.features.ndim != 2 or not len(c.features)]
+    if bad:
+        message = f"{len(bad)} clips of {split} have no frames ({_list(bad)}); leave them out of the files."
+        return [*findings, Finding("error", "no-frames", message, {"split": split, "ids": bad})]
+    bad = [c.id for c in clips if not np.isfinite(c.features).all()]
+    if bad:
+        message = f"{len(bad)} clips of {split} hold NaN or infinite numbers ({_list(bad)}); extract them again."
+        findings.append(Finding("error", "non-finite", message, {"split": split, "ids": bad}))
+    widths = Counter(c.features.shape[1] for c in clips)
+    if len(widths) > 1:
+        usual = widths.most_common(1)[0][0]
+        odd = [c.id for c in clips if c.features.shape[1] != usual]
+        message = f"clips of {split} differ in width: {dict(widths)} numbers a frame ({_list(odd)} are the odd ones)."
+        findings.append(Finding("error", "widths", message, {"split": split, "ids": odd}))
+    same = defaultdict(list)
+    for clip, digest in zip(clips, digests, strict=True):
+        same[digest].append(clip)
+    groups = [g for g in same.values() if len(g) > 1]
+    if groups:
+        pairs = ["/".join(c.id for c in g) for g in groups]
+        differing = ["/".join(c.id for c in g) for g in groups if len({c.glosses for c in g}) > 1]
+        more = f"; {len(differing)} of them under different glosses ({_list(differing)})" if differing else ""
+        message = f"{len(groups)} groups of clips of {split} are identical ({_list(pairs)}){more}."
+        data = {"split": split, "groups": pairs, "different_glosses": differing}
+        findings.append(Finding("warning", "identical-clips", message, data))
+    return findings
+
+
+def _constant(clips: Sequence[Clip]) -> list[Finding]:
+    if not clips or len({c.features.shape[1] for c in clips}) > 1:
+        return []
+    low = np.min([c.features.min(0) for c in clips if len(c.features)], axis=0)
+    high = np.max([c.features.max(0) for c in clips if len(c.features)], axis=0)
+    dims = np.flatnonzero(low == high).tolist()
+    if not dims:
+        return []
+    message = (
+        f"{len(dims)} of {len(low)} feature dimensions never change in train ({_spans(dims)}); they carry nothing, "
+        f"and standardisation leaves their scale alone."
+    )
+    return [Finding("warning", "constant-dimensions", message, {"dimensions": dims})]
+
+
+def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence[bytes]], name: str) -> list[Finding]:
+    """Faults between train and another split."""
+    findings = []
+    train, other = splits["train"], splits[name]
+    origin = {d: c.id for c, d in zip(train, digests["train"], strict=True)}
+    leaks = [(c.id, origin[d]) for c, d in zip(other, digests[name], strict=True) if d in origin]
+    if leaks:
+        pairs = [f"{a} = {b}" for a, b in leaks]
+        message = (
+            f"{len(leaks)} clips of {name} are identical to a train clip ({_list(pairs)}): they flatter the model."
+        )
+        findings.append(Finding("warning", "leak", message, {"split": name, "pairs": leaks}))
+    known = {g for c in train for g in c.glosses}
+    unknown = [c.id for c in other if not set(c.glosses) <= known]
+    if unknown and known:
+        glosses = sorted({g for c in other for g in c.glosses} - known)
+        message = (
+            f"{len(unknown)} clips of {name} have a gloss that train lacks ({_list(glosses)}): they count as wrong, "
+            f"and the figure without them is given too."
+        )
+        findings.append(Finding("warning", "unknown-glosses", message, {"split": name, "ids": unknown}))
+    absent = sorted(known - {g for c in other for g in c.glosses})
+    if absent and other:
+        message = f"{len(absent)} of {len(known)} glosses have no clip in {name}; per-class averages leave them out."
+        findings.append(Finding("note", "absent-glosses", message, {"split": name, "glosses": absent}))
+    signers = {c.signer for c in other if c.signer is not None}
+    both = signers & {c.signer for c in train}
+    if both:
+        message = f"{len(both)} of {len(signers)} signers of {name} are also in train: it measures known signers."
+        findings.append(Finding("note", "shared-signers", message, {"split": name, "signers": sorted(map(str, both))}))
+    return findings
+
+
+def _list(items: Sequence[str], most: int = 5) -> str:
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    """``[3, 30, 31, 32]`` as "3, 30-32"."""
+    spans: list[list[int]] = []
+    for n in numbers:
+        if spans and n == spans[-1][1] + 1:
+            spans[-1][1] = n
+        else:
+            spans.append([n, n])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)

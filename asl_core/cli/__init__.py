@@ -1,0 +1,129 @@
+"""The command line: one file a verb, each a thin function over a library call.
+
+This module imports click and nothing else of weight, so that ``asl --help`` is quick and works however broken
+an installed plugin is. Verbs are imported when called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+import asl_core
+from asl_core.errors import AslError
+
+__all__ = ["cli", "main"]
+
+#: verb -> (module, one line of help)
+VERBS = {
+    "run": ("asl_core.cli.run", "Train a recogniser, or go on with a run."),
+    "eval": ("asl_core.cli.evaluate", "Evaluate a run on a split of its data set."),
+    "predict": ("asl_core.cli.predict", "Name the signs of the clips in a file."),
+    "data": ("asl_core.cli.data", "Audit a data set without training."),
+    "ls": ("asl_core.cli.catalogue", "List the components there are."),
+    "show": ("asl_core.cli.catalogue", "Show a component and its options."),
+    "plugins": ("asl_core.cli.catalogue", "List the plugins, working and broken."),
+    "check": ("asl_core.cli.check", "Check a configuration file without running it."),
+}
+COMMANDS = "asl.commands"  #: entry points by which a plugin adds a verb of its own
+
+
+class _Verbs(click.Group):
+    """Verbs known by name; a plugin's, from the metadata of its distribution, without importing it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*VERBS, *sorted(set(_foreign()) - set(VERBS))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in VERBS:
+            module = importlib.import_module(VERBS[name][0])
+            command: click.Command = getattr(module, {"eval": "evaluate"}.get(name, name))
+            return command
+        entry = _foreign().get(name)
+        if entry is None:
+            return None
+        try:
+            loaded = entry.load()
+        except Exception as fault:
+            raise AslError(
+                f"verb {name!r} of {entry.dist.name if entry.dist else 'an unknown package'} cannot be loaded "
+                f"({type(fault).__name__}: {fault}). Fix or uninstall that package; the other verbs work."
+            ) from fault
+        if not isinstance(loaded, click.Command):
+            raise AslError(f"verb {name!r} is a {type(loaded).__name__}; expected a click.Command at {entry.value!r}.")
+        return loaded
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        foreign = _foreign()
+        rows = [(name, VERBS[name][1]) for name in VERBS]
+        rows += [
+            (n, f"(from {foreign[n].dist.name})" if foreign[n].dist else "")  # type: ignore[union-attr]
+            for n in sorted(set(foreign) - set(VERBS))
+        ]
+        with formatter.section("Verbs"):
+            formatter.write_dl(rows)
+
+
+def _foreign() -> dict[str, importlib.metadata.EntryPoint]:
+    return {e.name: e for e in importlib.metadata.entry_points(group=COMMANDS)}
+
+
+_HELP = """Train recognisers of signs from landmark features.
+
+\b
+asl run                                            train on made-up signs, to see that it works
+asl run --dataset wlasl --dataset.root features/   train on your own pickles
+asl run --encoder transformer --help               the options of what is chosen
+
+--debug, anywhere, shows the traceback of an error.
+"""
+
+
+@click.command(
+    cls=_Verbs,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(asl_core.__version__, prog_name="asl")
+def cli() -> None:
+    """The group of all verbs."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed while running, 2 wrong usage, 130 interrupted."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in args or os.environ.get("ASL_DEBUG", "") not in ("", "0")
+    args = [a for a in args if a != "--debug"]
+    try:
+        code = cli.main(args, prog_name="asl", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted. Finished epochs are kept; `asl run --resume RUN` goes on.")
+        code = 130
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as fault:
+        fault.show()
+        code = fault.exit_code
+    except AslError as fault:
+        if debug:
+            raise
+        _say(f"error: {fault}")
+        code = fault.exit_code
+    except BrokenPipeError:  # `asl ls | head` closes our output; there is nobody left to tell
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - flushed at exit
+        code = 0
+    except Exception as fault:
+        if debug:
+            raise
+        _say(f"error: {type(fault).__name__}: {fault}. This is a fault of asl or of a plugin; --debug shows where.")
+        code = 1
+    sys.exit(code or 0)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

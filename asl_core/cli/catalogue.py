@@ -1,0 +1,125 @@
+"""``asl ls``, ``asl show``, ``asl plugins``: what there is, told from metadata and options classes alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from asl_core.component import SLOTS
+from asl_core.options import OptionSpec, option_specs
+from asl_core.plugins import discover
+
+__all__ = ["ls", "plugins", "show"]
+
+
+@click.command("ls")
+@click.argument("slot", required=False, type=click.Choice(list(SLOTS)))
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def ls(slot: str | None, as_json: bool) -> None:
+    """List the components, of one SLOT or all."""
+    report = discover()
+    offers = report.registry.slot(slot) if slot else tuple(report.registry)
+    if as_json:
+        rows = [
+            {
+                "slot": o.slot,
+                "name": report.registry.name_of(o),
+                "from": o.distribution,
+                "summary": o.component.summary,
+            }
+            for o in offers
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    _table(
+        ["slot", "name", "from", "summary"],
+        [[o.slot, report.registry.name_of(o), o.distribution, o.component.summary] for o in offers],
+    )
+    for warning in report.warnings():
+        click.echo(f"warning: {warning}", err=True)
+
+
+@click.command("show")
+@click.argument("slot", type=click.Choice(list(SLOTS)))
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def show(slot: str, name: str, as_json: bool) -> None:
+    """Show a component: every option with type, default, range and meaning."""
+    offer = discover().registry.find(slot, name)
+    component = offer.component
+    specs = option_specs(component.options)
+    if as_json:
+        value: dict[str, Any] = {
+            "slot": slot, "name": component.name, "from": offer.distribution, "summary": component.summary,
+            "factory": component.factory, "suggests": dict(component.suggests),
+            "options": [
+                {"key": s.key, "type": s.type_name, "default": None if s.required else s.default,
+                 "required": s.required, "range": s.range, "help": s.help} for s in specs
+            ],
+        }  # fmt: skip
+        click.echo(json.dumps(value, indent=2))
+        return
+    click.echo(f"{slot} {component.name} (from {offer.distribution}, {component.factory})\n{component.summary}")
+    if component.suggests:
+        pairs = ", ".join(f"{k} = {v}" for k, v in component.suggests.items())
+        click.echo(f"goes well with: {pairs}")
+    if specs:
+        click.echo()
+        _table(["option", "type", "default", "range", "meaning"], [_row(s) for s in specs])
+    else:
+        click.echo("It has no options.")
+
+
+@click.command("plugins")
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def plugins(as_json: bool) -> None:
+    """List the plugins: where each is from, what it offers, and why one is not used."""
+    report = discover(environ=_lenient())
+    if as_json:
+        import attrs
+
+        click.echo(json.dumps([attrs.asdict(r) for r in report.records], indent=2))
+        return
+    _table(
+        ["plugin", "distribution", "version", "import", "status", "components"],
+        [
+            [r.name, r.distribution, r.version, f"{1000 * r.seconds:.0f} ms", r.status,
+             ", ".join(f"{slot} {name}" for slot, name in r.components)]
+            for r in report.records
+        ],
+    )  # fmt: skip
+    for record in report.records:
+        if record.status == "blocked":
+            click.echo(f"{record.heading} is blocked: {record.reason}")
+    for warning in report.warnings():
+        click.echo(f"warning: {warning}")
+
+
+def _lenient() -> dict[str, str]:
+    """The environment without strict mode: this verb exists to show what is broken."""
+    import os
+
+    return {k: v for k, v in os.environ.items() if k != "ASL_STRICT_PLUGINS"}
+
+
+def _row(spec: OptionSpec) -> list[str]:
+    default = "required" if spec.required else "" if spec.default is None else str(spec.default)
+    return [
+        spec.key,
+        spec.type_name,
+        default,
+        spec.range,
+        spec.help + (f" [env: {spec.rule.env}]" if spec.rule.env else ""),
+    ]
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> None:
+    """Columns as wide as they need, the last one as long as it is: to be read, and cut up by other tools."""
+    cells = [columns, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns) - 1)]
+    for row in cells:
+        click.echo(
+            "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[-1]]).rstrip()
+        )

@@ -1,0 +1,25 @@
+"""``asl check``: a configuration file, without running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asl_core.plugins import discover
+
+__all__ = ["check"]
+
+
+@click.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--resolved", is_flag=True, help="print the whole configuration, each value with its origin")
+def check(file: Path, resolved: bool) -> None:
+    """Check a TOML file of settings: names, options, types and ranges, all faults at once."""
+    from asl_core.config import resolve
+    from asl_core.layers import toml_layer
+
+    config = resolve([toml_layer(file)], discover().registry)
+    for note in config.notes:
+        click.echo(f"note: {note}")
+    click.echo(config.to_toml() if resolved else f"{file} is sound; `asl run {file}` would run it.")

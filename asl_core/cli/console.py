@@ -1,0 +1,182 @@
+"""What a run says on the screen: one screen before, a line an epoch, the outcome and the next command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from asl_core.audit import Audit
+from asl_core.config import RunConfig
+from asl_core.contracts import EpochReport
+
+__all__ = ["ConsoleObserver", "JsonObserver", "QuietObserver", "audit_lines", "percent", "print_report"]
+
+
+def percent(share: float) -> str:
+    """``0.6123`` as "61.2 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def audit_lines(audit: Audit) -> list[str]:
+    """The splits and the findings, a line each."""
+    lines = [
+        f"{name:<6} {s.clips} clips, {s.glosses} glosses, {s.frames[0]}/{s.frames[1]:g}/{s.frames[2]} frames "
+        f"(min/median/max), {s.width} numbers a frame, {percent(s.empty_share)} frames empty"
+        + (f", {s.signers} signers" if s.signers else "")
+        for name, s in audit.splits.items()
+    ]
+    return lines + [f"{f.level}: {f.message}" for f in audit.findings]
+
+
+class ConsoleObserver:
+    """Plain lines, in colour where the output is a terminal."""
+
+    def __init__(self, console: Console | None = None):
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self._warned: set[str] = set()
+
+    def _line(self, text: str, style: str | None = None) -> None:
+        self.console.print(text, style=style, markup=False)
+
+    def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
+        """Data, model, device, where it is saved."""
+        for line in audit_lines(summary["audit"]):
+            self._line(line, "red" if line.startswith("error") else "yellow" if line.startswith("warning") else None)
+        heads = ", ".join(
+            f"{h.choice.name} ({' + '.join(_weighted(loss.choice.name, loss.weight) for loss in h.losses.values())})"
+            for h in config.heads.values()
+        )
+        self._line(
+            f"model  {config.encoder.name} encoder, {heads} head, {summary['parameters']:,} parameters, "
+            f"{summary['classes']} glosses; chance {percent(1 / max(1, summary['classes']))}"
+        )
+        augments = ", ".join(a.name for a in config.augments) or "none"
+        self._line(
+            f"train  {config.train.epochs} epochs, batches of {config.train.batch_size}, augmentation {augments}, "
+            f"seed {config.run.seed}, on {summary['device']} ({summary['precision']}, {summary['threads']} threads)"
+        )
+        for note in summary["notes"]:
+            self._line(f"note: {note}")
+        self._line(f"run    {summary['run']}" + (f" (from epoch {summary['done'] + 1})" if summary["done"] else ""))
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """One line."""
+        parts = [
+            f"epoch {report.epoch:>{len(str(report.epochs))}}/{report.epochs}",
+            f"loss {report.train['loss']:.3f}",
+        ]
+        losses = [k for k in report.train if k != "loss"]
+        if len({report.train[k] for k in losses}) > 1:
+            parts.append("(" + ", ".join(f"{k} {report.train[k]:.3f}" for k in losses) + ")")
+        for key, value in report.val.items():
+            if key in ("top1", "top5", "wer") or key.endswith("blank"):
+                parts.append(f"{key} {percent(value)}")
+        if report.val and not {"top1", "wer"} & set(report.val):
+            shown = [k for k in report.val if k not in losses]
+            parts.append("val " + ", ".join(f"{k} {report.val[k]:.3f}" for k in shown))
+        parts.append(f"{report.seconds:.1f} s, {_duration(report.seconds_left)} left")
+        self._line("  ".join(parts))
+        for warning in report.warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._line(f"warning: {warning}", "yellow")
+
+    def on_end(self, summary: Mapping[str, Any]) -> None:
+        """The outcome and what to type next."""
+        print_report(summary["report"], self.console, "last epoch")
+        best = summary["best"]
+        if "top1" in best:
+            self._line(f"best epoch by val: {summary['best_epoch']} with top-1 {percent(best['top1'])}")
+        self._line(f"saved in {summary['run']}; next: asl eval {summary['run']}, or asl predict {summary['run']} FILE")
+
+
+class QuietObserver(ConsoleObserver):
+    """Only the outcome."""
+
+    def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """Nothing but a fault that needs attention."""
+        for warning in report.warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                click.echo(f"warning: {warning}", err=True)
+
+
+class JsonObserver:
+    """One JSON object a line on standard output, for programs."""
+
+    def _emit(self, **entry: Any) -> None:
+        click.echo(json.dumps(entry, default=str))
+
+    def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
+        """``{"event": "start", …}``."""
+        audit: Audit = summary["audit"]
+        self._emit(event="start", config=config.values(), **{**summary, "audit": audit.to_json()})
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """``{"event": "epoch", …}``."""
+        self._emit(event="epoch", epoch=report.epoch, epochs=report.epochs, train=report.train, val=report.val,
+                   best_epoch=report.best_epoch, warnings=report.warnings, seconds=report.seconds)  # fmt: skip
+
+    def on_end(self, summary: Mapping[str, Any]) -> None:
+        """``{"event": "end", …}``."""
+        self._emit(event="end", **summary)
+
+
+def print_report(report: Mapping[str, Any], console: Console, title: str) -> None:
+    """An evaluation for people."""
+    found = report.get("metrics", {})
+    if "top1" in found:
+        low, high = report["interval"]
+        rest = f", top-1 without unknown glosses {percent(found['top1-known'])}" if "top1-known" in found else ""
+        console.print(
+            f"{title}: top-1 {percent(found['top1'])} (95 % interval {percent(low)} to {percent(high)}), top-5 "
+            f"{percent(found['top5'])}, chance {percent(report['chance'])}, {report['clips']} clips{rest}",
+            markup=False,
+        )
+        mean = report["class_top1"]
+        console.print(
+            f"mean over {mean['glosses']} glosses: top-1 {percent(mean['mean'])}"
+            + (f" ({mean['without_clips']} glosses have no clip and are left out)" if mean["without_clips"] else ""),
+            markup=False,
+        )
+        console.print(f"hardest: {_signs(report['hardest'])}", markup=False)
+        console.print(f"easiest: {_signs(report['easiest'])}", markup=False)
+        if report["confusions"]:
+            pairs = ", ".join(f"{c['was']} as {c['said']} ({c['clips']})" for c in report["confusions"][:5])
+            console.print(f"most confused: {pairs}", markup=False)
+    elif "wer" in found:
+        console.print(f"{title}: word error rate {percent(found['wer'])}, {report['clips']} clips", markup=False)
+    elif found:
+        figures = ", ".join(f"{k} {v:.4g}" for k, v in found.items())
+        console.print(f"{title}: {figures}, {report['clips']} clips", markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A rich table of text that may hold brackets."""
+    from rich.text import Text
+
+    made = Table(*columns, title=title or None, box=None, pad_edge=False, title_justify="left")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def _signs(rows: Sequence[Mapping[str, Any]], most: int = 6) -> str:
+    return ", ".join(f"{r['gloss']} {round(r['top1'] * r['clips'])}/{r['clips']}" for r in rows[:most])
+
+
+def _weighted(name: str, weight: float) -> str:
+    return name if weight == 1 else f"{weight:g}·{name}"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60:02d} s"

@@ -1,0 +1,38 @@
+"""``asl data``: the audit alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.layers import value_layer
+
+__all__ = ["data"]
+
+
+@click.command(cls=ConfiguredCommand, slots=("dataset", "transform"))
+@click.argument("directory", required=False, metavar="[DIR]")
+@click.option("--json", "as_json", is_flag=True, help="figures and findings as JSON")
+@click.pass_context
+def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: Any) -> None:
+    """Audit a data set: what is in it, and what is wrong with it. Exit code 2 if a run would refuse it.
+
+    DIR is short for --dataset wlasl --dataset.root DIR.
+    """
+    from asl_core import api
+    from asl_core.cli.console import audit_lines
+
+    flags = flags_of(ctx, values)
+    if directory is not None:
+        flags = {**value_layer({"dataset": "wlasl", "dataset.root": directory}, "argument DIR"), **flags}
+    audit = api.audit(api.configure(flags=flags, registry=ctx.meta["asl.registry"]))
+    if as_json:
+        click.echo(json.dumps(audit.to_json(), indent=2, ensure_ascii=False))
+    else:
+        for line in audit_lines(audit):
+            click.echo(line)
+    if audit.of_level("error"):
+        ctx.exit(2)

@@ -1,0 +1,224 @@
+"""A command whose flags are the options of the components that its arguments choose.
+
+``asl run --encoder gru --help`` has to know the encoder before click parses anything, because ``--help`` is
+eager. So the arguments are scanned once for choices, the flags are made, and only then does click parse. Flags
+nobody knows are kept aside and reported with all other faults of the configuration, not one by one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from asl_core.component import Registry
+from asl_core.config import tables
+from asl_core.errors import ConfigError
+from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, toml_layer
+from asl_core.options import OptionSpec, option_specs
+from asl_core.plugins import discover
+
+__all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of"]
+
+SINGLE_SLOTS = ("dataset", "encoder", "head", "loss")
+_DEFAULT_CHOICES = {"dataset": "demo", "encoder": "gru", "head": "ctc"}
+_TITLES = {"train": "Training", "run": "Run", "split": "Splits for studies"}
+
+
+@attrs.frozen
+class _Group:
+    title: str
+    options: list[click.Option]
+
+
+class ConfiguredCommand(click.Command):
+    """A command that takes every setting of a run, or those of some slots, as flags."""
+
+    def __init__(self, *args: Any, slots: Sequence[str] = (*SINGLE_SLOTS, *LIST_SLOTS), **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.slots = tuple(slots)
+        self.fixed = list(self.params)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Make the flags of what the arguments choose, then let click parse."""
+        report = discover()
+        for warning in report.warnings():
+            click.echo(f"warning: {warning}", err=True)
+        typed = _scan(args)
+        groups = list(self._groups(report.registry, typed, [a for a in args if a.endswith(".toml")]))
+        self.params = [*self.fixed, *(o for g in groups for o in g.options)]
+        known = {name for p in self.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+        ctx.meta["asl.groups"] = groups
+        ctx.meta["asl.registry"] = report.registry
+        rest, unknown = _set_aside(args, known)
+        ctx.meta["asl.unknown"] = unknown
+        return super().parse_args(ctx, rest)
+
+    def _groups(self, registry: Registry, typed: Mapping[str, str], files: Iterable[str]) -> Iterable[_Group]:
+        chosen = self._chosen(registry, typed, files)
+        yield _Group("Components", [self._choice(registry, slot) for slot in self.slots])
+        for slot in self.slots:
+            for name in chosen.get(slot, ()):
+                try:
+                    offer = registry.find(slot, name)
+                except ConfigError:
+                    continue  # told when the configuration is resolved
+                stem = f"{slot}.{name}" if slot in LIST_SLOTS else slot
+                specs = option_specs(offer.component.options)
+                options = [_flag(f"{stem}.{s.key}", s, f"--{stem}.{s.key}") for s in specs]
+                if options:
+                    yield _Group(f"{slot.capitalize()} {name}", options)
+        if "encoder" not in self.slots:
+            return
+        for table, cls in tables():
+            specs = option_specs(cls)
+            yield _Group(
+                _TITLES[table], [_flag(f"{table}.{s.key}", s, f"--{s.key}", f"--{table}.{s.key}") for s in specs]
+            )
+
+    def _chosen(self, registry: Registry, typed: Mapping[str, str], files: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Slot -> names, as far as they can be known before the configuration is resolved."""
+        layers: list[Layer] = []
+        paths = [Path("asl.toml"), *map(Path, files)]
+        layers += [toml_layer(path) for path in paths if path.is_file()]
+        layers += [env_layer(os.environ), flag_layer(typed)]
+        settings, _ = merge(layers)
+        found: dict[str, tuple[str, ...]] = {}
+        for slot in self.slots:
+            if slot in LIST_SLOTS:
+                names = settings.get(f"{slot}.names")
+                found[slot] = names.value if names and isinstance(names.value, tuple) else ()
+                continue
+            key = {"head": "heads.main.name", "loss": "heads.main.losses.main.name"}.get(slot, f"{slot}.name")
+            name = settings[key].value if key in settings else _DEFAULT_CHOICES.get(slot)
+            found[slot] = (name,) if isinstance(name, str) else ()
+        self._suggested(registry, found)
+        return found
+
+    def _suggested(self, registry: Registry, found: dict[str, tuple[str, ...]]) -> None:
+        """Names that the chosen components bring with them."""
+        for slot in ("dataset", "encoder", "head"):
+            for name in found.get(slot, ()):
+                try:
+                    suggests = registry.find(slot, name).component.suggests
+                except ConfigError:
+                    continue  # told when the configuration is resolved
+                if not found.get("loss") and "loss" in suggests:
+                    found["loss"] = (suggests["loss"],)
+                for listed in LIST_SLOTS:
+                    if listed in found and not found[listed] and listed in suggests:
+                        found[listed] = tuple(suggests[listed])
+
+    @staticmethod
+    def _choice(registry: Registry, slot: str) -> click.Option:
+        names = ", ".join(registry.name_of(o) for o in registry.slot(slot))
+        if slot in LIST_SLOTS:
+            return click.Option(
+                [f"--{slot}", slot], metavar="NAME,NAME", help=f"in this order, or none: {names or 'none yet'}"
+            )
+        default = f" [default: {_DEFAULT_CHOICES[slot]}]" if slot in _DEFAULT_CHOICES else " [default: the head's own]"
+        return click.Option([f"--{slot}", slot], metavar="NAME", help=f"{names}{default}")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help in sections: the verb's own flags, the components, the options of each."""
+        groups: list[_Group] = ctx.meta.get("asl.groups", [])
+        with formatter.section("Options"):
+            formatter.write_dl([r for p in [*self.fixed, *self.get_help_options(ctx)] if (r := p.get_help_record(ctx))])
+        for group in groups:
+            with formatter.section(group.title):
+                formatter.write_dl([r for o in group.options if (r := o.get_help_record(ctx))])
+
+    @staticmethod
+    def get_help_options(ctx: click.Context) -> list[click.Option]:
+        """The ``--help`` flag, which click keeps apart from the parameters."""
+        option = ctx.command.get_help_option(ctx)
+        return [option] if option else []
+
+
+def flags_of(ctx: click.Context, values: Mapping[str, Any], extra: Sequence[str] = ()) -> Layer:
+    """The layer of all that was set on the command line, known flags and unknown ones alike.
+
+    Args:
+        ctx: of a :class:`ConfiguredCommand`.
+        values: click's parameters.
+        extra: ``KEY=VALUE`` of ``--set``.
+
+    Raises:
+        ConfigError: an ``extra`` is not of that form.
+    """
+    flags: dict[str, str] = {}
+    spelled: dict[str, str] = {}
+    for group in ctx.meta["asl.groups"]:
+        for option in group.options:
+            value = values.get(option.name)
+            if value is not None:
+                flags[option.name] = value
+                spelled[option.name] = option.opts[0]
+    for word in extra:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise ConfigError([f"flag --set: {word!r} is not KEY=VALUE, such as heads.main.dropout=0.3"])
+        flags[key] = value
+        spelled[key] = f"--set {word}"
+    for name, value in ctx.meta["asl.unknown"].items():
+        flags[name] = value
+        spelled[name] = f"--{name}"
+    return flag_layer(flags, spelled)
+
+
+def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
+    default = "" if spec.required else f" [default: {_plain(spec.default)}]" if spec.default is not None else ""
+    bounds = f" ({spec.range})" if spec.range and not spec.rule.choices else ""
+    choices = f" ({'|'.join(spec.rule.choices)})" if spec.rule.choices else ""
+    needed = " [required]" if spec.required else ""
+    env = f" [env: {spec.rule.env}]" if spec.rule.env else ""
+    metavar = {"whole number": "N", "number": "X", "true or false": "true|false", "text": "TEXT"}.get(
+        spec.type_name, "VALUE"
+    )
+    text = f"{spec.help}{bounds}{choices}{default}{needed}{env}"
+    # The last spelling is hidden by click's record only if it is not listed: show the short one alone.
+    option = click.Option([*spelled, name.replace(".", "__").replace("-", "_")], metavar=metavar, help=text)
+    option.name = name
+    return option
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+
+
+def _scan(args: Sequence[str]) -> dict[str, str]:
+    """Choices among the arguments, ``--encoder gru`` and ``--encoder=gru``; the last of each counts."""
+    found = {}
+    for place, word in enumerate(args):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and name in (*SINGLE_SLOTS, *LIST_SLOTS):
+            following = args[place + 1] if place + 1 < len(args) else ""
+            found[name] = value if equals else following
+    return found
+
+
+def _set_aside(args: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, str]]:
+    """Split arguments into those click knows and ``{flag: value}`` of those nobody knows."""
+    rest: list[str] = []
+    unknown: dict[str, str] = {}
+    words = iter(range(len(args)))
+    for place in words:
+        word = args[place]
+        name, equals, value = word.partition("=")
+        if word == "--":
+            rest += args[place:]
+            break
+        if not word.startswith("--") or name in known:
+            rest.append(word)
+            continue
+        if not equals and place + 1 < len(args) and not args[place + 1].startswith("--"):
+            value = args[place + 1]
+            next(words)
+        unknown[name.removeprefix("--")] = value
+    return rest, unknown

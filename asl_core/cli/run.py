@@ -1,0 +1,53 @@
+"""``asl run``: train, or go on with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.errors import UsageError
+
+__all__ = ["run"]
+
+
+@click.command(cls=ConfiguredCommand)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="go on with a run that was cut off")
+@click.option("--quiet", is_flag=True, help="only the outcome")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for programs")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any setting by its dotted key")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    file: Path | None,
+    resume: Path | None,
+    quiet: bool,
+    as_json: bool,
+    settings: tuple[str, ...],
+    **values: Any,
+) -> None:
+    """Train a recogniser.
+
+    FILE is a TOML file of settings, such as the config.toml of an earlier run; a flag beats the file. Without
+    any choice it trains on made-up signs.
+    """
+    flags = flags_of(ctx, values, settings)
+    if resume is not None and (file or flags):
+        given = ", ".join(s.origin.removeprefix("flag ") for s in flags.values()) or str(file)
+        raise UsageError(
+            f"--resume goes on with the settings that the run has, and {given} would change them; leave that out, or "
+            f"start a new run with `asl run {resume / 'config.toml'}` and the changes."
+        )
+
+    from asl_core import api
+    from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver
+
+    observer = JsonObserver() if as_json else QuietObserver() if quiet else ConsoleObserver()
+    if resume is not None:
+        api.resume(resume, [observer])
+    else:
+        api.run(api.configure(file=file, flags=flags, registry=ctx.meta["asl.registry"]), [observer])

@@ -1,0 +1,148 @@
+"""Components, what a plugin hands in, and the registry that finds them by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from asl_core.errors import ConfigError, RunError, nearest
+from asl_core.options import NoOptions
+
+__all__ = ["API", "BUILTIN", "SLOTS", "Component", "Offer", "Registry"]
+
+API = 1  #: the version of the plugin interface that this core speaks
+BUILTIN = "asl"  #: the distribution whose components keep their plain names
+
+#: slot -> the hook that fills it
+SLOTS: Mapping[str, str] = {
+    "dataset": "asl_datasets",
+    "transform": "asl_transforms",
+    "augment": "asl_augments",
+    "encoder": "asl_encoders",
+    "head": "asl_heads",
+    "loss": "asl_losses",
+    "checkpoint-loader": "asl_checkpoint_loaders",
+    "observer": "asl_observers",
+}
+
+
+def _factory_path(_: object, __: object, value: str) -> None:
+    module, colon, attribute = value.partition(":")
+    if not (module and colon and attribute):
+        raise ValueError(f'factory is {value!r}: expected "package.module:callable"')
+
+
+def _plain_name(_: object, __: object, value: str) -> None:
+    if not value or not all(ch.isalnum() or ch == "-" for ch in value):
+        raise ValueError(f"component name {value!r}: expected letters, digits and '-'")
+
+
+@attrs.frozen(kw_only=True)
+class Component:
+    """One thing a plugin offers. Making one imports nothing heavy; :meth:`load` does."""
+
+    name: str = attrs.field(validator=_plain_name)  #: as in ``--encoder NAME``
+    factory: str = attrs.field(validator=_factory_path)  #: ``"package.module:callable"``
+    summary: str  #: one line for ``asl ls``
+    options: type = NoOptions  #: an attrs class made with :func:`asl_core.option`; needs no torch
+    #: settings that go well with it, ``{"train.learning-rate": 2e-3}``: a layer of the configuration that
+    #: anything a user says overrides
+    suggests: Mapping[str, Any] = attrs.field(factory=dict)
+    api: int = API  #: version of the plugin interface it was written for
+
+    def load(self) -> Callable[..., Any]:
+        """Import the factory.
+
+        Raises:
+            RunError: its module or attribute cannot be had; the message names the factory and the reason.
+        """
+        module_name, _, attribute = self.factory.partition(":")
+        try:
+            target: Any = importlib.import_module(module_name)
+            for part in attribute.split("."):
+                target = getattr(target, part)
+        except (ImportError, AttributeError) as fault:
+            raise RunError(
+                f"component {self.name!r} cannot be used: its factory {self.factory!r} does not load "
+                f"({type(fault).__name__}: {fault}). Reinstall or update the package it comes from."
+            ) from fault
+        return target  # type: ignore[no-any-return]
+
+
+@attrs.frozen
+class Offer:
+    """A component and where it comes from."""
+
+    slot: str
+    component: Component
+    distribution: str
+    plugin: str  #: name of the entry point
+
+    @property
+    def qualified(self) -> str:
+        """``dist:name``, which always means this one."""
+        return f"{self.distribution}:{self.component.name}"
+
+
+class Registry:
+    """name -> component, one table a slot.
+
+    A plain name means the built-in of that name where there is one (a foreign package cannot take it over),
+    else the only one offered; two foreign ones of a name have to be told apart as ``dist:name``.
+    """
+
+    def __init__(self, offers: Iterable[Offer]):
+        self._offers: dict[str, list[Offer]] = {slot: [] for slot in SLOTS}
+        for offer in offers:
+            self._offers[offer.slot].append(offer)
+
+    def slot(self, slot: str) -> tuple[Offer, ...]:
+        """All offers of a slot, sorted by name, built-ins first."""
+        return tuple(
+            sorted(
+                self._offers[slot],
+                key=lambda o: (o.component.name, o.distribution != BUILTIN, o.distribution),
+            )
+        )
+
+    def __iter__(self) -> Iterator[Offer]:
+        for slot in SLOTS:
+            yield from self.slot(slot)
+
+    def find(self, slot: str, name: str) -> Offer:
+        """The offer that ``name`` (plain or ``dist:name``) means.
+
+        Raises:
+            ConfigError: there is none, or several foreign ones; the message names what there is.
+        """
+        offers = self.slot(slot)
+        found = [o for o in offers if name in (o.component.name, o.qualified)]
+        if not found:
+            known = [o.component.name for o in offers] + [o.qualified for o in offers if ":" in name]
+            raise ConfigError([f"there is no {slot} {name!r}{nearest(name, set(known))}"])
+        if len(found) > 1 and found[0].distribution != BUILTIN:
+            choices = " or ".join(o.qualified for o in found)
+            raise ConfigError([f"{slot} {name!r} is offered by {len(found)} packages: say {choices}"])
+        return found[0]
+
+    def name_of(self, offer: Offer) -> str:
+        """The shortest name that means this offer."""
+        same = [o for o in self.slot(offer.slot) if o.component.name == offer.component.name]
+        return (
+            offer.component.name
+            if same[0] is offer and (len(same) == 1 or offer.distribution == BUILTIN)
+            else (offer.qualified)
+        )
+
+    def clashes(self) -> list[tuple[str, str, tuple[Offer, ...]]]:
+        """``(slot, name, offers)`` of every name that several packages offer."""
+        found = []
+        for slot in SLOTS:
+            by_name: dict[str, list[Offer]] = {}
+            for offer in self.slot(slot):
+                by_name.setdefault(offer.component.name, []).append(offer)
+            found += [(slot, name, tuple(offers)) for name, offers in by_name.items() if len(offers) > 1]
+        return found

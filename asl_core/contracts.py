@@ -1,0 +1,239 @@
+"""What the components of each slot are: their shapes, what they declare, and what the core may rely on.
+
+Encoders, heads and losses are ``nn.Module``s, so these are base classes with safe defaults for all that is
+optional; data sets, transforms, augmentations, loaders and observers are protocols, met by shape alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+import attrs
+from torch import Tensor, nn
+
+from asl_core.data import Batch, Clip, ClipStore, Finding
+from asl_core.random import ClipRandom
+
+if TYPE_CHECKING:
+    from asl_core.config import RunConfig
+
+__all__ = [
+    "Augment",
+    "CheckpointLoader",
+    "Dataset",
+    "Encoder",
+    "EpochReport",
+    "Foreign",
+    "Head",
+    "HeadOutput",
+    "Loss",
+    "LossResult",
+    "Observer",
+    "Sample",
+    "Transform",
+]
+
+
+class Dataset(Protocol):
+    """Clips with gloss strings. Made by ``factory(options)``; reads nothing until asked."""
+
+    def splits(self) -> Sequence[str]:
+        """The splits there are, of ``train``, ``val``, ``test``."""
+        ...
+
+    def clips(self, split: str) -> Iterable[Clip]:
+        """The clips of one split, in an order that does not change.
+
+        Raises:
+            DataError: a file is missing, damaged or not of the layout.
+        """
+        ...
+
+    def findings(self) -> Sequence[Finding]:
+        """What the data set itself noticed while reading the splits asked for so far."""
+        ...
+
+    def read(self, path: Path) -> Sequence[Clip]:
+        """The clips of one file that a user names for prediction; glosses may be empty.
+
+        Raises:
+            DataError: not a file of this data set's layout; the message says what would be.
+        """
+        ...
+
+
+class Transform(Protocol):
+    """A pure function on one clip, applied before training and at prediction alike."""
+
+    def __call__(self, clip: Clip) -> Clip:
+        """The clip with other features (T', D')."""
+        ...
+
+
+class Augment(Protocol):
+    """A random change of a training batch. All its randomness comes from ``random``."""
+
+    def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
+        """The same clips with other frames and lengths; padding stays zero."""
+        ...
+
+
+class Encoder(nn.Module):
+    """Frames to frames. Made by ``factory(options, input_size)``.
+
+    ``forward(features (B, T, D), lengths (B,))`` gives ``(B, T', output_size)`` with T' at least
+    ``output_lengths(lengths).max()``; frames past a clip's own length may hold anything, and never
+    change the frames before. A pooling encoder (``frames = False``) gives ``(B, output_size)``.
+    """
+
+    output_size: int
+    frames: bool = True
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """(B,) frames after the encoder, at least 1, from frames before; the same unless it downsamples."""
+        return lengths
+
+
+@attrs.frozen(eq=False)
+class HeadOutput:
+    """What a head makes of the encoder's frames."""
+
+    values: Tensor  #: (B, T', K) or (B, K); what K is, the head's ``kind`` says
+    lengths: Tensor | None  #: (B,) frames, or None where time is gone
+
+    def rows(self, start: int, end: int) -> HeadOutput:
+        """The output of clips ``start`` to ``end`` alone."""
+        return HeadOutput(self.values[start:end], None if self.lengths is None else self.lengths[start:end])
+
+
+class Head(nn.Module):
+    """Encoder frames to an output. Made by ``factory(options, input_size, classes)``.
+
+    ``forward(frames (B, T', input_size), lengths (B,) or None)`` gives a :class:`HeadOutput`.
+    """
+
+    kind: ClassVar[str] = ""  #: what the output is; a loss says which kinds it accepts
+    needs_frames: ClassVar[bool] = True  #: False where it also takes a pooled (B, input_size)
+    ranks: ClassVar[bool] = True  #: whether :meth:`scores` ranks the glosses (a stage-1 head does not)
+
+    def scores(self, output: HeadOutput) -> Tensor:
+        """(B, classes) log-probabilities of each gloss being the clip's one sign; they sum to 1."""
+        raise TypeError(f"{type(self).__name__} ranks no glosses")
+
+    def decode(self, output: HeadOutput) -> list[list[int]] | None:
+        """Class numbers read from each clip in order, or None where the head cannot read sentences."""
+        return None
+
+    def min_frames(self, targets: Sequence[int]) -> int:
+        """Fewest encoder frames that can carry this label."""
+        return 1
+
+    def figures(self, output: HeadOutput) -> dict[str, Tensor]:
+        """Figures worth logging, each (B,), averaged over clips by the loop."""
+        return {}
+
+    def diagnose(self, figures: Mapping[str, float]) -> str | None:
+        """One sentence when an epoch's validation figures show a known fault, with what to try."""
+        return None
+
+
+@attrs.frozen(eq=False)
+class Sample:
+    """What a loss sees of a training step."""
+
+    output: HeadOutput  #: of its head, for ``batch``
+    batch: Batch  #: what went through the encoder; with two views, view 1 of all clips and then view 2
+    clean: Batch  #: the same before :meth:`Loss.corrupt`
+    views: int
+
+
+@attrs.frozen(eq=False)
+class LossResult:
+    """A scalar to minimise and its parts to log."""
+
+    total: Tensor  #: () mean over clips
+    parts: Mapping[str, Tensor] = attrs.field(factory=dict)  #: name -> () detached by the loop
+
+
+class Loss(nn.Module):
+    """A training objective. Made by ``factory(options)``; parameters of its own are trained too.
+
+    ``forward(sample)`` gives a :class:`LossResult`; it must not change with padding.
+    """
+
+    accepts: ClassVar[frozenset[str]] = frozenset()  #: kinds of head output
+    views: ClassVar[int] = 1  #: 2 asks for two augmentations of each clip, stacked along the batch
+    corrupts: ClassVar[bool] = False  #: whether :meth:`corrupt` changes what the encoder sees
+    labels: ClassVar[str] = "one"  #: "one" gloss a clip, "any" number of at least one, or "none" needed
+
+    def prepare(self, store: ClipStore) -> None:
+        """See the training clips once, before the first step (class counts, code books)."""
+
+    def corrupt(self, batch: Batch, random: ClipRandom) -> Batch:
+        """The batch as the encoder is to see it; :attr:`Sample.clean` keeps the original."""
+        return batch
+
+    def figures(self, sample: Sample) -> dict[str, Tensor]:
+        """Figures of the objective, each (B,), averaged over clips; for objectives without ranking."""
+        return {}
+
+
+@attrs.frozen(eq=False)
+class Foreign:
+    """A checkpoint of somebody else's, read."""
+
+    tensors: Mapping[str, Tensor]  #: names as our encoder would have them where the loader knows how
+    source: str  #: what the loader took it for, in words
+    glosses: tuple[str, ...] | None = None
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  #: encoder options that its shapes imply
+    encoder: str | None = None  #: the encoder that its tensors line up with
+    standardise: bool | None = None  #: whether its features were standardised; None where unknown
+
+
+class CheckpointLoader(Protocol):
+    """Reads one family of checkpoint files."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether this file looks like one of its own; must not run code from it, nor raise."""
+        ...
+
+    def load(self, path: Path) -> Foreign:
+        """Read it.
+
+        Raises:
+            CheckpointError: damaged, hostile, or another kind of file after all.
+        """
+        ...
+
+
+@attrs.frozen
+class EpochReport:
+    """What is known at the end of an epoch."""
+
+    epoch: int  #: counted from 1
+    epochs: int
+    train: Mapping[str, float]  #: loss and its parts
+    val: Mapping[str, float]  #: empty where there is no val split
+    best_epoch: int
+    warnings: tuple[str, ...]
+    seconds: float  #: wall time of this epoch
+    seconds_left: float
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Told of a run's events: once each, never once a batch."""
+
+    def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:
+        """Before the first epoch."""
+        ...
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """After each epoch, when its metrics are written."""
+        ...
+
+    def on_end(self, summary: Mapping[str, object]) -> None:
+        """After the last."""
+        ...

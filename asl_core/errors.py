@@ -1,0 +1,54 @@
+"""What a user sees when something is wrong: one paragraph, and the exit code it ends with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError", "nearest"]
+
+
+class AslError(Exception):
+    """A fault the user can act on. Its text says what, where, what was expected and what to do."""
+
+    exit_code = 1
+
+
+class RunError(AslError):
+    """Something failed while running; what was finished before it is kept."""
+
+
+class UsageError(AslError):
+    """The command cannot be carried out as it was given."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """A data file is missing, damaged, hostile, or not of the layout it claims."""
+
+
+class CheckpointError(UsageError):
+    """A checkpoint is damaged, hostile, or does not fit what it is to be loaded into."""
+
+
+class ConfigError(UsageError):
+    """One or more faults of a configuration, all of them told at once."""
+
+    def __init__(self, problems: Iterable[str]):
+        self.problems = tuple(problems)
+        head = (
+            "the configuration has a fault"
+            if len(self.problems) == 1
+            else (f"the configuration has {len(self.problems)} faults")
+        )
+        super().__init__("\n".join([head + ":", *(f"  - {p}" for p in self.problems)]))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A trailing ``; did you mean …?`` for a mistyped name, or the list of what there is."""
+    options = sorted(known)
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there is {', '.join(options)}" if options else "; there is none"

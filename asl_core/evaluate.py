@@ -1,0 +1,225 @@
+"""Scores of every clip, and what they come to: top-k, intervals, confusions, the hardest and easiest signs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor
+
+from asl_core.contracts import Augment
+from asl_core.data import UNKNOWN, Batch, ClipStore
+from asl_core.model import Recognizer
+from asl_core.objectives import Objective, compute
+from asl_core.random import ClipRandom
+
+__all__ = ["Predictions", "bootstrap_interval", "inference", "metrics", "predict", "ranks", "report"]
+
+
+@attrs.frozen(eq=False)
+class Predictions:
+    """What a model says of every clip of a store, in the store's order."""
+
+    scores: Tensor | None  #: (N, C) float32 log-probabilities, None where no head ranks
+    decoded: list[list[int]] | None  #: class numbers read from each clip, where the head reads sentences
+    figures: dict[str, float]  #: losses, their parts, and the heads' figures, averaged over clips
+
+
+@contextlib.contextmanager
+def inference(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; the mode before comes back."""
+    was = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was)
+
+
+def predict(
+    model: Recognizer,
+    store: ClipStore,
+    batch_size: int,
+    objectives: Sequence[Objective] = (),
+    augments: Sequence[Augment] = (),
+    device: torch.device | None = None,
+) -> Predictions:
+    """Run the model over every clip once.
+
+    Losses are computed on the clips whose glosses the model knows. Those that ask for two views or a corrupted
+    batch get them, drawn from a fixed key, so that the figure is the same at every evaluation of one model.
+    """
+    device = device or torch.device("cpu")
+    name = model.ranking_head
+    scores: Tensor | None = None
+    decoded: list[list[int]] = [[] for _ in range(len(store))]
+    reads = name is not None
+    sums: defaultdict[str, float] = defaultdict(float)
+    counts: Counter[str] = Counter()
+
+    def add(figures: Mapping[str, Tensor], clips: int) -> None:
+        for key, value in figures.items():
+            sums[key] += float(value.double().mean()) * clips
+            counts[key] += clips
+
+    for objective in objectives:
+        objective.eval()
+    with inference(model):
+        for batch in store.batches(batch_size):
+            batch = model.standardiser(batch.to(device))
+            frames, lengths = model.encode(batch)
+            outputs = {n: model.head(n)(frames, lengths) for n in model.heads}
+            for head, output in outputs.items():
+                prefix = f"{head}." if len(outputs) > 1 else ""
+                add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
+            if name is not None:
+                part = model.head(name).scores(outputs[name]).float().cpu()
+                if scores is None:
+                    scores = part.new_empty(len(store), part.shape[1])
+                scores[batch.index.cpu()] = part
+                texts = model.head(name).decode(outputs[name])
+                reads = reads and texts is not None
+                for place, text in zip(batch.index.tolist(), texts or (), strict=False):
+                    decoded[place] = text
+            known = _with_known_labels(objectives, batch)
+            if known is None:
+                continue
+            plain = all(o.plain for o in objectives)
+            result = compute(
+                model,
+                objectives,
+                known,
+                functools.partial(_fixed_random, known.index),
+                () if plain else augments,
+                encoded=(frames, lengths) if plain and known is batch else None,
+                figures=True,
+            )
+            add({"loss": result.total, **result.parts, **result.figures}, len(known))
+    return Predictions(scores, decoded if reads else None, {k: sums[k] / counts[k] for k in sorted(sums)})
+
+
+def _fixed_random(index: Tensor, purpose: str) -> ClipRandom:
+    return ClipRandom.of(index, "evaluation", purpose)
+
+
+def _with_known_labels(objectives: Sequence[Objective], batch: Batch) -> Batch | None:
+    """The clips that all losses can be computed on; a gloss that train lacks has no class number."""
+    needs = {o.loss.labels for o in objectives}
+    if not needs:
+        return None
+    if needs == {"none"}:
+        return batch
+    lengths = batch.target_lengths.tolist()
+    ends = torch.cumsum(batch.target_lengths, 0).tolist()
+    unknown = (batch.targets == UNKNOWN).tolist()
+    usable = [
+        i
+        for i, (end, n) in enumerate(zip(ends, lengths, strict=True))
+        if n and not any(unknown[end - n : end]) and (n == 1 or "one" not in needs)
+    ]
+    if len(usable) == len(batch):
+        return batch
+    return Batch.cat([batch.rows(i, i + 1) for i in usable]) if usable else None
+
+
+def ranks(scores: Tensor, targets: Tensor) -> Tensor:
+    """(N,) place of each clip's true gloss, 0 the best; a tie counts against the model, an unknown gloss is last.
+
+    Args:
+        scores: (N, C); NaN ranks last.
+        targets: (N,) class numbers, or :data:`UNKNOWN`.
+    """
+    own = scores.gather(1, targets.clamp(min=0)[:, None])
+    ahead = (scores >= own).sum(1) - 1
+    lost = (targets == UNKNOWN) | own[:, 0].isnan()
+    return torch.where(lost, scores.shape[1], ahead)
+
+
+def bootstrap_interval(correct: Tensor, share: float = 0.95, samples: int = 10_000) -> tuple[float, float]:
+    """Percentile bootstrap over clips of a share of right answers (Efron 1979).
+
+    Drawing n clips with replacement from n right or wrong ones and counting the right ones is a binomial draw,
+    so the resampling is done by that distribution rather than clip by clip. Fixed seed: equal for equal input.
+    """
+    n = len(correct)
+    if not n:
+        return (0.0, 0.0)
+    draws = np.random.default_rng(0).binomial(n, float(correct.double().mean()), samples) / n
+    low, high = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2])
+    return float(low), float(high)
+
+
+def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
+    """The few figures of an epoch: losses, top-1 and top-5 (isolated signs), WER (sentences)."""
+    found = dict(predictions.figures)
+    if predictions.scores is not None and store.isolated:
+        targets = torch.tensor([t[0] for t in store.targets])
+        place = ranks(predictions.scores, targets)
+        known = targets != UNKNOWN
+        found |= {"top1": _share(place < 1), "top5": _share(place < 5)}
+        if not bool(known.all()):
+            found |= {"top1-known": _share(place[known] < 1), "top5-known": _share(place[known] < 5)}
+    elif predictions.decoded is not None and store.labelled:
+        found["wer"] = _wer(predictions.decoded, store.targets)
+    return found
+
+
+def _share(right: Tensor) -> float:
+    return float(right.double().mean()) if len(right) else 0.0
+
+
+def _wer(decoded: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> float:
+    """Edits (substitute, insert, delete) over all clips, as a share of the glosses there should be."""
+    edits = sum(Levenshtein.distance(a, b) for a, b in zip(decoded, targets, strict=True))
+    return edits / max(1, sum(len(t) for t in targets))
+
+
+def report(predictions: Predictions, store: ClipStore, most: int = 10) -> dict[str, Any]:
+    """The full evaluation, as it stands in ``summary.json`` and at the end of a run.
+
+    Returns:
+        ``metrics`` (of :func:`metrics`), and for isolated signs: ``interval`` (95 %, of top-1), ``chance``,
+        ``class_top1`` (mean over the glosses that have a clip, and how many have none), ``hardest``,
+        ``easiest`` and ``confusions``.
+    """
+    found: dict[str, Any] = {"clips": len(store), "metrics": metrics(predictions, store)}
+    if predictions.scores is None or not store.isolated:
+        return found
+    glosses = store.vocabulary.glosses
+    place = ranks(predictions.scores, torch.tensor([t[0] for t in store.targets])).tolist()
+    best = predictions.scores.argmax(1).tolist()
+    by_gloss: defaultdict[str, list[int]] = defaultdict(list)
+    wrong: Counter[tuple[str, str]] = Counter()
+    for names, p, b in zip(store.glosses, place, best, strict=True):
+        by_gloss[names[0]].append(p)
+        if p:
+            wrong[names[0], glosses[b]] += 1
+    rows = [
+        {"gloss": g, "clips": len(p), "top1": sum(x < 1 for x in p) / len(p), "top5": sum(x < 5 for x in p) / len(p),
+         "mean_rank": sum(p) / len(p) + 1}
+        for g, p in sorted(by_gloss.items())
+    ]  # fmt: skip
+    hardest = sorted(rows, key=lambda r: (r["top1"], r["top5"], -float(str(r["mean_rank"]))))
+    common = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))
+    seen = set(by_gloss) & set(glosses)
+    return found | {
+        "interval": bootstrap_interval(torch.tensor(place) < 1),
+        "chance": 1 / max(1, len(glosses)),
+        "class_top1": {
+            "mean": float(np.mean([r["top1"] for r in rows])),
+            "glosses": len(rows),
+            "without_clips": len(glosses) - len(seen),
+        },
+        "hardest": hardest[:most],
+        "easiest": hardest[::-1][:most],
+        "confusions": [{"was": a, "said": b, "clips": n} for (a, b), n in common[:most]],
+        "per_class": rows,
+    }

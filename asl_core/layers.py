@@ -1,0 +1,192 @@
+"""Where settings come from: files, environment and flags as layers of dotted keys, each with its origin.
+
+``[encoder] hidden-size = 256`` in a file, ``ASL_RUN__ENCODER__HIDDEN_SIZE=256`` in the environment and
+``--encoder.hidden-size 256`` on the command line are all the key ``encoder.hidden-size``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from asl_core.errors import ConfigError
+
+__all__ = [
+    "ENV_PREFIX",
+    "LIST_SLOTS",
+    "Layer",
+    "Setting",
+    "env_layer",
+    "flag_layer",
+    "merge",
+    "shown",
+    "toml_layer",
+    "value_layer",
+]
+
+ENV_PREFIX = "ASL_RUN__"
+LIST_SLOTS = ("transform", "augment", "observer")  #: slots that take several components, in order
+
+
+@attrs.frozen
+class Setting:
+    """One value and where it was set."""
+
+    value: Any
+    origin: str  #: "flag --epochs", "asl.toml line 3", "default"
+    text: bool = False  #: whether ``value`` is still text, to be read as the option's type
+
+
+Layer = Mapping[str, Setting]
+
+
+def flag_layer(flags: Mapping[str, str], spelled: Mapping[str, str] | None = None) -> Layer:
+    """Settings from the command line; ``spelled`` gives the flag as the user typed it."""
+    spelled = spelled or {}
+    return {
+        _canonical(k): Setting(_names(_canonical(k), v), f"flag {spelled.get(k, '--' + k)}", text=True)
+        for k, v in flags.items()
+    }
+
+
+def value_layer(values: Mapping[str, Any], origin: str) -> Layer:
+    """Settings from a script or a component's suggestions: dotted keys to typed values.
+
+    ``{"encoder": "gru"}`` is short for ``{"encoder.name": "gru"}``.
+    """
+    return {_canonical(k): Setting(_names(_canonical(k), v), origin) for k, v in values.items()}
+
+
+def env_layer(environ: Mapping[str, str], known: Mapping[str, str] | None = None) -> Layer:
+    """Settings from ``ASL_RUN__TRAIN__EPOCHS=5`` and from variables that options name (``ASL_DATA``).
+
+    Args:
+        environ: the process's environment.
+        known: variable -> dotted key, for those that options name.
+    """
+    found = {}
+    for name, value in environ.items():
+        if name.startswith(ENV_PREFIX):
+            key = _canonical(name.removeprefix(ENV_PREFIX).lower().replace("__", ".").replace("_", "-"))
+            found[key] = Setting(_names(key, value), f"environment variable {name}", text=True)
+    for name, key in (known or {}).items():
+        if environ.get(name):
+            found[key] = Setting(environ[name], f"environment variable {name}", text=True)
+    return found
+
+
+def toml_layer(path: Path) -> Layer:
+    """Settings from a TOML file, each with its line.
+
+    Raises:
+        ConfigError: the file is missing or is not TOML.
+    """
+    try:
+        raw = path.read_bytes()
+        content = raw.decode("utf-8")
+        values = tomllib.loads(content)
+    except OSError as fault:
+        raise ConfigError(
+            [f"{path}: cannot be read ({fault.strerror}); name a TOML file with the run's settings"]
+        ) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise ConfigError(
+            [f'{path}: is not TOML ({fault}); expected tables such as [encoder] with name = "gru"']
+        ) from fault
+    lines = _key_lines(content)
+    return {
+        key: Setting(value, f"{path}{f' line {lines[key]}' if key in lines else ''}") for key, value in _flatten(values)
+    }
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            dotted = _canonical(f"{prefix}{key}")
+            yield dotted, _names(dotted, value)
+
+
+_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
+_KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+
+
+def _key_lines(content: str) -> dict[str, int]:
+    """Dotted key -> line. tomllib keeps no positions; a scan of headers and ``key =`` finds nearly all."""
+    lines: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(content.splitlines(), start=1):
+        if header := _TABLE.match(line):
+            table = header[1].replace('"', "").replace("'", "") + "."
+        elif key := _KEY.match(line):
+            lines.setdefault(_canonical(table + key[1].replace('"', "").replace("'", "")), number)
+    return lines
+
+
+def _canonical(key: str) -> str:
+    """The one spelling of a key.
+
+    ``encoder`` means ``encoder.name``, ``augment`` means ``augment.names``, and ``head`` and ``loss`` are short
+    for the head named ``main`` and its loss named ``main``.
+    """
+    if key in ("dataset", "encoder", "head", "loss"):
+        key = f"{key}.name"
+    elif key in LIST_SLOTS:
+        key = f"{key}.names"
+    slot, _, rest = key.partition(".")
+    return f"{_SHORT[slot]}.{rest}" if slot in _SHORT else key
+
+
+_SHORT = {"head": "heads.main", "loss": "heads.main.losses.main"}
+
+
+def shown(key: str) -> str:
+    """A key as a user would write it: the inverse of the short forms."""
+    for short, long in reversed(_SHORT.items()):
+        if key.startswith(f"{long}."):
+            return f"{short}.{key[len(long) + 1 :]}"
+    return key
+
+
+def _names(key: str, value: Any) -> Any:
+    """The list of components behind ``augment.names``, from text ``"speed,mask"`` or a TOML list."""
+    slot, _, rest = key.partition(".")
+    if slot in LIST_SLOTS and rest == "names" and isinstance(value, str):
+        return tuple(n.strip() for n in value.split(",") if n.strip() and n.strip() != "none")
+    if slot in LIST_SLOTS and rest == "names" and isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def merge(layers: Iterable[Layer]) -> tuple[dict[str, Setting], list[str]]:
+    """One layer from several, the later the stronger.
+
+    Where a later layer chooses another component, the earlier options of that slot go with the component they
+    were for; each is told in the returned notes.
+
+    Returns:
+        The settings, and notes on what was dropped.
+    """
+    merged: dict[str, Setting] = {}
+    notes = []
+    for layer in layers:
+        for key, setting in layer.items():
+            stem, _, last = key.rpartition(".")
+            before = merged.get(key)
+            if last != "name" or before is None or before.value == setting.value:
+                continue
+            own = [k for k in merged if k.rpartition(".")[0] == stem and k.rpartition(".")[2] not in ("name", "weight")]
+            for other in own:
+                dropped = merged.pop(other)
+                notes.append(
+                    f"{shown(other)} = {dropped.value!r} ({dropped.origin}) is left out: it was for "
+                    f"{before.value!r}, and {setting.origin} chooses {setting.value!r}"
+                )
+        merged.update(layer)
+    return merged, notes

@@ -1,0 +1,163 @@
+"""The recogniser: one encoder under one or more named heads, and the check that they fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from asl_core.config import HeadChoice, RunConfig
+from asl_core.contracts import Encoder, Head, HeadOutput
+from asl_core.data import Batch, ClipStore
+from asl_core.errors import ConfigError, DataError
+from asl_core.objectives import Objective
+
+__all__ = ["Recognizer", "Standardiser", "build_model", "check_labels"]
+
+
+class Standardiser(nn.Module):
+    """Features to mean 0 and deviation 1 by the statistics of the train frames, which travel with the weights.
+
+    A dimension that is constant in train has no deviation to divide by: it is only centred.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def fit(self, frames: Tensor) -> None:
+        """Take the statistics of (N, D) frames, summed in float64 a slice at a time."""
+        total = torch.zeros(frames.shape[1], dtype=torch.float64)
+        squares = torch.zeros_like(total)
+        for part in torch.split(frames, 1 << 16):
+            total += part.double().sum(0)
+        mean = total / len(frames)
+        for part in torch.split(frames, 1 << 16):
+            squares += (part.double() - mean).square().sum(0)
+        deviation = (squares / len(frames)).sqrt()
+        # Rounding leaves a constant 0.1 with a deviation of about 1e-9: compare with the values' own size.
+        constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
+        self.mean.copy_(mean)
+        self.scale.copy_(torch.where(constant, 1.0, deviation))
+
+    def forward(self, batch: Batch) -> Batch:
+        """The batch with scaled frames; padding stays zero."""
+        features = (batch.features - self.mean) / self.scale
+        return batch.with_features(features * batch.mask[:, :, None])
+
+
+class Recognizer(nn.Module):
+    """Standardiser, encoder, heads.
+
+    Attributes:
+        standardiser: applied once, before augmentation; see :meth:`encode` for frames that are scaled already.
+        encoder: the component's module.
+        heads: name -> head.
+    """
+
+    def __init__(self, standardiser: Standardiser, encoder: Encoder, heads: Mapping[str, Head]):
+        super().__init__()
+        self.standardiser = standardiser
+        self.encoder = encoder
+        self.heads = nn.ModuleDict(heads)
+
+    def head(self, name: str) -> Head:
+        """One head, typed."""
+        return self.heads[name]  # type: ignore[return-value]
+
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Encoder frames (B, T', F) and their lengths (B,), or (B, F) and None, of a standardised batch."""
+        frames = self.encoder(batch.features, batch.lengths)
+        return frames, self.encoder.output_lengths(batch.lengths) if self.encoder.frames else None
+
+    def forward(self, batch: Batch) -> dict[str, HeadOutput]:
+        """Every head's output for a batch of raw features."""
+        frames, lengths = self.encode(self.standardiser(batch))
+        return {name: self.head(name)(frames, lengths) for name in self.heads}
+
+    @property
+    def ranking_head(self) -> str | None:
+        """The first head that ranks glosses, whose scores evaluation and prediction use."""
+        return next((name for name in self.heads if self.head(name).ranks), None)
+
+    def parameter_count(self) -> int:
+        """Trained numbers."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:
+    """A freshly initialised recogniser for ``width`` numbers a frame and ``classes`` glosses.
+
+    Raises:
+        ConfigError: encoder and heads, or heads and losses, do not fit; all mismatches at once.
+    """
+    encoder: Encoder = config.encoder.build(width)
+    heads = {name: choice.choice.build(encoder.output_size, classes) for name, choice in config.heads.items()}
+    problems = []
+    for name, head in heads.items():
+        if head.needs_frames and not encoder.frames:
+            problems.append(
+                f"head {config.heads[name].choice.name!r} needs one output a frame, and encoder "
+                f"{config.encoder.name!r} pools over time: choose another encoder, or a head such as mean"
+            )
+        problems += _loss_problems(name, head, config.heads[name])
+    if problems:
+        raise ConfigError(problems)
+    return Recognizer(Standardiser(width), encoder, heads)
+
+
+def _loss_problems(name: str, head: Head, choice: HeadChoice) -> list[str]:
+    problems = []
+    for loss_choice in choice.losses.values():
+        accepts = getattr(loss_choice.choice.component.load(), "accepts", None)
+        if accepts is not None and head.kind not in accepts:
+            problems.append(
+                f"loss {loss_choice.choice.name!r} is for {' or '.join(sorted(accepts))} heads, and head {name!r} "
+                f"({choice.choice.name}) is of kind {head.kind!r}: choose another with --loss"
+            )
+    return problems
+
+
+def check_labels(model: Recognizer, objectives: Sequence[Objective], store: ClipStore) -> None:
+    """Refuse, before anything is trained, labels that the losses cannot use.
+
+    Raises:
+        DataError: clips without a gloss, or with several, under a loss that needs one; or fewer encoder frames
+            than a label needs. The message names the first clips.
+    """
+    for objective in objectives:
+        need = objective.loss.labels
+        wrong = [i for i, t in enumerate(store.targets) if (need == "one" and len(t) != 1) or (need == "any" and not t)]
+        if wrong:
+            raise DataError(
+                f"loss {objective.name!r} needs {'exactly one gloss' if need == 'one' else 'a gloss'} a clip, and "
+                f"{len(wrong)} of {len(store)} train clips have {'none or several' if need == 'one' else 'none'} "
+                f"({_some(store, wrong)}). Give their glosses, or choose a loss that takes what there is "
+                f"({'--loss ctc takes sentences' if need == 'one' else 'a stage-1 loss needs none'})."
+            )
+    frames = model.encoder.output_lengths(store.lengths) if model.encoder.frames else None
+    for name in model.heads:
+        head = model.head(name)
+        if frames is None or not any(o.head == name and o.loss.labels != "none" for o in objectives):
+            continue
+        short = [
+            i for i, (t, n) in enumerate(zip(store.targets, frames.tolist(), strict=True)) if n < head.min_frames(t)
+        ]
+        if short:
+            i = short[0]
+            raise DataError(
+                f"{len(short)} train clips are too short for head {name!r} ({_some(store, short)}): clip "
+                f"{store.ids[i]!r} has {int(store.lengths[i])} frames, {int(frames[i])} after the encoder, and its "
+                f"label {' '.join(store.glosses[i])!r} needs {head.min_frames(store.targets[i])}. Use less "
+                f"downsampling in the encoder, or leave these clips out."
+            )
+
+
+def _some(store: ClipStore, places: Sequence[int], most: int = 5) -> str:
+    names = ", ".join(store.ids[i] for i in places[:most])
+    return names + (f" and {len(places) - most} more" if len(places) > most else "")

@@ -1,0 +1,128 @@
+"""Losses on heads, and one pass of a batch through the model for all of them.
+
+A loss may ask for two augmented views of each clip, or corrupt the batch it is shown. The views and corrupted
+copies are stacked along the batch, the encoder runs once over the stack, and each loss is given the rows that
+are its own. So contrast, masking, consistency and joint losses need no loop of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from asl_core.contracts import Augment, HeadOutput, Loss, Sample
+from asl_core.data import Batch
+from asl_core.random import ClipRandom
+
+if TYPE_CHECKING:
+    from asl_core.config import RunConfig
+    from asl_core.model import Recognizer
+
+__all__ = ["Objective", "StepResult", "build_objectives", "compute"]
+
+
+class Objective(nn.Module):
+    """A loss, its weight in the sum, and the head it stands on."""
+
+    def __init__(self, name: str, head: str, loss: Loss, weight: float):
+        super().__init__()
+        self.name, self.head, self.weight = name, head, weight
+        self.loss = loss
+
+    @property
+    def plain(self) -> bool:
+        """Whether it looks at the clips as they are: one view, nothing corrupted."""
+        return self.loss.views == 1 and not self.loss.corrupts
+
+
+def build_objectives(config: RunConfig) -> list[Objective]:
+    """The losses of every head, in the order of the configuration."""
+    several = len(config.heads) > 1
+    found = []
+    for head, choice in config.heads.items():
+        for key, loss in choice.losses.items():
+            name = loss.choice.name if key == "main" else key
+            found.append(Objective(f"{head}.{name}" if several else name, head, loss.choice.build(), loss.weight))
+    return found
+
+
+@attrs.frozen(eq=False)
+class StepResult:
+    """The weighted sum to minimise, and what to log."""
+
+    total: Tensor  #: ()
+    parts: dict[str, Tensor]  #: name -> () detached
+    figures: dict[str, Tensor]  #: name -> (B,) or (views * B,) detached; only where asked for
+
+
+def compute(
+    model: Recognizer,
+    objectives: Sequence[Objective],
+    batch: Batch,
+    random: Callable[[str], ClipRandom],
+    augments: Sequence[Augment] = (),
+    *,
+    encoded: tuple[Tensor, Tensor | None] | None = None,
+    figures: bool = False,
+) -> StepResult:
+    """One pass of a standardised batch through encoder, heads and losses.
+
+    Args:
+        model: the recogniser.
+        objectives: what to minimise.
+        batch: standardised frames.
+        random: purpose -> random numbers for the clips of this batch.
+        augments: applied in order to every view.
+        encoded: the encoder's frames and lengths for this very batch, where they are known already.
+        figures: also gather the figures of the losses.
+    """
+    views = max((o.loss.views for o in objectives if not o.loss.corrupts), default=0)
+    seen = [_augmented(batch, augments, random, view) for view in range(max(views, 1))]
+    pieces = seen[:views]
+    for objective in objectives:
+        if objective.loss.corrupts:
+            pieces.append(objective.loss.corrupt(seen[0], random(f"corrupt {objective.name}")))
+    stack = Batch.cat(pieces)
+    frames, lengths = model.encode(stack) if encoded is None else encoded
+
+    size, after = len(batch), views * len(batch)
+    outputs: dict[tuple[str, int], HeadOutput] = {}
+    total = frames.new_zeros((), dtype=torch.float32)
+    parts: dict[str, Tensor] = {}
+    extra: dict[str, Tensor] = {}
+    for objective in objectives:
+        if objective.loss.corrupts:
+            start, end, after = after, after + size, after + size
+            clean = _padded(seen[0], stack.features.shape[1])
+        else:
+            start, end, clean = 0, views * size, None
+        key = (objective.head, start)
+        if key not in outputs:
+            part = None if lengths is None else lengths[start:end]
+            outputs[key] = model.head(objective.head)(frames[start:end], part)
+        shown = stack if end - start == len(stack) else stack.rows(start, end)
+        sample = Sample(outputs[key], shown, shown if clean is None else clean, objective.loss.views)
+        result = objective.loss(sample)
+        total = total + objective.weight * result.total
+        parts[objective.name] = result.total.detach()
+        for name, value in result.parts.items():
+            if name != objective.name:
+                parts[f"{objective.name}/{name}"] = value.detach()
+        if figures:
+            extra |= {name: value.detach() for name, value in objective.loss.figures(sample).items()}
+    return StepResult(total, parts, extra)
+
+
+def _augmented(batch: Batch, augments: Sequence[Augment], random: Callable[[str], ClipRandom], view: int) -> Batch:
+    for place, augment in enumerate(augments):
+        batch = augment(batch, random(f"view {view} augment {place}"))
+    return batch
+
+
+def _padded(batch: Batch, frames: int) -> Batch:
+    missing = frames - batch.features.shape[1]
+    return batch.with_features(nn.functional.pad(batch.features, (0, 0, 0, missing))) if missing else batch

@@ -1,0 +1,57 @@
+"""The optimiser, its schedule, and the averaged weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from asl_core.config import TrainOptions
+
+__all__ = ["averaged", "learning_rate", "make_optimizer"]
+
+
+def make_optimizer(modules: Iterable[nn.Module], options: TrainOptions, device: torch.device) -> torch.optim.AdamW:
+    """AdamW with decay on matrices only: norms, biases and gains are not pulled to zero."""
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for module in modules:
+        for parameter in module.parameters():
+            if parameter.requires_grad:
+                (decayed if parameter.ndim > 1 else plain).append(parameter)
+    groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    fused = device.type in ("cpu", "cuda")  # one kernel for all tensors; other devices lack it
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=fused)
+
+
+def learning_rate(options: TrainOptions, step: int, steps: int) -> float:
+    """The rate of step ``step`` (from 0) of ``steps``: a linear rise, then half a cosine to zero, or constant."""
+    warm = max(1, round(options.warmup * steps)) if options.warmup else 0
+    if step < warm:
+        return options.learning_rate * (step + 1) / warm
+    if options.schedule == "constant":
+        return options.learning_rate
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of the weights, which forgets its random start quickly.
+
+    After ``n`` updates the decay is min(decay, (1 + n) / (10 + n)), as TensorFlow's ExponentialMovingAverage
+    documents for short runs: a run of a few hundred steps is not dominated by its first weights.
+    """
+
+    def update(averages: Sequence[Tensor], values: Sequence[Tensor], count: int | Tensor) -> None:
+        n = int(count)
+        weight = 1 - min(decay, (1 + n) / (10 + n))
+        for average, value in zip(averages, values, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value.to(average.dtype), weight)
+            else:
+                average.copy_(value)
+
+    multi: Callable[..., None] = update
+    return AveragedModel(model, multi_avg_fn=torch.no_grad()(multi), use_buffers=False)

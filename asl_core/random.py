@@ -1,0 +1,73 @@
+"""Random numbers that are pure functions of (seed, epoch, clip), whatever batch or process a clip is in.
+
+A generator's state would make a clip's augmentation depend on what was drawn before it. Instead each clip has
+a 64-bit key, and number ``i`` of stream ``s`` is a hash of (key, s, i): the same in any batch order, on any
+rank, on any device, and after a resume that skipped the numbers before it.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import torch
+from torch import Tensor
+
+__all__ = ["ClipRandom", "mix_seed"]
+
+_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64, splitmix64's increment
+_M1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_M2 = -7723592293110705685  # 0x94D049BB133111EB
+
+
+def _shift_right(x: Tensor, by: int) -> Tensor:
+    """Logical shift: int64's ``>>`` copies the sign in."""
+    return (x >> by) & ((1 << (64 - by)) - 1)
+
+
+def _hash(x: Tensor) -> Tensor:
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014) on int64, which wraps as uint64 would."""
+    x = (x ^ _shift_right(x, 30)) * _M1
+    x = (x ^ _shift_right(x, 27)) * _M2
+    return x ^ _shift_right(x, 31)
+
+
+def mix_seed(*parts: int | str) -> int:
+    """One seed in 0 … 2^63-1 from several numbers and words; a small change in one changes all of it."""
+    state = torch.zeros((), dtype=torch.int64)
+    for part in parts:
+        number = zlib.crc32(part.encode()) if isinstance(part, str) else part & 0x7FFFFFFFFFFFFFFF
+        state = _hash(state + _GOLDEN + torch.tensor(number, dtype=torch.int64))
+    return int(state) & 0x7FFFFFFFFFFFFFFF
+
+
+class ClipRandom:
+    """Uniform and normal numbers for each clip of a batch.
+
+    Args:
+        keys: (B,) int64, one a clip, from :meth:`of`.
+    """
+
+    def __init__(self, keys: Tensor):
+        self.keys = keys
+
+    @classmethod
+    def of(cls, index: Tensor, *parts: int | str) -> ClipRandom:
+        """Keys for the clips at ``index`` (B,) under ``parts``, such as (seed, epoch, view)."""
+        base = torch.tensor(mix_seed(*parts), dtype=torch.int64, device=index.device)
+        return cls(_hash(base + (index + 1) * _GOLDEN))
+
+    def stream(self, name: str) -> ClipRandom:
+        """An independent source for the same clips."""
+        return ClipRandom(_hash(self.keys ^ mix_seed(name)))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """(B, *shape) float32 in [0, 1)."""
+        numbers = torch.arange(1, math.prod(shape) + 1, device=self.keys.device) * _GOLDEN
+        bits = _hash(self.keys[:, None] + numbers[None, :])
+        return (_shift_right(bits, 40).to(torch.float32) * 2.0**-24).view(-1, *shape)
+
+    def normal(self, *shape: int) -> Tensor:
+        """(B, *shape) float32 of mean 0 and variance 1 (Box and Muller 1958)."""
+        radius = torch.sqrt(-2.0 * torch.log1p(-self.stream("radius").uniform(*shape)))
+        return radius * torch.cos((2.0 * math.pi) * self.stream("angle").uniform(*shape))

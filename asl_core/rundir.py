@@ -1,0 +1,179 @@
+"""The directory that a run leaves behind: one writer, nothing overwritten, every file whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+
+from asl_core.atomic import write_text
+from asl_core.data import ClipStore
+from asl_core.errors import RunError, UsageError
+from asl_core.evaluate import Predictions
+
+__all__ = ["RunDir", "environment", "predictions_csv"]
+
+
+class RunDir:
+    """Paths of a run's files, and the lock that keeps two processes from writing them.
+
+    The lock is the operating system's, so that a killed run leaves none.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.toml"
+        self.audit = path / "audit.json"
+        self.metrics = path / "metrics.jsonl"
+        self.timings = path / "timings.jsonl"
+        self.best = path / "best.safetensors"
+        self.final = path / "final.safetensors"
+        self.last = path / "last" / "state.safetensors"
+        self.summary = path / "summary.json"
+        self.environment = path / "environment.json"
+        self.log = path / "log.txt"
+        self._lock = filelock.FileLock(path / ".lock", timeout=0)
+
+    @classmethod
+    def create(cls, out: Path, name: str | None, stem: str) -> RunDir:
+        """A new directory: ``out/name``, or ``out/stem-1``, ``-2``, … where no name is given.
+
+        Raises:
+            UsageError: it exists already, or cannot be made.
+        """
+        try:
+            if name is not None:
+                (out / name).mkdir(parents=True)
+                return cls(out / name)
+            out.mkdir(parents=True, exist_ok=True)
+            number = 1
+            while True:
+                try:
+                    (out / f"{stem}-{number}").mkdir()
+                    return cls(out / f"{stem}-{number}")
+                except FileExistsError:
+                    number += 1
+        except FileExistsError as fault:
+            raise UsageError(
+                f"run directory {out / (name or stem)} exists, and a run is never overwritten; go on with it by "
+                f"`asl run --resume {out / (name or stem)}`, or choose another --name."
+            ) from fault
+        except OSError as fault:
+            raise UsageError(
+                f"run directory {out / (name or stem)} cannot be made ({fault.strerror or fault}); choose a folder "
+                f"you can write to with --out."
+            ) from fault
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """An existing run.
+
+        Raises:
+            UsageError: there is none at ``path``.
+        """
+        run = cls(path)
+        if not run.config.is_file():
+            raise UsageError(
+                f"{path} is not a run directory (it has no config.toml); expected one that `asl run` made."
+            )
+        return run
+
+    def lock(self) -> None:
+        """Take the run for this process until :meth:`release` or the process's end.
+
+        Raises:
+            UsageError: another process has it.
+        """
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as fault:
+            raise UsageError(
+                f"run {self.path} is being written by another process; wait for it, or stop it first."
+            ) from fault
+        except OSError as fault:
+            raise UsageError(
+                f"run {self.path} cannot be locked ({fault.strerror or fault}); is it writable?"
+            ) from fault
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+    def write_history(self, history: Iterable[Mapping[str, Any]]) -> None:
+        """``metrics.jsonl``, whole: it holds no clock, so equal runs have equal files."""
+        write_text(self.metrics, "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in history))
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """A JSON file, readable."""
+        write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n")
+
+    def note(self, *lines: str) -> None:
+        """Append to ``log.txt``."""
+        self._append(self.log, "".join(f"{line}\n" for line in lines))
+
+    def note_timing(self, entry: Mapping[str, Any]) -> None:
+        """Append to ``timings.jsonl``."""
+        self._append(self.timings, json.dumps(entry) + "\n")
+
+    @staticmethod
+    def _append(path: Path, text: str) -> None:
+        try:
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except OSError as fault:
+            raise RunError(
+                f"{path} cannot be written ({fault.strerror or fault}); make room, then go on with --resume."
+            ) from fault
+
+
+def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) -> str:
+    """One row a clip: id, the gloss it was, whether it was right, and the first five with probabilities."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = store.vocabulary.glosses
+    if predictions.scores is None:
+        writer.writerow(["clip", "glosses"])
+        writer.writerows([i, " ".join(g)] for i, g in zip(store.ids, store.glosses, strict=True))
+        return text.getvalue()
+    top = min(top, len(names))
+    header = ["clip", "glosses", "correct"]
+    if predictions.decoded is not None:
+        header.append("decoded")
+    writer.writerow(header + [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")])
+    values, places = predictions.scores.exp().topk(top, dim=1)
+    for n, (clip, glosses) in enumerate(zip(store.ids, store.glosses, strict=True)):
+        first = names[int(places[n, 0])]
+        row: list[Any] = [clip, " ".join(glosses), int(glosses == (first,))]
+        if predictions.decoded is not None:
+            row.append(" ".join(names[c] for c in predictions.decoded[n]))
+        for value, place in zip(values[n].tolist(), places[n].tolist(), strict=True):
+            row += [names[place], f"{value:.6f}"]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[str, Any]:
+    """What a run ran on: versions, plugins, device, threads, and the fingerprints of its data."""
+    packages = ("asl", "torch", "numpy", "pluggy", "attrs", "cattrs", "click", "safetensors")
+    plugins = {
+        f"{entry.dist.name if entry.dist else 'unknown'}:{entry.name}": entry.dist.version if entry.dist else ""
+        for entry in metadata.entry_points(group="asl.plugins")
+    }
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "plugins": plugins,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "data": dict(fingerprints),
+    }

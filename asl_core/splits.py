@@ -1,0 +1,138 @@
+"""From a configuration to the clips of a run: read, transformed, divided, audited, stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+
+from asl_core.audit import Audit, audit_clips
+from asl_core.config import RunConfig, SplitOptions
+from asl_core.contracts import Dataset, Transform
+from asl_core.data import Clip, ClipStore, Vocabulary
+from asl_core.errors import ConfigError, DataError
+
+__all__ = ["RunData", "load_audit", "load_data", "load_split"]
+
+
+@attrs.frozen(eq=False)
+class RunData:
+    """What a run trains and validates on."""
+
+    train: ClipStore
+    val: ClipStore | None
+    vocabulary: Vocabulary
+    audit: Audit
+
+
+def load_data(config: RunConfig) -> RunData:
+    """Read, divide and audit the clips, and store them once.
+
+    Raises:
+        DataError: a file is unusable, or the audit found an error.
+    """
+    splits, audit = load_audit(config)
+    audit.require_sound()
+    train, val = splits["train"], splits.get("val")
+    vocabulary = Vocabulary.of(train)
+    stored = ClipStore(train, vocabulary)
+    held = ClipStore(val, vocabulary) if val else None
+    if held is not None and held.width != stored.width:
+        raise DataError(
+            f"val clips have {held.width} numbers a frame and train clips {stored.width}; expected one width. "
+            f"Extract both in the same way, or name other files."
+        )
+    return RunData(stored, held, vocabulary, audit)
+
+
+def load_audit(config: RunConfig) -> tuple[dict[str, list[Clip]], Audit]:
+    """The clips of train and val as a run would see them, and what the audit says of them."""
+    dataset: Dataset = config.dataset.build()
+    if "train" not in dataset.splits():
+        raise DataError(f"data set {config.dataset.name!r} has no train split; there is {', '.join(dataset.splits())}.")
+    transforms = [t.build() for t in config.transforms]
+    splits = {"train": _read(dataset, "train", transforms)}
+    if config.split.fold is not None:
+        splits["train"], splits["val"] = _fold(splits["train"], config.split)
+    elif "val" in dataset.splits():
+        splits["val"] = _read(dataset, "val", transforms)
+    if config.split.train_share < 1:
+        splits["train"] = _share(splits["train"], config.split.train_share)
+    return splits, audit_clips(splits, dataset.findings())
+
+
+def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipStore:
+    """One split of the run's data set, as the run saw or would have seen it.
+
+    Raises:
+        DataError: the data set has no such split.
+    """
+    if config.split.fold is not None and split in ("train", "val"):
+        return ClipStore(load_audit(config)[0][split], vocabulary)
+    dataset: Dataset = config.dataset.build()
+    if split not in dataset.splits():
+        there = ", ".join(dataset.splits())
+        raise DataError(f"data set {config.dataset.name!r} has no split {split!r}; there is {there}.")
+    clips = _read(dataset, split, [t.build() for t in config.transforms])
+    audit_clips({split: clips}, dataset.findings()).require_sound()
+    return ClipStore(clips, vocabulary)
+
+
+def _read(dataset: Dataset, split: str, transforms: Sequence[Transform]) -> list[Clip]:
+    clips = []
+    for clip in dataset.clips(split):
+        for transform in transforms:
+            clip = transform(clip)
+        clips.append(clip)
+    return clips
+
+
+def _fold(clips: list[Clip], options: SplitOptions) -> tuple[list[Clip], list[Clip]]:
+    """Train and held-out part. Folds are the same for every seed, so that runs on them can be paired."""
+    number, _, of = (options.fold or "").partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) and int(of) >= 2):
+        raise ConfigError([f"split.fold is {options.fold!r}: expected K/N with 1 <= K <= N and N >= 2, such as 2/5"])
+    place = _places(clips, by_signer=options.fold_by == "signer")
+    held = [p % int(of) == int(number) - 1 for p in place]
+    return [c for c, h in zip(clips, held, strict=True) if not h], [c for c, h in zip(clips, held, strict=True) if h]
+
+
+def _places(clips: Sequence[Clip], *, by_signer: bool) -> list[int]:
+    """A number for each clip; clips of one fold have equal numbers modulo the folds."""
+    if by_signer:
+        unknown = [c.id for c in clips if c.signer is None]
+        if unknown:
+            raise DataError(
+                f"folds by signer need the signer of every clip, and {len(unknown)} have none (first {unknown[0]}); "
+                f"use --split.fold-by gloss, or files with signers."
+            )
+        signers = sorted({str(c.signer) for c in clips})
+        rank = {s: i for i, s in enumerate(np.random.default_rng(0).permutation(signers).tolist())}
+        return [rank[str(c.signer)] for c in clips]
+    # Counting on through the glosses spreads the leftovers of small glosses evenly over the folds.
+    place = [0] * len(clips)
+    count = 0
+    for members in _by_gloss(clips):
+        for i in members:
+            place[i] = count
+            count += 1
+    return place
+
+
+def _share(clips: list[Clip], share: float) -> list[Clip]:
+    """The first ``share`` of each gloss's clips in a fixed random order: smaller shares lie inside larger ones."""
+    kept = set()
+    for members in _by_gloss(clips):
+        kept |= set(members[: max(1, round(share * len(members)))])
+    return [c for i, c in enumerate(clips) if i in kept]
+
+
+def _by_gloss(clips: Sequence[Clip]) -> list[list[int]]:
+    """Places of each gloss's clips, shuffled in a way that never changes."""
+    groups = defaultdict(list)
+    for i, clip in enumerate(clips):
+        groups[clip.glosses].append(i)
+    rng = np.random.default_rng(0)
+    return [[groups[g][i] for i in rng.permutation(len(groups[g]))] for g in sorted(groups)]

@@ -1,0 +1,74 @@
+"""The transformer encoder (Vaswani et al. 2017), pre-norm (Xiong et al. 2020), a depth-wise convolution before it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from asl_core import ConfigError, Encoder, frame_mask
+from asl_encoders.downsample import Downsample
+from asl_encoders.options import TransformerOptions
+
+
+class TransformerEncoder(Encoder):
+    """(B, T, D) to (B, ⌈T/downsample⌉, hidden-size)."""
+
+    def __init__(self, options: TransformerOptions, input_size: int):
+        super().__init__()
+        size = options.hidden_size
+        if size % options.heads or options.kernel % 2 == 0:
+            raise ConfigError(
+                [
+                    f"encoder transformer: hidden-size {size} must be a multiple of heads {options.heads}, and kernel "
+                    f"{options.kernel} must be odd"
+                ]
+            )
+        self.output_size = size
+        self.downsample = Downsample(options.downsample)
+        self.project = nn.Linear(input_size, size)
+        self.convolution = (
+            nn.Conv1d(size, size, options.kernel, padding=options.kernel // 2, groups=size)
+            if options.kernel > 1
+            else None
+        )
+        self.dropout = nn.Dropout(options.dropout)
+        layer = nn.TransformerEncoderLayer(
+            size,
+            options.heads,
+            dim_feedforward=options.feedforward * size,
+            dropout=options.dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        # Dropout on attention weights gains nothing here and keeps torch from its fused attention.
+        layer.self_attn.dropout = 0.0
+        self.blocks = nn.TransformerEncoder(layer, options.layers, norm=nn.LayerNorm(size), enable_nested_tensor=False)
+        for block in self.blocks.layers:  # nn.TransformerEncoder copies one layer: give each its own start
+            for parameter in block.parameters():
+                if parameter.ndim > 1:
+                    nn.init.xavier_uniform_(parameter)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """(B,) frames after downsampling."""
+        return self.downsample.output_lengths(lengths)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Frames that have seen all others of their clip, and no padding."""
+        features, lengths = self.downsample(features, lengths)
+        real = frame_mask(lengths, features.shape[1])
+        frames = self.project(features) * real[:, :, None]  # the projection's bias must not leak out of padding
+        if self.convolution is not None:
+            frames = frames + nn.functional.gelu(self.convolution(frames.transpose(1, 2)).transpose(1, 2))
+        frames = self.dropout(frames + positions(frames.shape[1], self.output_size, frames))
+        return self.blocks(frames, src_key_padding_mask=~real)  # type: ignore[no-any-return]
+
+
+def positions(frames: int, size: int, like: Tensor) -> Tensor:
+    """(frames, size) sines and cosines of wavelengths 2π to 20000π (Vaswani et al. 2017, section 3.5)."""
+    half = (size + 1) // 2
+    rates = torch.exp(torch.arange(half, device=like.device) * (-math.log(10_000.0) / half))
+    angles = torch.arange(frames, device=like.device)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :size].to(like.dtype)

@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("ASL_SHARED_DATA", "../shared/data"))
+if not SHARED.is_absolute():
+    SHARED = Path(__file__).resolve().parent.parent / SHARED
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real captures; a test that asks for them is skipped where they are absent."""
+    if not (SHARED / "wlasl100").is_dir():
+        pytest.skip(f"needs the real clips, which are not at {SHARED} (set ASL_SHARED_DATA)")
+    return SHARED
