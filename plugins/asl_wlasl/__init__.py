@@ -1,0 +1,19 @@
+"""The ``wlasl`` data set: feature pickles of the reference layout, keyed by gloss."""
+
+from __future__ import annotations
+
+from asl_core import Component, hookimpl
+from asl_wlasl.options import WlaslOptions
+
+
+@hookimpl
+def asl_datasets() -> list[Component]:
+    """The one data set of this package."""
+    return [
+        Component(
+            name="wlasl",
+            factory="asl_wlasl.dataset:WlaslDataset",
+            options=WlaslOptions,
+            summary="feature pickles {video id: features, gloss, …}, as the reference extractor writes them",
+        )
+    ]

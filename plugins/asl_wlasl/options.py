@@ -1,0 +1,37 @@
+"""What a user says about feature pickles: where they are, which glosses, and what to do with bad clips."""
+
+from __future__ import annotations
+
+import attrs
+
+from asl_core import option
+
+
+@attrs.frozen(kw_only=True)
+class WlaslOptions:
+    """Options of the ``wlasl`` data set. File names may be globs, relative to ``root`` or absolute."""
+
+    root: str | None = option(
+        None, env="ASL_DATA", help="folder with the feature pickles and, if there is one, vocabulary.json"
+    )
+    train: str | None = option(None, help="file or glob of the train clips; unset means features_train_*.pkl")
+    val: str | None = option(
+        None, help="file or glob of the val clips, or none; unset means features_val_*.pkl where there are any"
+    )
+    test: str | None = option(
+        None, help="file or glob of the test clips, or none; unset means features_test_*.pkl where there are any"
+    )
+    labels: str | None = option(
+        None, help="glosses for clips without one: CSV id,gloss, JSON {id: gloss} or WLASL_v0.3.json"
+    )
+    glosses: int | tuple[str, ...] | None = option(
+        None, ge=1, help="keep only these glosses, or the N with the most train clips (ties alphabetical)"
+    )
+    class_key: str = option(
+        "gloss",
+        choices=("gloss", "stored-number"),
+        help="what a class is; stored-number repeats the reference's fault (the numbers differ between splits)",
+    )
+    bad_clips: str = option(
+        "stop", choices=("stop", "drop"), help="clips of zero frames or with NaN or infinite numbers: stop, or drop"
+    )

@@ -1,0 +1,323 @@
+"""The data set as the core meets it: splits, clips, findings, options."""
+
+from __future__ import annotations
+
+import gc
+import json
+import pickle
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asl_core import Clip, DataError
+from asl_core.options import option_specs, parse_text, structure
+from asl_wlasl import asl_datasets
+from asl_wlasl.dataset import WlaslDataset
+from asl_wlasl.options import WlaslOptions
+
+Rows = list[tuple[str, str | None, int | None]]
+
+TRAIN: Rows = [
+    ("1", "book", 1), ("2", "book", 1), ("3", "book", 1), ("4", "go", 2), ("5", "go", 2), ("6", "walk", 3),
+    ("7", "walk", 3), ("8", "apple", 4),
+]  # fmt: skip
+VAL: Rows = [("21", "book", 1), ("22", "go", 3), ("23", "walk", 2), ("24", "zebra", 1)]
+
+
+def write(path: Path, rows: Rows, split: str = "train", width: int = 3, **more: object) -> Path:
+    content = {
+        clip: {"features": np.full((2, width), float(clip)), "gloss": gloss, "gloss_id": number, "video_id": clip}
+        | {"split": split}
+        | more
+        for clip, gloss, number in rows
+    }
+    path.write_bytes(pickle.dumps(content))
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path / "features_train_wlasl100.pkl", TRAIN)
+    write(tmp_path / "features_val_wlasl100.pkl", VAL, "val")
+    return tmp_path
+
+
+def dataset(root: Path | None = None, **options: Any) -> WlaslDataset:
+    return WlaslDataset(WlaslOptions(root=None if root is None else str(root), **options))
+
+
+def ids(clips: Any) -> list[str]:
+    return [clip.id for clip in clips]
+
+
+def messages(data: WlaslDataset, code: str) -> list[str]:
+    return [f.message for f in data.findings() if f.code == code]
+
+
+def test_the_component_loads() -> None:
+    (component,) = asl_datasets()
+    assert component.name == "wlasl"
+    assert component.load() is WlaslDataset
+    assert isinstance(component.options(), WlaslOptions)
+
+
+def test_the_catalogue_imports_neither_torch_nor_numpy() -> None:
+    code = "import sys, asl_wlasl; asl_wlasl.asl_datasets(); print([m for m in ('torch', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_clips_and_splits(root: Path) -> None:
+    data = dataset(root)
+    assert list(data.splits()) == ["train", "val"]
+    first = next(iter(data.clips("train")))
+    assert isinstance(first, Clip)
+    assert (first.id, first.glosses, first.features.dtype) == ("1", ("book",), np.float32)
+    assert first.source.endswith("features_train_wlasl100.pkl")
+    assert ids(data.clips("val")) == ["21", "22", "23", "24"]
+
+
+def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "none")
+    assert list(data.findings()) == []
+    with pytest.raises(DataError, match="is no folder"):
+        data.splits()
+
+
+def test_without_a_root_both_ways_to_name_one_are_told() -> None:
+    with pytest.raises(DataError, match=r"--dataset\.root DIR.*ASL_DATA"):
+        dataset().splits()
+    (spec,) = [s for s in option_specs(WlaslOptions) if s.key == "root"]
+    assert spec.rule.env == "ASL_DATA"
+    assert not spec.required
+
+
+def test_absolute_names_need_no_root(root: Path) -> None:
+    data = dataset(train=str(root / "features_train_wlasl100.pkl"), val="none", test="none")
+    assert list(data.splits()) == ["train"]
+    assert len(data.clips("train")) == 8
+    data = dataset(train=str(root / "features_*_wlasl100.pkl"), val="none", test="none")
+    assert len(data.clips("train")) == 12
+
+
+def test_a_file_as_root_is_told_how(root: Path) -> None:
+    with pytest.raises(DataError, match=r"is a file.*--dataset\.train 'features_train_wlasl100\.pkl'"):
+        dataset(root / "features_train_wlasl100.pkl").splits()
+
+
+def test_a_pool_without_val(tmp_path: Path) -> None:
+    write(tmp_path / "features_train_x.pkl", TRAIN)
+    data = dataset(tmp_path)
+    assert list(data.splits()) == ["train"]
+    with pytest.raises(DataError, match="there are no val clips"):
+        data.clips("val")
+
+
+def test_unknown_names_of_pickles_are_listed(tmp_path: Path) -> None:
+    write(tmp_path / "features_pretrain_pool.pkl", TRAIN)
+    with pytest.raises(DataError, match=r"features_pretrain_pool\.pkl.*--dataset\.train"):
+        dataset(tmp_path).splits()
+    assert len(dataset(tmp_path, train="features_pretrain_*.pkl").clips("train")) == 8
+    assert len(dataset(tmp_path, train="features_pretrain_pool.pkl").clips("train")) == 8
+
+
+def test_a_folder_without_pickles(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no pickles in that folder"):
+        dataset(tmp_path).splits()
+
+
+def test_a_named_split_that_is_missing_is_an_error(root: Path) -> None:
+    with pytest.raises(DataError, match=r"--dataset\.val 'other_\*\.pkl' matches no file.*features_val_wlasl100"):
+        dataset(root, val="other_*.pkl").splits()
+    for unusable in ("", "a**b", "/"):
+        with pytest.raises(DataError, match=r"--dataset\.test"):
+            dataset(root, test=unusable).splits()
+
+
+def test_val_none_switches_it_off(root: Path) -> None:
+    assert list(dataset(root, val="none").splits()) == ["train"]
+
+
+def test_names_with_glob_characters_are_names_first(tmp_path: Path) -> None:
+    write(tmp_path / "clips[1].pkl", TRAIN)
+    assert len(dataset(tmp_path, train="clips[1].pkl").clips("train")) == 8
+
+
+def test_shards(tmp_path: Path) -> None:
+    write(tmp_path / "features_train_0.pkl", TRAIN[:3])
+    write(tmp_path / "features_train_1.pkl", TRAIN[3:])
+    assert ids(dataset(tmp_path).clips("train")) == [row[0] for row in TRAIN]
+    write(tmp_path / "features_train_2.pkl", TRAIN[2:3])
+    with pytest.raises(DataError, match=r"clip '3' stands in .*train_0\.pkl and .*train_2\.pkl"):
+        dataset(tmp_path).clips("train")
+
+
+def test_widths_of_splits_are_compared(root: Path) -> None:
+    write(root / "features_val_wlasl100.pkl", VAL, "val", width=4)
+    data = dataset(root)
+    data.clips("train")
+    with pytest.raises(DataError, match=r"clip '21' .* has 4 numbers a frame, clip '1' .* has 3"):
+        data.clips("val")
+
+
+def test_class_numbers(root: Path) -> None:
+    data = dataset(root)
+    data.clips("train")
+    assert messages(data, "class-numbers") == []
+    data.clips("val")
+    data.clips("val")
+    (message,) = messages(data, "class-numbers")
+    assert "1 of 4 val clips carry the number that train gives their gloss" in message
+    assert message.endswith("classes are keyed by gloss")
+    (finding,) = [f for f in data.findings() if f.code == "class-numbers"]
+    assert finding.level == "warning"
+    assert finding.data["val"] == {"agree": 1, "clips": 4}
+
+
+def test_class_numbers_that_agree_are_not_mentioned(root: Path) -> None:
+    write(root / "features_val_wlasl100.pkl", [("21", "book", 1), ("22", "zebra", 9)], "val")
+    data = dataset(root)
+    data.clips("train"), data.clips("val")
+    assert messages(data, "class-numbers") == []
+
+
+def test_class_numbers_of_train_alone_and_of_the_vocabulary(root: Path) -> None:
+    write(root / "features_train_wlasl100.pkl", [("1", "book", 1), ("2", "book", 2), ("3", "go", 2)])
+    (root / "vocabulary.json").write_text(json.dumps({"gloss_to_id": {"book": 1, "go": 1}}))
+    data = dataset(root)
+    data.clips("train")
+    (message,) = messages(data, "class-numbers")
+    assert "1 glosses of train carry several numbers ('book')" in message
+    assert "vocabulary.json puts 2 glosses on 1 numbers" in message
+    write(root / "features_train_wlasl100.pkl", [("1", "book", 2), ("3", "go", 2)])
+    data = dataset(root)
+    data.clips("train")
+    assert "train puts 2 glosses on 1 numbers" in messages(data, "class-numbers")[0]
+
+
+def test_classes_by_stored_number(root: Path) -> None:
+    data = dataset(root, class_key="stored-number")
+    assert [c.glosses for c in data.clips("train")][:4] == [("#1",), ("#1",), ("#1",), ("#2",)]
+    data.clips("val")
+    assert "as in the reference" in messages(data, "class-numbers")[0]
+    write(root / "features_train_wlasl100.pkl", [("1", "book", None)])
+    with pytest.raises(DataError, match=r"clip '1' .* has no gloss_id"):
+        dataset(root, class_key="stored-number").clips("train")
+
+
+@pytest.mark.parametrize(
+    ("asked", "glosses"),
+    [(1, {"book"}), (2, {"book", "go"}), (4, {"book", "go", "walk", "apple"}), (("walk", " go"), {"go", "walk"})],
+)
+def test_glosses(root: Path, asked: Any, glosses: set[str]) -> None:
+    data = dataset(root, glosses=asked)
+    val = data.clips("val")  # asked first: train is consulted all the same
+    assert {g for c in val for g in c.glosses} == glosses - {"apple"}
+    assert {g for c in data.clips("train") for g in c.glosses} == glosses
+    notes = messages(data, "glosses-kept")
+    assert f"{len(val)} of 4 val clips ({len(glosses)} glosses)" in notes[0]
+
+
+def test_a_gloss_that_train_lacks_names_the_nearest(root: Path) -> None:
+    with pytest.raises(DataError, match=r"'boook'.*Nearest to 'boook': 'book'"):
+        dataset(root, glosses=("boook", "go")).clips("train")
+    with pytest.raises(DataError, match="'zebra'"):
+        dataset(root, glosses=("zebra",)).clips("val")
+    with pytest.raises(DataError, match="train has 4 glosses"):
+        dataset(root, glosses=5).clips("train")
+    with pytest.raises(DataError, match="names no gloss"):
+        dataset(root, glosses=()).clips("train")
+
+
+def test_options_from_text() -> None:
+    types = {spec.key: spec.type for spec in option_specs(WlaslOptions)}
+    assert parse_text("20", types["glosses"]) == 20
+    assert parse_text("book, go", types["glosses"]) == ("book", "go")
+    assert parse_text("none", types["val"]) == "none"
+    assert structure(WlaslOptions, {"glosses": 0})[1]
+    assert structure(WlaslOptions, {"bad-clips": "ignore"})[1]
+    assert structure(WlaslOptions, {"class-key": "stored-number"})[0].class_key == "stored-number"
+
+
+def test_bad_clips(root: Path) -> None:
+    content = pickle.loads((root / "features_train_wlasl100.pkl").read_bytes())
+    content["6"]["features"][0, 0] = np.nan
+    (root / "features_train_wlasl100.pkl").write_bytes(pickle.dumps(content))
+    with pytest.raises(DataError, match=r"1 of 8 clips .* clip '6' of .*train_wlasl100\.pkl has 1 NaN"):
+        dataset(root).clips("train")
+    data = dataset(root, bad_clips="drop")
+    assert "6" not in ids(data.clips("train"))
+    assert "clip '6'" in messages(data, "bad-clips")[0]
+
+
+def test_older_caches_get_their_glosses_from_a_label_file(tmp_path: Path) -> None:
+    (tmp_path / "features_train_20.pkl").write_bytes(pickle.dumps({"1": np.ones((2, 3)), "2": np.ones((3, 3))}))
+    (tmp_path / "labels.csv").write_text("id,gloss\n1,book\n")
+    bare = dataset(tmp_path)
+    assert [c.glosses for c in bare.clips("train")] == [(), ()]
+    assert [(f.level, f.code) for f in bare.findings()] == [("note", "unlabelled")]
+    for name in ("labels.csv", str(tmp_path / "labels.csv")):
+        data = dataset(tmp_path, labels=name)
+        assert [c.glosses for c in data.clips("train")] == [("book",), ()]
+        assert [(f.level, f.code) for f in data.findings()] == [("warning", "unlabelled")]
+        assert "1 of 2 train clips have no gloss" in messages(data, "unlabelled")[0]
+    with pytest.raises(DataError, match=r"--dataset\.labels 'none\.csv' matches 0 files"):
+        dataset(tmp_path, labels="none.csv").clips("train")
+
+
+def test_glosses_that_differ_in_case_are_told(root: Path) -> None:
+    write(root / "features_val_wlasl100.pkl", [("21", "Book", 1)], "val")
+    data = dataset(root)
+    data.clips("train"), data.clips("val")
+    assert "'Book / book'" in messages(data, "gloss-case")[0]
+
+
+def test_clips_of_another_split_are_told(root: Path) -> None:
+    write(root / "features_val_wlasl100.pkl", VAL, "train")
+    data = dataset(root)
+    data.clips("val")
+    assert "of 4 clips read as val, 4 say 'train'" in messages(data, "split-names")[0]
+
+
+def test_a_wrong_key_is_told_through_the_data_set(root: Path) -> None:
+    write(root / "features_val_wlasl100.pkl", VAL, "val", video_id="x")
+    data = dataset(root)
+    data.clips("val")
+    assert "4 of 4 clips" in messages(data, "key-mismatch")[0]
+
+
+def test_reading_a_file_for_prediction(root: Path) -> None:
+    data = dataset()  # no root needed
+    clips = data.read(root / "features_val_wlasl100.pkl")
+    assert ids(clips) == ["21", "22", "23", "24"]
+    assert clips[0].glosses == ("book",)
+    write(root / "new.pkl", [("1", None, None)])
+    assert data.read(root / "new.pkl")[0].glosses == ()
+    assert dataset(class_key="stored-number").read(root / "new.pkl")[0].glosses == ()
+    (root / "page.pkl").write_text("<html>")
+    with pytest.raises(DataError, match="web page"):
+        data.read(root / "page.pkl")
+
+
+def test_frames_are_not_kept_by_the_data_set(root: Path) -> None:
+    data = dataset(root, glosses=3)
+    clips = list(data.clips("train")) + list(data.clips("val"))
+    held = [weakref.ref(clip.features) for clip in clips]
+    data.findings()
+    del clips
+    gc.collect()
+    assert [ref for ref in held if ref() is not None] == []
+
+
+def test_messages_are_one_paragraph(root: Path) -> None:
+    (root / "vocabulary.json").write_text("{}")
+    data = dataset(root, glosses=2)
+    data.clips("train"), data.clips("val")
+    found = data.findings()
+    assert len(found) >= 3
+    assert all("\n" not in f.message and f.level in ("note", "warning") for f in found)

@@ -1,0 +1,130 @@
+"""Label files and vocabulary.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asl_core import DataError
+from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary
+from asl_wlasl.layout import Record
+
+
+def text_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "labels.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,book\n00002, go \n",
+        "id,gloss\n1,book\n\n00002,go\n",
+        "\ufeffvideo_id,Gloss\n1,book\n00002,go",
+        '"1","book"\n"00002","go"\n',
+        '{"1": "book", "00002": "go"}',
+        '[{"gloss": "book", "instances": [{"video_id": "1"}]}, {"gloss": "go", "instances": [{"video_id": "00002"}]}]',
+    ],
+)
+def test_three_forms(tmp_path: Path, text: str) -> None:
+    assert read_labels(text_file(tmp_path, text)).glosses == {"1": "book", "00002": "go"}
+
+
+def test_wlasl_json_gives_signers(tmp_path: Path) -> None:
+    instances = [{"video_id": "1", "split": "train", "signer_id": 118}, {"video_id": "2"}]
+    labels = read_labels(text_file(tmp_path, json.dumps([{"gloss": "book", "instances": instances}])))
+    assert labels.signers == {"1": "118"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "labels no clip"),
+        ("{}", "labels no clip"),
+        ("id,gloss\n", "labels no clip"),
+        ("1,book,x\n", "line 1: 3 columns"),
+        ("id,gloss\n1,\n", "line 2: 2 columns, or an empty one"),
+        ("1,book\n1,go\n", "two glosses, 'book' and 'go'"),
+        ('{"1": "book"', "no valid JSON"),
+        ('{"gloss_to_id": {"book": 1}}', "another layout"),
+        ('[{"gloss": "book"}]', "another layout"),
+        ("[1]", "another layout"),
+        ("[" * 100_000, "no valid JSON"),
+    ],
+)
+def test_faulty_label_files(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        read_labels(text_file(tmp_path, text))
+    assert "labels.txt" in str(caught.value)
+
+
+def test_a_label_file_that_is_binary_or_missing(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"\xff\xfe\x00")
+    for name in ("x", "none"):
+        with pytest.raises(DataError, match="cannot be read as UTF-8"):
+            read_labels(tmp_path / name)
+
+
+def record(clip: str, gloss: str | None) -> Record:
+    return Record(id=clip, gloss=gloss, features=np.zeros((1, 1), np.float32), file=Path("a.pkl"))
+
+
+def test_labels_fill_and_are_compared() -> None:
+    labels = Labels(Path("l.csv"), {"1": "book", "2": "go"}, {"1": "s"})
+    filled, (finding,) = add_labels([record("1", None), record("2", "walk"), record("3", None)], labels)
+    assert [(r.gloss, r.signer) for r in filled] == [("book", "s"), ("walk", None), (None, None)]
+    assert finding.code == "label-disagreement"
+    assert "1 of 3 clips" in finding.message
+    assert "2: walk / go" in finding.message
+    assert add_labels([record("1", None)], labels)[1] == []
+
+
+TRAIN = {"book": {1}, "go": {2}}
+
+
+def vocabulary_says(tmp_path: Path, text: str) -> list[tuple[str, str]]:
+    (tmp_path / "vocabulary.json").write_text(text, encoding="utf-8")
+    vocabulary = read_vocabulary(tmp_path)
+    assert vocabulary is not None
+    found = vocabulary.findings(TRAIN)
+    assert all(f.code == "vocabulary-file" and "vocabulary.json" in f.message for f in found)
+    return [(f.level, f.message) for f in found]
+
+
+def test_a_missing_or_agreeing_vocabulary_says_nothing(tmp_path: Path) -> None:
+    assert read_vocabulary(tmp_path) is None
+    good = {"gloss_to_id": {"book": 1, "go": 2}, "id_to_gloss": {"1": "book", "2": "go"}, "num_glosses": 2}
+    assert vocabulary_says(tmp_path, json.dumps(good)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"gloss_to_id": {}, "id_to_gloss": {}, "num_glosses": 0, "vocab_size": 1}']
+)
+def test_an_empty_vocabulary_is_a_note(tmp_path: Path, text: str) -> None:
+    ((level, message),) = vocabulary_says(tmp_path, text)
+    assert level == "note"
+    assert "lists no gloss" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"gloss_to_id": {"book": 1}}, "lacks 1 glosses of train ('go')"),
+        ({"gloss_to_id": {"book": 1, "go": 2, "x": 3}}, "lists 1 glosses that train lacks ('x')"),
+        ({"gloss_to_id": {"book": 1, "go": 7}}, "gives 1 of 2 glosses another number"),
+        ({"gloss_to_id": {"book": 1, "go": 2}, "num_glosses": 5}, "says num_glosses 5 and lists 2"),
+        ({"gloss_to_id": {"book": 1, "go": 2}, "id_to_gloss": {"1": "go"}}, "contradicts itself: 1 entries"),
+        ({"gloss_to_id": {"book": "one"}}, "cannot be read"),
+        ({"gloss_to_id": {"book": float("inf")}}, "cannot be read"),
+        ([1], "cannot be read"),
+    ],
+)
+def test_a_contradicting_vocabulary_is_a_warning(tmp_path: Path, content: object, words: str) -> None:
+    ((level, message),) = vocabulary_says(tmp_path, json.dumps(content))
+    assert level == "warning"
+    assert words in message
+    assert "classes come from the glosses of train" in message

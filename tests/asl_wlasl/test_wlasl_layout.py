@@ -1,0 +1,169 @@
+"""From pickles to clip records."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asl_core import DataError
+from asl_wlasl.layout import check_shards, key_findings, read_records, sound_records
+
+
+def dumped(path: Path, content: object, protocol: int = 4) -> Path:
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+def entry(clip: str, **fields: object) -> dict[str, object]:
+    frames = np.arange(6, dtype="f4").reshape(2, 3)
+    return {"features": frames, "gloss": "book", "gloss_id": 1, "video_id": clip, "split": "train"} | fields
+
+
+def refusal(path: Path, content: object) -> str:
+    with pytest.raises(DataError) as caught:
+        read_records(dumped(path, content))
+    text = str(caught.value)
+    assert path.name in text
+    assert "\n" not in text
+    return text
+
+
+def test_the_reference_layout(tmp_path: Path) -> None:
+    content = {
+        "00001": entry("00001", signer_id=12, gloss=" book "),
+        "2": entry("2", gloss=np.str_("go"), gloss_id=np.int64(7), signer_id="anna"),
+    }
+    one, two = read_records(dumped(tmp_path / "a.pkl", content))
+    assert (one.id, one.gloss, one.number, one.signer, one.split) == ("00001", "book", 1, "12", "train")
+    assert (two.gloss, two.number, two.signer) == ("go", 7, "anna")
+    assert one.features.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4", "f8", "i1", "u2", "i8"])
+def test_features_become_float32_copies_that_can_be_changed(tmp_path: Path, dtype: str) -> None:
+    frames = np.asfortranarray(np.arange(20).reshape(4, 5).astype(dtype))
+    (record,) = read_records(dumped(tmp_path / "a.pkl", {"1": entry("1", features=frames)}))
+    assert record.features.dtype == np.float32
+    assert record.features.flags.c_contiguous
+    assert record.features.flags.writeable
+    assert record.features.flags.aligned
+    assert np.array_equal(record.features, frames)
+
+
+def test_older_caches(tmp_path: Path) -> None:
+    frames = np.ones((4, 7), "f4")
+    (record,) = read_records(dumped(tmp_path / "a.pkl", {"17": frames}))
+    assert (record.id, record.gloss, record.number, record.features.shape) == ("17", None, None, (4, 7))
+    (record,) = read_records(dumped(tmp_path / "b.pkl", {17: frames}))
+    assert record.id == "17"
+    one, two = read_records(dumped(tmp_path / "c.pkl", [entry("x"), {"video_id": 5, "features": frames}]))
+    assert (one.id, one.gloss, two.id, two.gloss) == ("x", "book", "5", None)
+
+
+@pytest.mark.parametrize("content", [{}, []])
+def test_an_empty_pickle_is_refused(tmp_path: Path, content: object) -> None:
+    assert "holds no clips" in refusal(tmp_path / "a.pkl", content)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (5, "holds a value of type int"),
+        ("text", "holds a value of type str"),
+        ({"1": {"gloss": "a"}}, "clip '1' .* has no 'features' .*'gloss'"),
+        ({"1": entry("1", features=[[1.0]])}, "clip '1' .* type list where its features belong"),
+        ({"1": None}, "clip '1' .* type NoneType"),
+        ({"1": entry("1", features=np.ones(5))}, r"clip '1' .* shape \(5,\)"),
+        ({"1": entry("1", features=np.ones((2, 3, 4)))}, r"clip '1' .* shape \(2, 3, 4\)"),
+        ({"1": entry("1", features=np.ones((2, 0)))}, r"clip '1' .* shape \(2, 0\)"),
+        ({"1": entry("1", features=np.ones((2, 2), bool))}, "clip '1' .* dtype bool"),
+        ({"1": entry("1", gloss=5)}, "clip '1' .* 'gloss' of type int; expected text"),
+        ({"1": entry("1", gloss_id="5")}, "clip '1' .* 'gloss_id' of type str; expected a whole number"),
+        ({"1": entry("1", gloss_id=True)}, "clip '1' .* 'gloss_id' of type bool"),
+        ({None: entry("1")}, "key of type NoneType"),
+        ([{"features": np.ones((1, 1))}], "item 0 has no 'video_id'"),
+        ([np.ones((1, 1))], "item 0 has no 'video_id'"),
+    ],
+)
+def test_other_layouts_are_refused(tmp_path: Path, content: object, words: str) -> None:
+    assert re.search(words, refusal(tmp_path / "a.pkl", content))
+
+
+def test_differing_widths_name_both_clips(tmp_path: Path) -> None:
+    one = read_records(dumped(tmp_path / "a.pkl", {"1": entry("1")}))
+    two = read_records(dumped(tmp_path / "b.pkl", {"2": entry("2", features=np.ones((2, 4)))}))
+    with pytest.raises(DataError, match=r"clip '2' of .*b\.pkl has 4 numbers a frame, clip '1' of .*a\.pkl has 3"):
+        check_shards(one + two)
+
+
+def test_duplicate_ids_name_both_files(tmp_path: Path) -> None:
+    one = read_records(dumped(tmp_path / "a.pkl", {"1": entry("1")}))
+    two = read_records(dumped(tmp_path / "b.pkl", {"1": entry("1")}))
+    with pytest.raises(DataError, match=r"clip '1' stands in .*a\.pkl and .*b\.pkl"):
+        check_shards(one + two)
+    with pytest.raises(DataError, match=r"clip '1' stands twice in .*c\.pkl"):
+        check_shards(read_records(dumped(tmp_path / "c.pkl", [entry("1"), entry("1")])))
+    with pytest.raises(DataError, match="clip '1' stands twice"):  # a number and its text are one id
+        check_shards(read_records(dumped(tmp_path / "d.pkl", {"1": entry("1"), 1: entry("1")})))
+
+
+def bad_clips(tmp_path: Path) -> Path:
+    holes = np.ones((4, 3))
+    holes[1, 2] = np.nan
+    holes[2] = np.inf
+    content = {
+        "nan": entry("nan", features=holes),
+        "fine": entry("fine"),
+        "empty": entry("empty", features=np.ones((0, 3))),
+        "large": entry("large", features=np.full((1, 3), 1e300)),
+    }
+    return dumped(tmp_path / "bad.pkl", content)
+
+
+def test_bad_clips_stop(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        sound_records(read_records(bad_clips(tmp_path)), "stop")
+    text = str(caught.value)
+    assert "3 of 4 clips" in text
+    assert text.count("bad.pkl") == 3
+    assert "clip 'nan'" in text
+    assert "4 NaN or infinite numbers (in 2 of 4 frames)" in text
+    assert "clip 'empty'" in text
+    assert "no frames" in text
+    assert "clip 'large'" in text
+    assert "--dataset.bad-clips drop" in text
+
+
+def test_bad_clips_dropped_are_told(tmp_path: Path) -> None:
+    kept, (finding,) = sound_records(read_records(bad_clips(tmp_path)), "drop")
+    assert [r.id for r in kept] == ["fine"]
+    assert (finding.level, finding.code) == ("warning", "bad-clips")
+    assert "3 of 4" in finding.message
+    assert finding.data["ids"] == ["nan", "empty", "large"]
+
+
+def test_dropping_all_is_an_error(tmp_path: Path) -> None:
+    path = dumped(tmp_path / "a.pkl", {"1": entry("1", features=np.ones((0, 3)))})
+    with pytest.raises(DataError, match="None is left"):
+        sound_records(read_records(path), "drop")
+
+
+def test_a_key_that_is_not_the_video_id_is_told(tmp_path: Path) -> None:
+    records = read_records(dumped(tmp_path / "a.pkl", {"1": entry("1"), "2": entry("9")}))
+    (finding,) = key_findings(records)
+    assert finding.code == "key-mismatch"
+    assert "1 of 2 clips" in finding.message
+    assert "'2'" in finding.message
+    assert "'9'" in finding.message
+    assert key_findings(records[:1]) == []
+
+
+def test_one_array_under_many_ids_cannot_fill_the_memory(tmp_path: Path) -> None:
+    frames = np.zeros((1000, 100), "u1")
+    few = read_records(dumped(tmp_path / "few.pkl", {str(i): frames for i in range(3)}))
+    assert few[0].features is few[2].features
+    assert "repeats the same arrays" in refusal(tmp_path / "many.pkl", {str(i): frames for i in range(400)})
