@@ -105,7 +105,8 @@ class HeadOutput:
 
     def rows(self, start: int, end: int) -> HeadOutput:
         """The output of clips ``start`` to ``end`` alone."""
-        return HeadOutput(self.values[start:end], None if self.lengths is None else self.lengths[start:end])
+        lengths = None if self.lengths is None else self.lengths[start:end]
+        return attrs.evolve(self, values=self.values[start:end], lengths=lengths)
 
 
 class Head(nn.Module):

@@ -1,23 +1,31 @@
-"""The GRU encoder (Cho et al. 2014), packed, so that the backward direction starts at a clip's own end."""
+"""The GRU encoder (Cho et al. 2014): every direction starts at a clip's own end, not in its padding."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asl_core import Encoder
+from asl_core import Encoder, frame_mask
 from asl_encoders.downsample import Downsample
+from asl_encoders.frontend import FrontEnd
 from asl_encoders.options import GruOptions
+from asl_encoders.recurrence import bidirectional_layer, reversal
 
 
 class GruEncoder(Encoder):
-    """(B, T, D) to (B, ⌈T/downsample⌉, hidden-size × directions)."""
+    """(B, T, D) to (B, ⌈T/downsample⌉, hidden-size × directions): front end, then the recurrences."""
 
     def __init__(self, options: GruOptions, input_size: int):
         super().__init__()
         self.downsample = Downsample(options.downsample)
+        self.front = (
+            FrontEnd(input_size, options.front_size, options.kernel, options.front_dropout)
+            if options.front_size
+            else None
+        )
         self.gru = nn.GRU(
-            input_size,
+            options.front_size or input_size,
             options.hidden_size,
             num_layers=options.layers,
             batch_first=True,
@@ -34,6 +42,22 @@ class GruEncoder(Encoder):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Frames read in both directions; zeros past a clip's end."""
         features, lengths = self.downsample(features, lengths)
-        packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        frames, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=features.shape[1])
+        if self.front is not None:
+            features = self.front(features, lengths)
+        by_hand = features.device.type == "cpu" and self.gru.bidirectional and not torch.is_autocast_enabled("cpu")
+        frames = self._by_hand(features, lengths) if by_hand else self._packed(features, lengths)
         return self.dropout(frames)  # type: ignore[no-any-return]
+
+    def _by_hand(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """On a CPU, where :mod:`asl_encoders.recurrence` takes half the time of the packed GRU."""
+        mirrored = reversal(lengths, features.shape[1])
+        frames = features.transpose(0, 1)
+        for layer in range(self.gru.num_layers):
+            if layer:
+                frames = nn.functional.dropout(frames, self.gru.dropout, self.training)
+            frames = bidirectional_layer(frames, mirrored, self.gru, layer)
+        return frames.transpose(0, 1) * frame_mask(lengths, features.shape[1])[:, :, None]
+
+    def _packed(self, features: Tensor, lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(features, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=features.shape[1])[0]

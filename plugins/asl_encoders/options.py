@@ -11,10 +11,13 @@ from asl_core import option
 class GruOptions:
     """Options of the GRU."""
 
-    hidden_size: int = option(192, help="units a direction and layer", ge=1)
+    hidden_size: int = option(128, help="units a direction and layer", ge=1)
     layers: int = option(2, help="stacked GRUs", ge=1, le=12)
     bidirectional: bool = option(True, help="also read the clip backwards")
-    dropout: float = option(0.3, help="on the input of every layer but the first, and on the output", ge=0, lt=1)
+    front_size: int = option(128, help="width of the projection before the GRU; 0 for none", ge=0)
+    kernel: int = option(5, help="frames the convolution of the projection sees, odd; 1 for none", ge=1, le=63)
+    front_dropout: float = option(0.1, help="after the projection", ge=0, lt=1)
+    dropout: float = option(0.3, help="between the layers and on the output", ge=0, lt=1)
     downsample: int = option(1, help="average this many neighbouring frames into one before the GRU", ge=1, le=16)
 
 
@@ -27,5 +30,6 @@ class TransformerOptions:
     heads: int = option(4, help="attention heads a block", ge=1)
     feedforward: int = option(2, help="width of the inner layer, as a multiple of hidden-size", ge=1, le=16)
     kernel: int = option(5, help="frames the convolution before the attention sees, odd; 1 for none", ge=1, le=63)
-    dropout: float = option(0.2, help="on the residual branches and the input", ge=0, lt=1)
+    front_dropout: float = option(0.1, help="after the projection", ge=0, lt=1)
+    dropout: float = option(0.3, help="on the residual branches", ge=0, lt=1)
     downsample: int = option(1, help="average this many neighbouring frames into one first", ge=1, le=16)

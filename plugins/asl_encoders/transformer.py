@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from asl_core import ConfigError, Encoder, frame_mask
 from asl_encoders.downsample import Downsample
+from asl_encoders.frontend import FrontEnd
 from asl_encoders.options import TransformerOptions
 
 
@@ -18,22 +19,11 @@ class TransformerEncoder(Encoder):
     def __init__(self, options: TransformerOptions, input_size: int):
         super().__init__()
         size = options.hidden_size
-        if size % options.heads or options.kernel % 2 == 0:
-            raise ConfigError(
-                [
-                    f"encoder transformer: hidden-size {size} must be a multiple of heads {options.heads}, and kernel "
-                    f"{options.kernel} must be odd"
-                ]
-            )
+        if size % options.heads:
+            raise ConfigError([f"encoder transformer: hidden-size {size} is not a multiple of heads {options.heads}"])
         self.output_size = size
         self.downsample = Downsample(options.downsample)
-        self.project = nn.Linear(input_size, size)
-        self.convolution = (
-            nn.Conv1d(size, size, options.kernel, padding=options.kernel // 2, groups=size)
-            if options.kernel > 1
-            else None
-        )
-        self.dropout = nn.Dropout(options.dropout)
+        self.front = FrontEnd(input_size, size, options.kernel, options.front_dropout)
         layer = nn.TransformerEncoderLayer(
             size,
             options.heads,
@@ -59,10 +49,9 @@ class TransformerEncoder(Encoder):
         """Frames that have seen all others of their clip, and no padding."""
         features, lengths = self.downsample(features, lengths)
         real = frame_mask(lengths, features.shape[1])
-        frames = self.project(features) * real[:, :, None]  # the projection's bias must not leak out of padding
-        if self.convolution is not None:
-            frames = frames + nn.functional.gelu(self.convolution(frames.transpose(1, 2)).transpose(1, 2))
-        frames = self.dropout(frames + positions(frames.shape[1], self.output_size, frames))
+        frames = self.front(features, lengths)
+        # Positions at half size: a layer-normed frame should weigh more than where it stands.
+        frames = frames + 0.5 * positions(frames.shape[1], self.output_size, frames)
         return self.blocks(frames, src_key_padding_mask=~real)  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,132 @@
+"""Losses on the frames of head ``ctc``: plain CTC for any label, and its class-normalised form for one sign.
+
+Both average over clips, whatever the length of a label: the negative log-likelihood of a clip is that of its
+whole label, so that a sentence weighs what it says, and a loss can be compared between batches of any make-up.
+
+The blank penalty is the mean blank probability of a clip's real frames (then of clips), times a weight. It is a
+training loss with a gradient. What speech toolkits call a blank penalty, a number taken from the blank logit when
+decoding, is the head's ``decode-blank-penalty``.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from asl_core import Batch, DataError, HeadOutput, Loss, LossResult, Sample
+from asl_ctc.ctc_head import BLANK, competing, label_frames
+from asl_ctc.frames import at_least_float32, frame_lengths, mean_over_frames
+from asl_ctc.options import CtcIsolatedOptions, CtcOptions
+from asl_ctc.scores import single_gloss_scores
+
+__all__ = ["CtcIsolatedLoss", "CtcLoss", "blank_probability"]
+
+
+class CtcLoss(Loss):
+    """CTC (Graves et al., ICML 2006) plus a blank penalty. Parts, which add up to the total: both."""
+
+    accepts = frozenset({"ctc"})
+    labels = "any"
+
+    def __init__(self, options: CtcOptions):
+        super().__init__()
+        self.blank_penalty = options.blank_penalty
+
+    def forward(self, sample: Sample) -> LossResult:
+        """Mean over clips.
+
+        Raises:
+            DataError: a clip has fewer frames than its label needs, as augmentation can make it.
+        """
+        return _total({"ctc": _label_nll(sample).mean()}, self.blank_penalty, sample.output)
+
+
+class CtcIsolatedLoss(Loss):
+    """Cross-entropy over the glosses' CTC scores, for clips of exactly one sign.
+
+    Plain CTC has to beat every sentence and silence, and finds blank everywhere first. Normalised over the
+    one-gloss labels, the same scores only compete with each other. This is maximum mutual information (Bahl et
+    al., ICASSP 1986) with the one-sign labels as the competing hypotheses and a flat prior.
+
+    They compete as the head scales them (:func:`asl_ctc.ctc_head.competing`), so that what is trained is the
+    probability that the head tells. A path may spend one frame on a sign, and then only that frame learns: the
+    ``frames`` part, a cross-entropy on the mean over frames, gives all of them a gradient.
+    """
+
+    accepts = frozenset({"ctc"})
+    labels = "one"
+
+    def __init__(self, options: CtcIsolatedOptions):
+        super().__init__()
+        self.label_smoothing = options.label_smoothing
+        self.frame_weight = options.frame_weight
+        self.ctc_weight = options.ctc_weight
+        self.blank_penalty = options.blank_penalty
+
+    def forward(self, sample: Sample) -> LossResult:
+        """Mean over clips; the parts add up to the total."""
+        scores = single_gloss_scores(sample.output.values, frame_lengths(sample.output))
+        target = sample.batch.single
+        parts = {}
+        if self.ctc_weight < 1:
+            against = competing(sample.output, scores)
+            matched = F.cross_entropy(against, target, label_smoothing=self.label_smoothing)
+            parts["mmi"] = (1 - self.ctc_weight) * (1 - self.frame_weight) * matched
+        if self.ctc_weight < 1 and self.frame_weight > 0:
+            # Over the glosses, log-probabilities differ from logits by a number a frame, which the softmax drops:
+            # this is the cross-entropy of a mean-pooling head that shares the CTC head's weights.
+            glosses = at_least_float32(sample.output.values[..., 1:])
+            pooled = mean_over_frames(glosses, frame_lengths(sample.output))
+            matched = F.cross_entropy(pooled, target, label_smoothing=self.label_smoothing)
+            parts["frames"] = (1 - self.ctc_weight) * self.frame_weight * matched
+        if self.ctc_weight > 0:
+            parts["ctc"] = self.ctc_weight * F.nll_loss(scores, target)
+        return _total(parts, self.blank_penalty, sample.output)
+
+
+def blank_probability(output: HeadOutput) -> Tensor:
+    """() mean blank probability of real frames, over each clip and then over clips; differentiable."""
+    probability = at_least_float32(output.values[..., BLANK]).exp()
+    return mean_over_frames(probability, frame_lengths(output)).mean()
+
+
+def _total(parts: dict[str, Tensor], blank_penalty: float, output: HeadOutput) -> LossResult:
+    if blank_penalty > 0:
+        parts = {**parts, "blank-penalty": blank_penalty * blank_probability(output)}
+    return LossResult(torch.stack(list(parts.values())).sum(), parts)
+
+
+def _label_nll(sample: Sample) -> Tensor:
+    """(B,) negative log-likelihood of each clip's label, on the output's device.
+
+    Computed on the CPU wherever the model is: torch has no CTC for MPS and no deterministic gradient of it for
+    CUDA, and a resumed run has to end with the same bits.
+    """
+    values, batch = at_least_float32(sample.output.values), sample.batch
+    lengths = frame_lengths(sample.output).cpu()
+    label_lengths = batch.target_lengths.cpu()
+    nll: Tensor = F.ctc_loss(
+        values.cpu().transpose(0, 1),
+        batch.targets.cpu() + 1,
+        lengths,
+        label_lengths,
+        blank=BLANK,
+        reduction="none",
+        zero_infinity=False,
+    )
+    if bool(nll.detach().isinf().any()):
+        _refuse_long_labels(batch, lengths)
+    return nll.to(values.device)
+
+
+def _refuse_long_labels(batch: Batch, lengths: Tensor) -> None:
+    labels = torch.split(batch.targets.cpu(), batch.target_lengths.tolist())
+    for name, label, frames in zip(batch.ids, labels, lengths.tolist(), strict=True):
+        needed = label_frames(label.tolist())
+        if frames < needed:
+            raise DataError(
+                f"clip {name!r} has {frames} encoder frames, but its {len(label)} glosses need at least {needed} "
+                "(one each, and a blank between equal neighbours). Before training every clip had enough, so an "
+                "augmentation cut this one: crop or speed up less, or choose an encoder that downsamples less."
+            )

@@ -1,0 +1,73 @@
+"""Options of this package's heads and losses. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import attrs
+
+from asl_core import option
+
+__all__ = ["CrossEntropyOptions", "CtcHeadOptions", "CtcIsolatedOptions", "CtcOptions", "MeanHeadOptions"]
+
+
+@attrs.frozen
+class CtcHeadOptions:
+    """Options of head ``ctc``."""
+
+    dropout: float = option(0.0, ge=0, lt=1, help="share of the encoder's outputs zeroed before the head")
+    blank_bias: float = option(
+        0.0, help="bias of the blank logit before the first step; negative (-4) holds blank back at the start"
+    )
+    evidence_frames: float = option(
+        6.0,
+        ge=0,
+        help="scores of a clip of T frames are multiplied by this / T before glosses compete, in probabilities "
+        "and in loss ctc-isolated, so that long clips are not surer than short ones; 0 leaves them as they are",
+    )
+    decode_blank_penalty: float = option(
+        0.0,
+        help="subtracted from the blank logit when glosses are read off the frames; training and top-k never "
+        "see it (the training loss is --loss.blank-penalty)",
+    )
+
+
+@attrs.frozen
+class CtcOptions:
+    """Options of loss ``ctc``."""
+
+    blank_penalty: float = option(
+        0.5,
+        ge=0,
+        help="weight of the mean blank probability of real frames, added to the loss in training "
+        "(the decoding option is --head.decode-blank-penalty)",
+    )
+
+
+@attrs.frozen
+class CtcIsolatedOptions:
+    """Options of loss ``ctc-isolated``."""
+
+    label_smoothing: float = option(0.1, ge=0, lt=1, help="share of the target spread evenly over all glosses")
+    frame_weight: float = option(
+        0.5, ge=0, le=1, help="share of a cross-entropy on the frames' mean, which gives every frame a gradient"
+    )
+    ctc_weight: float = option(0.0, ge=0, le=1, help="share of plain CTC in the loss; 1 is plain CTC alone")
+    blank_penalty: float = option(
+        0.0,
+        ge=0,
+        help="weight of the mean blank probability of real frames, added to the loss in training "
+        "(the decoding option is --head.decode-blank-penalty)",
+    )
+
+
+@attrs.frozen
+class MeanHeadOptions:
+    """Options of head ``mean``."""
+
+    dropout: float = option(0.0, ge=0, lt=1, help="share of the averaged features zeroed before the classifier")
+
+
+@attrs.frozen
+class CrossEntropyOptions:
+    """Options of loss ``cross-entropy``."""
+
+    label_smoothing: float = option(0.1, ge=0, lt=1, help="share of the target spread evenly over all glosses")

@@ -1,0 +1,36 @@
+"""What stands before the frames meet each other in time: a projection and a short convolution."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from asl_core import ConfigError, frame_mask
+
+__all__ = ["FrontEnd"]
+
+
+class FrontEnd(nn.Module):
+    """Linear layer, depth-wise convolution over ``kernel`` frames beside it, GELU, layer norm, dropout.
+
+    (B, T, D) to (B, T, size). A frame sees its neighbours before the encoder does, which smooths the jitter of
+    landmark detectors; padding is zero where the convolution reads it, so it never counts.
+    """
+
+    def __init__(self, input_size: int, size: int, kernel: int, dropout: float):
+        super().__init__()
+        if kernel % 2 == 0:
+            raise ConfigError(
+                [f"encoder option kernel is {kernel}: expected an odd number, with a frame in its middle"]
+            )
+        self.project = nn.Linear(input_size, size)
+        self.convolution = nn.Conv1d(size, size, kernel, padding=kernel // 2, groups=size) if kernel > 1 else None
+        self.norm = nn.LayerNorm(size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Frames of width ``size``; what stands past a clip's end is without meaning."""
+        frames = self.project(features)
+        if self.convolution is not None:
+            frames = frames * frame_mask(lengths, frames.shape[1])[:, :, None]  # the bias fills padding otherwise
+            frames = frames + self.convolution(frames.transpose(1, 2)).transpose(1, 2)
+        return self.dropout(self.norm(nn.functional.gelu(frames)))  # type: ignore[no-any-return]
