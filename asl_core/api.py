@@ -129,6 +129,7 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
         objective.loss.prepare(data.train)
     if config.train.standardise:
         model.standardiser.fit(data.train.features)
+    config = _fitting_augments(config, data.train.width)
     observers = [*observers, *(choice.build() for choice in config.observers)]
     trainer = Trainer.new(config, data, model, objectives, device)
 
@@ -153,6 +154,27 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
         return RunResult(run_dir.path, last, best["val"] or best["train"], progress.best_epoch, outcome["report"])
     finally:
         run_dir.release()
+
+
+def _fitting_augments(config: RunConfig, width: int) -> RunConfig:
+    """Without the suggested augmentations that do not fit the data, each told.
+
+    Raises:
+        ConfigError: one that the user chose does not fit.
+    """
+    reasons = {}
+    for choice in config.augments:
+        unfit = getattr(choice.build(), "unfit", None)
+        if unfit is not None and (reason := unfit(width)) is not None:
+            reasons[choice.name] = reason
+    if not reasons:
+        return config
+    texts = [f"augmentation {name} does not fit: {reason}" for name, reason in reasons.items()]
+    origin = config.origins.get("augment.names", "default")
+    if not origin.startswith("suggested by"):
+        raise ConfigError([f"{origin}: {text}; leave it out of --augment" for text in texts])
+    kept = tuple(c for c in config.augments if c.name not in reasons)
+    return attrs.evolve(config, augments=kept, notes=(*config.notes, *(f"{t}; it is left out" for t in texts)))
 
 
 def _summary(run_dir: RunDir, config: RunConfig, trainer: Trainer) -> dict[str, Any]:

@@ -75,14 +75,19 @@ def audit_clips(splits: Mapping[str, Sequence[Clip]], own: Sequence[Finding] = (
     return Audit(summaries, tuple(sorted(findings, key=lambda f: order[f.level])))
 
 
+def _has_frames(clip: Clip) -> bool:
+    return clip.features.ndim == 2 and clip.features.size > 0
+
+
 def _digest(clip: Clip) -> bytes:
     frames = np.ascontiguousarray(clip.features, dtype=np.float32)
     return hashlib.blake2b(frames.tobytes() + str(frames.shape).encode(), digest_size=16).digest()
 
 
 def _summary(clips: Sequence[Clip], digests: Sequence[bytes]) -> SplitSummary:
-    lengths = [len(c.features) for c in clips]
-    empty = sum(int(((c.features == 0).all(1) | (c.features == -1).all(1)).sum()) for c in clips)
+    usable = [c for c in clips if _has_frames(c)]
+    lengths = [len(c.features) if _has_frames(c) else 0 for c in clips]
+    empty = sum(int(((c.features == 0).all(1) | (c.features == -1).all(1)).sum()) for c in usable)
     whole = hashlib.blake2b(digest_size=16)
     for clip, digest in zip(clips, digests, strict=True):
         whole.update("\0".join((clip.id, *clip.glosses)).encode() + digest)
@@ -90,7 +95,7 @@ def _summary(clips: Sequence[Clip], digests: Sequence[bytes]) -> SplitSummary:
         clips=len(clips),
         glosses=len({g for c in clips for g in c.glosses}),
         frames=(min(lengths), float(statistics.median(lengths)), max(lengths)),
-        width=clips[0].features.shape[1],
+        width=usable[0].features.shape[1] if usable else 0,
         empty_share=empty / max(1, sum(lengths)),
         signers=len({c.signer for c in clips if c.signer is not None}),
         fingerprint=whole.hexdigest(),
@@ -106,7 +111,7 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
     if twice:
         message = f"{len(twice)} clip ids occur more than once in {split} ({_list(twice)}); expected each once."
         findings.append(Finding("error", "duplicate-ids", message, {"split": split, "ids": twice}))
-    bad = [c.id for c in clips if c.features.ndim != 2 or not len(c.features)]
+    bad = [c.id for c in clips if not _has_frames(c)]
     if bad:
         message = f"{len(bad)} clips of {split} have no frames ({_list(bad)}); leave them out of the files."
         return [*findings, Finding("error", "no-frames", message, {"split": split, "ids": bad})]
@@ -135,10 +140,11 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
 
 
 def _constant(clips: Sequence[Clip]) -> list[Finding]:
-    if not clips or len({c.features.shape[1] for c in clips}) > 1:
+    clips = [c for c in clips if _has_frames(c)]
+    if len({c.features.shape[1] for c in clips}) != 1:
         return []
-    low = np.min([c.features.min(0) for c in clips if len(c.features)], axis=0)
-    high = np.max([c.features.max(0) for c in clips if len(c.features)], axis=0)
+    low = np.min([c.features.min(0) for c in clips], axis=0)
+    high = np.max([c.features.max(0) for c in clips], axis=0)
     dims = np.flatnonzero(low == high).tolist()
     if not dims:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -153,7 +154,9 @@ class RunConfig:
             for key, dotted, value in entries:
                 text = tomli_w.dumps({key: value}, multiline_strings=False).strip().replace("\n", " ")
                 origin = self.origins.get(dotted, "default")
-                lines.append(text if origin == "default" else f"{text}  # {origin}".replace("\r", " "))
+                # TOML forbids control characters in comments, and a path or a --set may hold one.
+                comment = "".join(c if c.isprintable() else " " for c in origin)
+                lines.append(text if origin == "default" else f"{text}  # {comment}")
         return "\n".join(lines) + "\n"
 
 
@@ -166,7 +169,7 @@ def _bare(part: str) -> str:
 
 
 _TABLES = {"train": TrainOptions, "run": RunOptions, "split": SplitOptions}
-_MAIN_LOSS = "heads.main.losses.main."
+_MAIN = "heads.main"
 _DEFAULTS = {"dataset.name": "demo", "encoder.name": "gru"}
 
 
@@ -182,6 +185,27 @@ def resolve(layers: Iterable[Layer], registry: Registry) -> RunConfig:
     return _Resolver(settings, registry, notes).config()
 
 
+def _moved(key: str, stem: str) -> str:
+    return stem + key.removeprefix(_MAIN) if key.startswith(f"{_MAIN}.") else key
+
+
+def _applies(key: str, suggests: Layer, settings: Mapping[str, Setting], defaults: Layer) -> bool:
+    """Whether a suggestion is about what the user chose: not about another component, nor a head that is not there."""
+    stem = key.rpartition(".")[0]
+    name = f"{stem}.name"
+    if name in settings and name in suggests and settings[name].value != suggests[name].value:
+        return False
+    head, losses, _ = stem.partition(".losses.")
+    if head.startswith("heads.") and not any(k.startswith(f"{head}.") for k in (*settings, *defaults)):
+        return False
+    # A loss that the user names replaces those that come with the head.
+    return not losses or name in settings or not any(_names_loss(k, head) for k in settings)
+
+
+def _names_loss(key: str, head: str) -> bool:
+    return key.startswith(f"{head}.losses.") and key.endswith(".name")
+
+
 class _Resolver:
     """Turns merged settings into a configuration, gathering problems instead of stopping at the first."""
 
@@ -193,8 +217,9 @@ class _Resolver:
         defaults = value_layer(_DEFAULTS, "default")
         if not any(k.startswith("heads.") and not k.startswith("heads.main.") for k in settings):
             defaults = {**defaults, **value_layer({"head.name": "ctc"}, "default")}
-        self.settings = {**defaults, **settings}
-        self.settings = {**self._suggestions(), **self.settings}
+        weaker = {**defaults, **self._suggestions(settings, defaults)}
+        # What was said comes first: the heads stand in the order in which the user named them.
+        self.settings = settings | {k: s for k, s in weaker.items() if k not in settings}
 
     def config(self) -> RunConfig:
         dataset = self._choice("dataset", "dataset")
@@ -224,33 +249,27 @@ class _Resolver:
         depth = stem.count(".") + 1
         return list(dict.fromkeys(k.split(".")[depth] for k in self.settings if k.startswith(f"{stem}.")))
 
-    def _suggestions(self) -> dict[str, Setting]:
-        """What the chosen components suggest: data set, encoder, heads, losses, the later the stronger."""
+    def _suggestions(self, settings: Mapping[str, Setting], defaults: Layer) -> dict[str, Setting]:
+        """What the chosen components suggest: data set, encoder, heads, the later the stronger."""
         found: dict[str, Setting] = {}
 
         def add(slot: str, stem: str) -> None:
-            offer = self._offer(slot, f"{stem}.name", found)
+            key = f"{stem}.name"
+            offer = self._offer(slot, settings.get(key) or found.get(key) or defaults.get(key))
             if offer is None:
                 return
-            origin = f"suggested by {slot} {offer.component.name}"
-            loss_at = f"{stem}.losses.main."
-            if any(f"{stem}.losses.{n}.name" in self.settings for n in self._children(f"{stem}.losses")):
-                loss_at = ""  # a loss is chosen: what the head suggests for its own does not apply
-            for key, setting in value_layer(offer.component.suggests, origin).items():
-                if key.startswith(_MAIN_LOSS):
-                    if loss_at:
-                        found[loss_at + key.removeprefix(_MAIN_LOSS)] = setting
-                else:
-                    found[key] = setting
+            suggests = value_layer(offer.component.suggests, f"suggested by {slot} {offer.component.name}")
+            if slot == "head":  # "head" and "loss" are its own place, whatever it is called in this run
+                suggests = {_moved(k, stem): s for k, s in suggests.items()}
+            found.update({k: s for k, s in suggests.items() if _applies(k, suggests, settings, defaults)})
 
         add("dataset", "dataset")
         add("encoder", "encoder")
-        for name in self._children("heads"):
+        for name in dict.fromkeys(k.split(".")[1] for k in (*settings, *defaults) if k.startswith("heads.")):
             add("head", f"heads.{name}")
         return found
 
-    def _offer(self, slot: str, key: str, extra: Mapping[str, Setting]) -> Offer | None:
-        setting = self.settings.get(key) or extra.get(key)
+    def _offer(self, slot: str, setting: Setting | None) -> Offer | None:
         if setting is None or not isinstance(setting.value, str):
             return None
         try:
@@ -308,10 +327,10 @@ class _Resolver:
             value = parse_text(setting.value, float) if setting.text else setting.value
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
                 raise ValueError(f"{value!r} is not a number of at least 0")
-        except ValueError as fault:
+            return float(value)
+        except (ValueError, OverflowError) as fault:
             self.problems.append(f"{setting.origin}: {shown(key)}: {fault}")
             return default
-        return float(value)
 
     def _list(self, slot: str) -> tuple[Choice, ...]:
         key = f"{slot}.names"
@@ -329,7 +348,7 @@ class _Resolver:
         specs = {s.key: s for s in option_specs(cls)}
         prefix = f"{stem}."
         values: dict[str, Any] = {}
-        readable = True
+        unreadable = set()
         for key, setting in self.settings.items():
             name = key.removeprefix(prefix)
             if not key.startswith(prefix) or "." in name or name in reserved:
@@ -338,18 +357,21 @@ class _Resolver:
             spec = specs.get(name)
             if spec is None:
                 self.problems.append(f"{setting.origin}: {shown(key)}: no such option{nearest(name, specs)}")
-                readable = False
                 continue
             try:
                 values[name] = parse_text(setting.value, spec.type) if setting.text else setting.value
             except ValueError as fault:
                 more = f" ({spec.range})" if spec.range else ""
                 self.problems.append(f"{setting.origin}: {shown(key)}: {fault}{more}")
+                unreadable.add(name)
         options, problems = structure(cls, values)
         for problem in problems:
-            at = self.settings.get(prefix + problem.key)
-            self.problems.append(f"{at.origin + ': ' if at else ''}{shown(prefix + problem.key)}: {problem.text}")
-        return options if readable else None
+            if problem.key in unreadable:
+                continue
+            key = f"{prefix}{problem.key}" if problem.key else f"{stem}.name"  # no key: of several options together
+            at = self.settings.get(key)
+            self.problems.append(f"{at.origin + ': ' if at else ''}{shown(key)}: {problem.text}")
+        return options
 
     def _unused(self) -> None:
         for key in self.settings:
@@ -363,8 +385,20 @@ class _Resolver:
                     f"{setting.origin}: {shown(key)}: {slot} {name!r} is not chosen; add it to {slot}.names"
                 )
             else:
-                known = [*_TABLES, "dataset", "encoder", "head", "loss", "heads", *LIST_SLOTS]
-                self.problems.append(f"{setting.origin}: {shown(key)}: no such setting{nearest(slot, known)}")
+                self.problems.append(f"{setting.origin}: {shown(key)}: no such setting{_hint(key)}")
+
+
+def _hint(key: str) -> str:
+    """What may have been meant by a key of no component: a table, or an option named without its table."""
+    slot, _, rest = key.partition(".")
+    tables = [*_TABLES, "dataset", "encoder", "head", "loss", "heads", *LIST_SLOTS]
+    if slot in tables:
+        return ""
+    if rest:
+        return nearest(slot, tables)
+    options = {s.key: f"{table}.{s.key}" for table, cls in _TABLES.items() for s in option_specs(cls)}
+    close = difflib.get_close_matches(key, [*options, *tables], n=1, cutoff=0.6)
+    return f"; did you mean {options.get(close[0], close[0])!r}?" if close else nearest(slot, tables)
 
 
 def tables() -> Iterator[tuple[str, type]]:

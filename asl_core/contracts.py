@@ -73,7 +73,12 @@ class Transform(Protocol):
 
 
 class Augment(Protocol):
-    """A random change of a training batch. All its randomness comes from ``random``."""
+    """A random change of a training batch. All its randomness comes from ``random``.
+
+    It is given standardised frames, or with an attribute ``raw = True`` frames as they are stored, before that.
+    It may have a method ``unfit(width) -> str | None``: why it cannot be used on frames of ``width`` numbers. The
+    run then refuses it where the user chose it, and leaves it out, and says so, where it was only suggested.
+    """
 
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips with other frames and lengths; padding stays zero."""

@@ -219,7 +219,7 @@ class ClipStore:
         inside = frames[None, :] < lengths[:, None]
         rows = torch.where(inside, self.offsets[index][:, None] + frames, 0)
         features = self.features[rows.flatten()].view(*rows.shape, self.width)
-        features *= inside[:, :, None]
+        features.masked_fill_(~inside[:, :, None], 0.0)  # not times 0: a NaN in the first frame would stay
         places = index.tolist()
         targets = (
             self._single[index]

@@ -67,15 +67,15 @@ def predict(
 
     def add(figures: Mapping[str, Tensor], clips: int) -> None:
         for key, value in figures.items():
-            sums[key] += float(value.double().mean()) * clips
+            sums[key] += float(value.cpu().double().mean()) * clips  # MPS has no float64
             counts[key] += clips
 
     for objective in objectives:
         objective.eval()
     with inference(model):
         for batch in store.batches(batch_size):
-            batch = model.standardiser(batch.to(device))
-            frames, lengths = model.encode(batch)
+            batch = batch.to(device)
+            frames, lengths = model.encode(model.standardiser(batch))
             outputs = {n: model.head(n)(frames, lengths) for n in model.heads}
             for head, output in outputs.items():
                 prefix = f"{head}." if len(outputs) > 1 else ""
@@ -143,6 +143,12 @@ def ranks(scores: Tensor, targets: Tensor) -> Tensor:
     return torch.where(lost, scores.shape[1], ahead)
 
 
+def _best_other(scores: Tensor, targets: Tensor) -> Tensor:
+    """(N,) the gloss that stands in for the true one where that is wrong; in a tie, not the true one itself."""
+    own = torch.nn.functional.one_hot(targets.clamp(min=0), scores.shape[1]).bool() & (targets != UNKNOWN)[:, None]
+    return scores.masked_fill(own, -torch.inf).argmax(1)
+
+
 def bootstrap_interval(correct: Tensor, share: float = 0.95, samples: int = 10_000) -> tuple[float, float]:
     """Percentile bootstrap over clips of a share of right answers (Efron 1979).
 
@@ -164,12 +170,18 @@ def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
         targets = torch.tensor([t[0] for t in store.targets])
         place = ranks(predictions.scores, targets)
         known = targets != UNKNOWN
-        found |= {"top1": _share(place < 1), "top5": _share(place < 5)}
+        first, five = place < 1, _among(place, 5, predictions.scores)
+        found |= {"top1": _share(first), "top5": _share(five)}
         if not bool(known.all()):
-            found |= {"top1-known": _share(place[known] < 1), "top5-known": _share(place[known] < 5)}
+            found |= {"top1-known": _share(first[known]), "top5-known": _share(five[known])}
     elif predictions.decoded is not None and store.labelled:
         found["wer"] = _wer(predictions.decoded, store.targets)
     return found
+
+
+def _among(place: Tensor, k: int, scores: Tensor) -> Tensor:
+    """Whether the true gloss is among the first ``k``; one that is not ranked (place C) never is, even if C < k."""
+    return place < min(k, scores.shape[1])
 
 
 def _share(right: Tensor) -> float:
@@ -194,24 +206,26 @@ def report(predictions: Predictions, store: ClipStore, most: int = 10) -> dict[s
     if predictions.scores is None or not store.isolated:
         return found
     glosses = store.vocabulary.glosses
-    place = ranks(predictions.scores, torch.tensor([t[0] for t in store.targets])).tolist()
-    best = predictions.scores.argmax(1).tolist()
-    by_gloss: defaultdict[str, list[int]] = defaultdict(list)
+    targets = torch.tensor([t[0] for t in store.targets])
+    place = ranks(predictions.scores, targets)
+    five = _among(place, 5, predictions.scores)
+    said = _best_other(predictions.scores, targets).tolist()
+    by_gloss: defaultdict[str, list[tuple[int, bool]]] = defaultdict(list)
     wrong: Counter[tuple[str, str]] = Counter()
-    for names, p, b in zip(store.glosses, place, best, strict=True):
-        by_gloss[names[0]].append(p)
+    for names, p, among, other in zip(store.glosses, place.tolist(), five.tolist(), said, strict=True):
+        by_gloss[names[0]].append((p, among))
         if p:
-            wrong[names[0], glosses[b]] += 1
+            wrong[names[0], glosses[other]] += 1
     rows = [
-        {"gloss": g, "clips": len(p), "top1": sum(x < 1 for x in p) / len(p), "top5": sum(x < 5 for x in p) / len(p),
-         "mean_rank": sum(p) / len(p) + 1}
-        for g, p in sorted(by_gloss.items())
+        {"gloss": g, "clips": len(found), "top1": sum(p < 1 for p, _ in found) / len(found),
+         "top5": sum(among for _, among in found) / len(found), "mean_rank": sum(p for p, _ in found) / len(found) + 1}
+        for g, found in sorted(by_gloss.items())
     ]  # fmt: skip
     hardest = sorted(rows, key=lambda r: (r["top1"], r["top5"], -float(str(r["mean_rank"]))))
     common = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))
     seen = set(by_gloss) & set(glosses)
     return found | {
-        "interval": bootstrap_interval(torch.tensor(place) < 1),
+        "interval": bootstrap_interval(place < 1),
         "chance": 1 / max(1, len(glosses)),
         "class_top1": {
             "mean": float(np.mean([r["top1"] for r in rows])),

@@ -88,7 +88,7 @@ def toml_layer(path: Path) -> Layer:
     """
     try:
         raw = path.read_bytes()
-        content = raw.decode("utf-8")
+        content = raw.decode("utf-8-sig")  # Windows editors put a byte order mark before it
         values = tomllib.loads(content)
     except OSError as fault:
         raise ConfigError(
@@ -177,16 +177,31 @@ def merge(layers: Iterable[Layer]) -> tuple[dict[str, Setting], list[str]]:
     notes = []
     for layer in layers:
         for key, setting in layer.items():
-            stem, _, last = key.rpartition(".")
             before = merged.get(key)
-            if last != "name" or before is None or before.value == setting.value:
+            if before is None or before.value == setting.value:
                 continue
-            own = [k for k in merged if k.rpartition(".")[0] == stem and k.rpartition(".")[2] not in ("name", "weight")]
-            for other in own:
-                dropped = merged.pop(other)
-                notes.append(
-                    f"{shown(other)} = {dropped.value!r} ({dropped.origin}) is left out: it was for "
-                    f"{before.value!r}, and {setting.origin} chooses {setting.value!r}"
-                )
+            for stem, was in _replaced(key, before.value, setting.value):
+                kept = ("name", "weight") if ".losses." in stem else ("name",)
+                own = [k for k in merged if k.rpartition(".")[0] == stem and k.rpartition(".")[2] not in kept]
+                for other in own:
+                    dropped = merged.pop(other)
+                    notes.append(
+                        f"{shown(other)} = {dropped.value!r} ({dropped.origin}) is left out: it was for {was!r}, and "
+                        f"{setting.origin} chooses {_said(setting.value)}"
+                    )
         merged.update(layer)
     return merged, notes
+
+
+def _replaced(key: str, before: Any, after: Any) -> list[tuple[str, Any]]:
+    """``(stem, name)`` of the components that are no longer chosen when ``key`` changes, if it is a choice at all."""
+    stem, _, last = key.rpartition(".")
+    if last == "name" and (stem in ("dataset", "encoder") or stem.startswith("heads.")):
+        return [(stem, before)]
+    if last == "names" and stem in LIST_SLOTS and isinstance(before, tuple) and isinstance(after, tuple):
+        return [(f"{stem}.{name}", name) for name in before if name not in after]
+    return []
+
+
+def _said(value: Any) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else repr(value)

@@ -69,20 +69,20 @@ def compute(
     encoded: tuple[Tensor, Tensor | None] | None = None,
     figures: bool = False,
 ) -> StepResult:
-    """One pass of a standardised batch through encoder, heads and losses.
+    """One pass of a batch through standardiser, augmentation, encoder, heads and losses.
 
     Args:
         model: the recogniser.
         objectives: what to minimise.
-        batch: standardised frames.
+        batch: frames as stored.
         random: purpose -> random numbers for the clips of this batch.
         augments: applied in order to every view.
         encoded: the encoder's frames and lengths for this very batch, where they are known already.
         figures: also gather the figures of the losses.
     """
     views = max((o.loss.views for o in objectives if not o.loss.corrupts), default=0)
-    seen = [_augmented(batch, augments, random, view) for view in range(max(views, 1))]
-    pieces = seen[:views]
+    seen = [_seen(model, batch, augments, random, view) for view in range(max(views, 1) if encoded is None else 0)]
+    pieces = seen[:views] if encoded is None else [batch]
     for objective in objectives:
         if objective.loss.corrupts:
             pieces.append(objective.loss.corrupt(seen[0], random(f"corrupt {objective.name}")))
@@ -117,9 +117,16 @@ def compute(
     return StepResult(total, parts, extra)
 
 
-def _augmented(batch: Batch, augments: Sequence[Augment], random: Callable[[str], ClipRandom], view: int) -> Batch:
-    for place, augment in enumerate(augments):
-        batch = augment(batch, random(f"view {view} augment {place}"))
+def _seen(
+    model: Recognizer, batch: Batch, augments: Sequence[Augment], random: Callable[[str], ClipRandom], view: int
+) -> Batch:
+    """What the encoder sees of the clips in one view: standardised, and augmented before and after that."""
+    for raw in (True, False):
+        for place, augment in enumerate(augments):
+            if getattr(augment, "raw", False) == raw:
+                batch = augment(batch, random(f"view {view} augment {place}"))
+        if raw:
+            batch = model.standardiser(batch)
     return batch
 
 

@@ -126,7 +126,11 @@ def discover(
 
 def _distribution(entry: metadata.EntryPoint) -> tuple[str, str]:
     dist = getattr(entry, "dist", None)
-    return (dist.name, dist.version) if dist is not None else ("unknown", "0")
+    if dist is None:
+        return ("unknown", "0")
+    # An interrupted uninstall leaves entry points without the metadata that names their distribution.
+    metadata_of = dist.metadata or {}
+    return (metadata_of.get("Name") or "unknown", metadata_of.get("Version") or "0")
 
 
 def _allowed(record: PluginRecord, spec: str | None, block: set[str]) -> bool:
@@ -157,6 +161,8 @@ def _import(entry: metadata.EntryPoint) -> ModuleType:
 def _register(manager: pluggy.PluginManager, module: ModuleType, record: PluginRecord) -> list[Offer]:
     """Register a module and collect what it offers; on any fault it is taken out again."""
     name = f"{record.distribution}:{record.name}"
+    if manager.is_registered(module):
+        raise _BrokenPluginError(f"its module {record.module!r} is a plugin already, as {manager.get_name(module)}.")
     try:
         manager.register(module, name=name)
         manager.check_pending()
@@ -179,6 +185,9 @@ def _register(manager: pluggy.PluginManager, module: ModuleType, record: PluginR
     except Exception as fault:
         _forget(manager, module)
         raise _BrokenPluginError(f"a hook of it failed ({type(fault).__name__}: {fault}).") from fault
+    except SystemExit as fault:
+        _forget(manager, module)
+        raise _BrokenPluginError(f"a hook of it called exit({fault.code}).") from fault
 
 
 def _forget(manager: pluggy.PluginManager, module: ModuleType) -> None:

@@ -65,7 +65,7 @@ class ClipRandom:
         """(B, *shape) float32 in [0, 1)."""
         numbers = torch.arange(1, math.prod(shape) + 1, device=self.keys.device) * _GOLDEN
         bits = _hash(self.keys[:, None] + numbers[None, :])
-        return (_shift_right(bits, 40).to(torch.float32) * 2.0**-24).view(-1, *shape)
+        return (_shift_right(bits, 40).to(torch.float32) * 2.0**-24).view(len(self.keys), *shape)
 
     def normal(self, *shape: int) -> Tensor:
         """(B, *shape) float32 of mean 0 and variance 1 (Box and Muller 1958)."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import itertools
 import json
 import platform
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -51,27 +55,23 @@ class RunDir:
             UsageError: it exists already, or cannot be made.
         """
         try:
-            if name is not None:
-                (out / name).mkdir(parents=True)
-                return cls(out / name)
             out.mkdir(parents=True, exist_ok=True)
-            number = 1
-            while True:
-                try:
-                    (out / f"{stem}-{number}").mkdir()
-                    return cls(out / f"{stem}-{number}")
-                except FileExistsError:
-                    number += 1
-        except FileExistsError as fault:
-            raise UsageError(
-                f"run directory {out / (name or stem)} exists, and a run is never overwritten; go on with it by "
-                f"`asl run --resume {out / (name or stem)}`, or choose another --name."
-            ) from fault
+            for number in itertools.count(1):
+                path = out / (name or f"{stem}-{number}")
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir()
+                    return cls(path)
+                if name is not None:
+                    break
         except OSError as fault:
             raise UsageError(
-                f"run directory {out / (name or stem)} cannot be made ({fault.strerror or fault}); choose a folder "
-                f"you can write to with --out."
+                f"run directories cannot be made in {out} ({fault.strerror or fault}); choose a folder you can write "
+                f"to with --out."
             ) from fault
+        raise UsageError(
+            f"run directory {out / (name or stem)} exists, and a run is never overwritten; go on with it by "
+            f"`asl run --resume {out / (name or stem)}`, or choose another --name."
+        )
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
@@ -176,4 +176,22 @@ def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[s
         "device": str(device),
         "threads": torch.get_num_threads(),
         "data": dict(fingerprints),
+        "git": _commit(),
     }
+
+
+def _commit() -> str | None:
+    """The commit of the working directory, with a ``+`` where files differ from it; None outside of git."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    said = []
+    for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
+        try:
+            done = subprocess.run([git, *words], capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        if done.returncode:
+            return None
+        said.append(done.stdout.strip())
+    return said[0] + ("+" if said[1] else "")

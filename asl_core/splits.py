@@ -69,8 +69,11 @@ def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipSto
     Raises:
         DataError: the data set has no such split.
     """
-    if config.split.fold is not None and split in ("train", "val"):
-        return ClipStore(load_audit(config)[0][split], vocabulary)
+    divided = config.split.fold is not None and split in ("train", "val")
+    if divided or (split == "train" and config.split.train_share < 1):
+        splits, audit = load_audit(config)
+        audit.require_sound()
+        return ClipStore(splits[split], vocabulary)
     dataset: Dataset = config.dataset.build()
     if split not in dataset.splits():
         there = ", ".join(dataset.splits())

@@ -218,13 +218,13 @@ def backward(trainer: Trainer, index: torch.Tensor, epoch: int, share: float) ->
         return ClipRandom.of(batch.index, seed, epoch, purpose)
 
     with trainer.precision.autocast():
-        batch = trainer.model.standardiser(batch)
         result = compute(trainer.model, trainer.objectives, batch, random, trainer.augments)
     if not bool(torch.isfinite(result.total)):
         parts = ", ".join(f"{n} {float(v):g}" for n, v in result.parts.items())
         raise RunError(
-            f"the loss is {float(result.total)} in epoch {epoch} ({parts}) on the clips {', '.join(batch.ids)}. Look "
-            f"at these clips with `asl data`, or lower --learning-rate ({trainer.config.train.learning_rate:g} now)."
+            f"the loss is {float(result.total.detach())} ({parts}) in epoch {epoch} on the clips "
+            f"{', '.join(batch.ids)}. Look at these clips with `asl data`, or lower --learning-rate "
+            f"({trainer.config.train.learning_rate:g} now)."
         )
     trainer.precision.backward(result.total * share)
     return {"loss": result.total.detach(), **result.parts}

@@ -71,14 +71,14 @@ class ConsoleObserver:
             f"loss {report.train['loss']:.3f}",
         ]
         losses = [k for k in report.train if k != "loss"]
-        if len({report.train[k] for k in losses}) > 1:
-            parts.append("(" + ", ".join(f"{k} {report.train[k]:.3f}" for k in losses) + ")")
+        if shown := _parts(losses):
+            parts.append("(" + ", ".join(f"{short} {report.train[k]:.3f}" for k, short in shown) + ")")
         for key, value in report.val.items():
             if key in ("top1", "top5", "wer") or key.endswith("blank"):
                 parts.append(f"{key} {percent(value)}")
         if report.val and not {"top1", "wer"} & set(report.val):
-            shown = [k for k in report.val if k not in losses]
-            parts.append("val " + ", ".join(f"{k} {report.val[k]:.3f}" for k in shown))
+            figures = [k for k in report.val if k not in losses]
+            parts.append("val " + ", ".join(f"{k} {report.val[k]:.3f}" for k in figures))
         parts.append(f"{report.seconds:.1f} s, {_duration(report.seconds_left)} left")
         self._line("  ".join(parts))
         for warning in report.warnings:
@@ -171,6 +171,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 def _signs(rows: Sequence[Mapping[str, Any]], most: int = 6) -> str:
     return ", ".join(f"{r['gloss']} {round(r['top1'] * r['clips'])}/{r['clips']}" for r in rows[:most])
+
+
+def _parts(names: Sequence[str]) -> list[tuple[str, str]]:
+    """(key, short name) of the parts of the loss worth a place in the line.
+
+    With one objective its own name says nothing, and neither does its only part.
+    """
+    whole = [n for n in names if "/" not in n]
+    if len(whole) > 1:
+        return [(n, n) for n in whole]
+    inner = [(n, n.partition("/")[2]) for n in names if "/" in n]
+    return inner if len(inner) > 1 else []
 
 
 def _weighted(name: str, weight: float) -> str:

@@ -10,6 +10,7 @@ with the same weights, which has to agree: nothing about a clip's result is chan
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import statistics
 import time
@@ -95,9 +96,7 @@ def same_loss(ours: Trainer, plain: PlainModel, clips: list[torch.Tensor], targe
     index = torch.arange(0, 16 * 40, 40)
     batch: Batch = ours.data.train.batch(index)
     with torch.no_grad():
-        a = compute(
-            ours.model, ours.objectives, ours.model.standardiser(batch), lambda _: ClipRandom.of(index, 0)
-        ).total
+        a = compute(ours.model, ours.objectives, batch, lambda _: ClipRandom.of(index, 0)).total
         b = plain_loss(plain, [clips[i] for i in index.tolist()], targets[index])
     return float((a - b).abs() / b)
 
@@ -122,12 +121,13 @@ def main() -> None:
         targets = torch.tensor([t[0] for t in store.targets])
         difference = same_loss(ours, plain, clips, targets)
         optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3)
-        times: dict[str, list[float]] = {"plain": [], "asl": []}
+        runs = {
+            "plain": functools.partial(plain_epoch, plain, clips, targets, optimizer),
+            "asl": functools.partial(train_epoch, ours, 1),
+        }
+        times: dict[str, list[float]] = {name: [] for name in runs}
         for number in range(options.rounds + 1):
-            for name, run in (
-                ("plain", lambda: plain_epoch(plain, clips, targets, optimizer)),
-                ("asl", lambda n=number: train_epoch(ours, n + 1)),
-            ):
+            for name, run in runs.items():
                 started = time.perf_counter()
                 run()
                 if number:  # the first of each warms up
