@@ -14,6 +14,10 @@ def asl_datasets() -> list[Component]:
             name="wlasl",
             factory="asl_wlasl.dataset:WlaslDataset",
             options=WlaslOptions,
+            suggests={
+                "train.learning-rate": 2e-3,
+                "augment.names": ["speed", "crop", "noise", "mirror36"],
+            },
             summary="feature pickles {video id: features, gloss, …}, as the reference extractor writes them",
         )
     ]

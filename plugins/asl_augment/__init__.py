@@ -1,0 +1,63 @@
+"""Random changes of training batches, in time, in value, and for the 36-number layout."""
+
+from __future__ import annotations
+
+from asl_augment.options import (
+    CropOptions,
+    DropOptions,
+    MaskOptions,
+    MirrorOptions,
+    NoiseOptions,
+    ScaleOptions,
+    SpeedOptions,
+)
+from asl_core import Component, hookimpl
+
+
+@hookimpl
+def asl_augments() -> list[Component]:
+    """Augmentations that any features can take, and ``mirror36`` for the reference layout."""
+    return [
+        Component(
+            name="speed",
+            factory="asl_augment.timing:Speed",
+            options=SpeedOptions,
+            summary="plays each clip faster or slower",
+        ),
+        Component(
+            name="crop",
+            factory="asl_augment.timing:Crop",
+            options=CropOptions,
+            summary="leaves out frames at either end (may cut off a sentence's first or last sign)",
+        ),
+        Component(
+            name="mask",
+            factory="asl_augment.hiding:Mask",
+            options=MaskOptions,
+            summary="hides spans of frames",
+        ),
+        Component(
+            name="drop",
+            factory="asl_augment.hiding:Drop",
+            options=DropOptions,
+            summary="hides some feature dimensions for a whole clip",
+        ),
+        Component(
+            name="noise",
+            factory="asl_augment.values:Noise",
+            options=NoiseOptions,
+            summary="adds Gaussian noise to every number",
+        ),
+        Component(
+            name="scale",
+            factory="asl_augment.values:Scale",
+            options=ScaleOptions,
+            summary="multiplies and shifts each feature dimension, the same for a whole clip",
+        ),
+        Component(
+            name="mirror36",
+            factory="asl_augment.layout36:Mirror",
+            options=MirrorOptions,
+            summary="swaps left and right in the 36-number layout",
+        ),
+    ]

@@ -1,0 +1,101 @@
+"""Augmentations of time: each frame of the new clip is read at a place, whole or between two, of the old one.
+
+Places and lengths are computed per clip from its own length, and interpolation is written as separate
+multiplications and additions (a fused one rounds differently in the last lanes of a row), so that a clip comes
+out the same to the bit alone and in any batch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from asl_augment.chance import changed
+from asl_augment.options import CropOptions, SpeedOptions
+from asl_core import Batch, ClipRandom, frame_mask
+
+__all__ = ["Crop", "Speed", "fewest_frames", "read_at"]
+
+
+def fewest_frames(batch: Batch) -> Tensor:
+    """(B,) frames that a clip is never shortened below: CTC may need two for each gloss of its label.
+
+    A clip that has fewer to begin with keeps its length.
+    """
+    return torch.minimum(batch.lengths, (2 * batch.target_lengths).clamp(min=1))
+
+
+def read_at(features: Tensor, lengths: Tensor, places: Tensor, new_lengths: Tensor) -> Tensor:
+    """Frames (B, T', D) at fractional places (B, T') of features (B, T, D), linear in between, 0 when padded."""
+    clips, frames, width = features.shape
+    last = (lengths - 1)[:, None]
+    places = places.clamp(min=0.0)
+    below = places.floor()
+    share = (places - below).to(features.dtype)[:, :, None]
+    left = below.long().minimum(last)
+    right = (left + 1).minimum(last)
+    rows = torch.arange(clips, device=features.device)[:, None] * frames
+    flat = features.reshape(-1, width)
+    a = flat.index_select(0, (rows + left).flatten()).view(*places.shape, width)
+    b = flat.index_select(0, (rows + right).flatten()).view(*places.shape, width)
+    inside = frame_mask(new_lengths, places.shape[1])[:, :, None]
+    # Multiplying by the mask would turn a frame that is not finite into NaN padding.
+    return torch.where(inside, a + share * (b - a), 0.0)
+
+
+class Speed:
+    """Each clip resampled to its length times a factor, log-uniform in 1 / (1 + max) … 1 + max.
+
+    With ``warp``, place u of the clip (0 … 1) is read at u + a·sin(πu)/π, a uniform in ±warp: one part is
+    faster and the other slower, and time never runs backwards.
+    """
+
+    def __init__(self, options: SpeedOptions):
+        self.options = options
+
+    def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
+        """The same clips with other numbers of frames, at least :func:`fewest_frames`."""
+        options, lengths = self.options, batch.lengths
+        chosen = changed(random, options.probability)
+        spread = math.log1p(options.max)
+        factor = torch.exp(spread * (2.0 * random.stream("factor").uniform() - 1.0))
+        resampled = (lengths * factor).round().long().maximum(fewest_frames(batch))
+        new_lengths = torch.where(chosen, resampled, lengths)
+
+        time = torch.arange(int(new_lengths.max()), device=lengths.device)
+        # A ratio of exactly 1 where the length stays: then the frames stay what they are.
+        ratio = (lengths - 1) / (new_lengths - 1).clamp(min=1)
+        places = time * ratio[:, None]
+        if options.warp:
+            u = (time / (new_lengths - 1).clamp(min=1)[:, None]).clamp(max=1.0)
+            bend = options.warp * (2.0 * random.stream("warp").uniform() - 1.0) * chosen
+            places = places + (bend * (lengths - 1))[:, None] * (torch.sin(math.pi * u) / math.pi)
+        return batch.with_features(read_at(batch.features, lengths, places, new_lengths), new_lengths)
+
+
+class Crop:
+    """A run of each clip's frames, uniform in ``min`` … 1 of its length, at a random place.
+
+    Meant for isolated signs: what is cut off a sentence stays in its label.
+    """
+
+    def __init__(self, options: CropOptions):
+        self.options = options
+
+    def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
+        """The same clips with fewer frames, at least :func:`fewest_frames`."""
+        options, lengths = self.options, batch.lengths
+        share = options.min + (1.0 - options.min) * random.stream("share").uniform()
+        kept = (lengths * share).ceil().long().minimum(lengths).maximum(fewest_frames(batch))
+        kept = torch.where(changed(random, options.probability), kept, lengths)
+        start = (random.stream("start").uniform() * (lengths - kept + 1)).long().minimum(lengths - kept)
+
+        clips, frames, width = batch.features.shape
+        time = torch.arange(int(kept.max()), device=lengths.device)
+        rows = (start[:, None] + time).clamp(max=frames - 1)
+        rows = rows + torch.arange(clips, device=lengths.device)[:, None] * frames
+        features = batch.features.reshape(-1, width).index_select(0, rows.flatten()).view(clips, -1, width)
+        inside = (time < kept[:, None])[:, :, None]
+        return batch.with_features(torch.where(inside, features, 0.0), kept)

@@ -1,0 +1,20 @@
+"""The ``demo`` data set: made-up signs that any machine can train on in a minute, without a download."""
+
+from __future__ import annotations
+
+from asl_core import Component, hookimpl
+from asl_demo.options import DemoOptions
+
+
+@hookimpl
+def asl_datasets() -> list[Component]:
+    """The one data set of this package."""
+    return [
+        Component(
+            name="demo",
+            factory="asl_demo.dataset:DemoDataset",
+            options=DemoOptions,
+            summary="made-up signs in the 36-number layout, told apart by order and movement; needs no files",
+            suggests={"train.epochs": 20, "train.learning-rate": 2e-3},
+        )
+    ]
