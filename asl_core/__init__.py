@@ -14,6 +14,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asl_core.api import LoadedRun as LoadedRun
+    from asl_core.api import RunResult as RunResult
+    from asl_core.api import audit_data as audit_data
+    from asl_core.api import configure as configure
+    from asl_core.api import evaluate_run as evaluate_run
+    from asl_core.api import load as load
+    from asl_core.api import resume as resume
+    from asl_core.api import run as run
     from asl_core.component import Component as Component
     from asl_core.contracts import Augment as Augment
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
@@ -42,12 +50,16 @@ if TYPE_CHECKING:
     from asl_core.hookspecs import hookimpl as hookimpl
     from asl_core.options import NoOptions as NoOptions
     from asl_core.options import option as option
+    from asl_core.prediction import ClipPrediction as ClipPrediction
+    from asl_core.prediction import predict_clips as predict_clips
+    from asl_core.prediction import predict_file as predict_file
     from asl_core.random import ClipRandom as ClipRandom
     from asl_core.random import mix_seed as mix_seed
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "api": ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"],
     "component": ["Component"],
     "contracts": [
         "Augment", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head", "HeadOutput", "Loss",
@@ -57,6 +69,7 @@ _HOMES = {
     "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError"],
     "hookspecs": ["hookimpl"],
     "options": ["NoOptions", "option"],
+    "prediction": ["ClipPrediction", "predict_clips", "predict_file"],
     "random": ["ClipRandom", "mix_seed"],
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -33,7 +33,7 @@ from asl_core.rundir import RunDir, predictions_csv
 from asl_core.splits import load_audit, load_data, load_split
 from asl_core.train import Trainer, fingerprints, train
 
-__all__ = ["LoadedRun", "RunResult", "audit", "configure", "evaluate", "load", "resume", "run"]
+__all__ = ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"]
 
 
 def configure(
@@ -43,6 +43,7 @@ def configure(
     flags: Layer | None = None,
     registry: Registry | None = None,
     environ: Mapping[str, str] | None = None,
+    project_file: bool = True,
 ) -> RunConfig:
     """A checked configuration: defaults < ``asl.toml`` < ``file`` < environment < ``flags`` < ``values``.
 
@@ -52,6 +53,7 @@ def configure(
         flags: a layer from the command line.
         registry: components (default: those of the installed plugins).
         environ: environment (default: the process's).
+        project_file: whether ``asl.toml`` in the working directory counts.
 
     Raises:
         ConfigError: with every fault found.
@@ -59,7 +61,7 @@ def configure(
     registry = discover().registry if registry is None else registry
     environ = os.environ if environ is None else environ
     layers: list[Layer] = []
-    if Path("asl.toml").is_file():
+    if project_file and Path("asl.toml").is_file():
         layers.append(toml_layer(Path("asl.toml")))
     if file is not None:
         layers.append(toml_layer(Path(file)))
@@ -112,7 +114,7 @@ def resume(path: str | os.PathLike[str], observers: Sequence[Observer] = ()) -> 
         UsageError: there is no run at ``path``, or another process is writing it.
     """
     run_dir = RunDir.open(Path(path))
-    return _execute(configure(file=run_dir.config, environ={}), observers, run_dir)
+    return _execute(configure(file=run_dir.config, environ={}, project_file=False), observers, run_dir)
 
 
 def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir | None) -> RunResult:
@@ -138,8 +140,10 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
     run_dir.lock()
     try:
         if existing is None:
-            _write_start(run_dir, config, data.audit, trainer)
-        elif run_dir.last.is_file():
+            write_text(run_dir.config, config.to_toml())  # from here on it is a run that can be resumed
+        if not run_dir.environment.is_file():
+            _write_circumstances(run_dir, config, data.audit, trainer)
+        if run_dir.last.is_file():
             trainer.restore(run_dir)
         summary = _summary(run_dir, config, trainer)
         for observer in observers:
@@ -193,11 +197,11 @@ def _summary(run_dir: RunDir, config: RunConfig, trainer: Trainer) -> dict[str, 
     }
 
 
-def _write_start(run_dir: RunDir, config: RunConfig, audit: Audit, trainer: Trainer) -> None:
-    write_text(run_dir.config, config.to_toml())
+def _write_circumstances(run_dir: RunDir, config: RunConfig, audit: Audit, trainer: Trainer) -> None:
+    """What the run found and where it ran; ``environment.json`` comes last and shows that all of it is there."""
+    run_dir.note(*(f"{f.level}: {f.message}" for f in audit.findings), *config.notes)
     run_dir.write_json(run_dir.audit, audit.to_json())
     run_dir.write_json(run_dir.environment, rundir_module.environment(fingerprints(trainer.data), trainer.device))
-    run_dir.note(*(f"{f.level}: {f.message}" for f in audit.findings), *config.notes)
 
 
 def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]:
@@ -274,7 +278,7 @@ def load(
     return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0))
 
 
-def evaluate(
+def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
     values: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], Predictions, ClipStore]:  # fmt: skip
@@ -310,6 +314,6 @@ def evaluate(
     return full, found, store
 
 
-def audit(config: RunConfig) -> Audit:
+def audit_data(config: RunConfig) -> Audit:
     """The audit alone: what a run on this configuration would find in its data."""
     return load_audit(config)[1]

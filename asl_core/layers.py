@@ -100,14 +100,15 @@ def toml_layer(path: Path) -> Layer:
         ) from fault
     lines = _key_lines(content)
     return {
-        key: Setting(value, f"{path}{f' line {lines[key]}' if key in lines else ''}") for key, value in _flatten(values)
+        key: Setting(value, f"{path}{f' line {lines[key]}' if key in lines else ''}") for key, value in flatten(values)
     }
 
 
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Nested tables as ``(dotted key, value)``."""
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         else:
             dotted = _canonical(f"{prefix}{key}")
             yield dotted, _names(dotted, value)

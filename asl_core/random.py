@@ -17,6 +17,7 @@ __all__ = ["ClipRandom", "mix_seed"]
 
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as int64, splitmix64's increment
 _M1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_WORD = (1 << 64) - 1
 _M2 = -7723592293110705685  # 0x94D049BB133111EB
 
 
@@ -33,12 +34,18 @@ def _hash(x: Tensor) -> Tensor:
 
 
 def mix_seed(*parts: int | str) -> int:
-    """One seed in 0 … 2^63-1 from several numbers and words; a small change in one changes all of it."""
-    state = torch.zeros((), dtype=torch.int64)
+    """One seed in 0 … 2^63-1 from several numbers and words; a small change in one changes all of it.
+
+    In Python's integers, not tensors: it is called for every stream of every batch, and costs a microsecond so.
+    """
+    state = 0
     for part in parts:
         number = zlib.crc32(part.encode()) if isinstance(part, str) else part & 0x7FFFFFFFFFFFFFFF
-        state = _hash(state + _GOLDEN + torch.tensor(number, dtype=torch.int64))
-    return int(state) & 0x7FFFFFFFFFFFFFFF
+        state = (state + 0x9E3779B97F4A7C15 + number) & _WORD
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _WORD
+        state ^= state >> 31
+    return state & 0x7FFFFFFFFFFFFFFF
 
 
 class ClipRandom:
@@ -54,8 +61,7 @@ class ClipRandom:
     @classmethod
     def of(cls, index: Tensor, *parts: int | str) -> ClipRandom:
         """Keys for the clips at ``index`` (B,) under ``parts``, such as (seed, epoch, view)."""
-        base = torch.tensor(mix_seed(*parts), dtype=torch.int64, device=index.device)
-        return cls(_hash(base + (index + 1) * _GOLDEN))
+        return cls(_hash(mix_seed(*parts) + (index + 1) * _GOLDEN))
 
     def stream(self, name: str) -> ClipRandom:
         """An independent source for the same clips."""

@@ -73,6 +73,14 @@ class RunDir:
             f"`asl run --resume {out / (name or stem)}`, or choose another --name."
         )
 
+    @staticmethod
+    def clear_if_unbegun(path: Path) -> None:
+        """Remove a run's folder if a kill left nothing in it but the lock's file."""
+        if path.is_dir() and all(p.name == ".lock" for p in path.iterdir()):
+            for lock in path.iterdir():
+                lock.unlink()
+            path.rmdir()
+
     @classmethod
     def open(cls, path: Path) -> RunDir:
         """An existing run.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -14,7 +14,10 @@ from asl_core.audit import Audit
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
 
-__all__ = ["ConsoleObserver", "JsonObserver", "QuietObserver", "audit_lines", "percent", "print_report"]
+if TYPE_CHECKING:
+    from asl_core.curriculum import StageResult
+
+__all__ = ["ConsoleObserver", "JsonObserver", "QuietObserver", "audit_lines", "percent", "print_report", "print_stages"]
 
 
 def percent(share: float) -> str:
@@ -157,6 +160,24 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
     elif found:
         figures = ", ".join(f"{k} {v:.4g}" for k, v in found.items())
         console.print(f"{title}: {figures}, {report['clips']} clips", markup=False)
+
+
+def print_stages(results: Sequence[StageResult]) -> None:
+    """One table over the stages of a curriculum."""
+    rows = []
+    for result in results:
+        config, summary = result.stage.config, result.summary
+        last = summary["report"].get("metrics") or summary["best"]
+        shown = [k for k in last if k in ("top1", "top5", "wer")] or [k for k in last if "/" not in k][:3]
+        figures = ", ".join(
+            f"{k} {percent(last[k]) if k in ('top1', 'top5', 'wer') else f'{last[k]:.3f}'}" for k in shown
+        )
+        heads = ", ".join(h.choice.name for h in config.heads.values())
+        state = "done before" if result.done_before else "done"
+        start = result.stage.after or "random"
+        rows.append([result.stage.name, start, config.encoder.name, heads, str(summary["epochs"]), figures, state])
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table("", ["stage", "from", "encoder", "head", "epochs", "val", ""], rows))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

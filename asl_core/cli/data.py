@@ -28,7 +28,7 @@ def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: 
     flags = flags_of(ctx, values)
     if directory is not None:
         flags = {**value_layer({"dataset": "wlasl", "dataset.root": directory}, "argument DIR"), **flags}
-    audit = api.audit(api.configure(flags=flags, registry=ctx.meta["asl.registry"]))
+    audit = api.audit_data(api.configure(flags=flags, registry=ctx.meta["asl.registry"]))
     if as_json:
         click.echo(json.dumps(audit.to_json(), indent=2, ensure_ascii=False))
     else:

@@ -27,7 +27,7 @@ def evaluate(
     from asl_core.rundir import predictions_csv
 
     values = {"dataset.root": root} if root else None
-    report, predictions, store = api.evaluate(run, split=split, weights=weights, device=device, values=values)
+    report, predictions, store = api.evaluate_run(run, split=split, weights=weights, device=device, values=values)
     if csv_path is not None:
         write_text(csv_path, predictions_csv(predictions, store))
     if as_json:

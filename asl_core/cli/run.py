@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def run(
 ) -> None:
     """Train a recogniser.
 
-    FILE is a TOML file of settings, such as the config.toml of an earlier run; a flag beats the file. Without
-    any choice it trains on made-up signs.
+    FILE is a TOML file of settings, such as the config.toml of an earlier run, or of a curriculum ([[stage]]
+    tables, run in order); a flag beats the file. Without any choice it trains on made-up signs.
     """
     flags = flags_of(ctx, values, settings)
     if resume is not None and (file or flags):
@@ -43,11 +44,17 @@ def run(
             f"start a new run with `asl run {resume / 'config.toml'}` and the changes."
         )
 
-    from asl_core import api
-    from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver
+    from asl_core import api, curriculum
+    from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver, print_stages
 
-    observer = JsonObserver() if as_json else QuietObserver() if quiet else ConsoleObserver()
+    kind = JsonObserver if as_json else QuietObserver if quiet else ConsoleObserver
+    registry = ctx.meta["asl.registry"]
     if resume is not None:
-        api.resume(resume, [observer])
+        api.resume(resume, [kind()])
+    elif file is not None and curriculum.is_curriculum(file):
+        stages = curriculum.load_curriculum(file, flags, registry, os.environ)
+        results = curriculum.run_curriculum(stages, lambda _: [kind()])
+        if not as_json:
+            print_stages(results)
     else:
-        api.run(api.configure(file=file, flags=flags, registry=ctx.meta["asl.registry"]), [observer])
+        api.run(api.configure(file=file, flags=flags, registry=registry), [kind()])

@@ -1,0 +1,84 @@
+"""``asl compare``: two configurations over several seeds, paired."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+__all__ = ["compare"]
+
+
+@click.command("compare")
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--seeds", default="0-4", show_default=True, help="0-4, or 0,1,2")
+@click.option("--out", default="runs/compare", show_default=True, type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="a setting for both sides")
+@click.option("--json", "as_json", is_flag=True, help="the figures as JSON")
+def compare(first: Path, second: Path, seeds: str, out: Path, settings: tuple[str, ...], as_json: bool) -> None:
+    """Train FIRST and SECOND (TOML files of a run or a curriculum) with each seed, and compare their top-1 on val.
+
+    Runs that are done are not run again; a curriculum is judged by its last stage. The last weights count, not
+    the epoch that val likes best.
+    """
+    from asl_core import compare as library
+
+    numbers = _seeds(seeds)
+    sides = [[_run(file, seed, out, settings) for seed in numbers] for file in (first, second)]
+    found = library.compare(sides[0], sides[1], numbers)
+    if as_json:
+        click.echo(json.dumps(attrs.asdict(found), indent=2))
+        return
+    for file, values in ((first, found.first), (second, found.second)):
+        each = ", ".join(f"{100 * v:.1f}" for v in values)
+        spread = 100 * statistics.stdev(values) if len(values) > 1 else 0.0
+        click.echo(f"{file.stem:<24} top-1 {100 * statistics.fmean(values):.1f} % ± {spread:.1f} over seeds ({each})")
+    low, high = found.interval
+    narrow = found.seed_interval
+    click.echo(
+        f"{second.stem} - {first.stem}: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
+        f"{100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to {100 * narrow[1]:+.1f} over seeds alone)"
+    )
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        low, dash, high = text.partition("-")
+        return list(range(int(low), int(high) + 1)) if dash else [int(s) for s in text.split(",")]
+    except ValueError as fault:
+        raise click.BadParameter(f"{text!r} is neither a range such as 0-4 nor a list such as 0,1,2") from fault
+
+
+def _run(file: Path, seed: int, out: Path, settings: tuple[str, ...]) -> Path:
+    """The run of one side with one seed: made, resumed, or found done."""
+    from asl_core import api
+    from asl_core.curriculum import is_curriculum, load_curriculum, run_curriculum
+    from asl_core.layers import flag_layer
+
+    flags: dict[str, Any] = dict(word.partition("=")[::2] for word in settings)
+    name = f"{file.stem}-seed{seed}"
+    layer = flag_layer({**flags, "run.seed": str(seed), "run.out": str(out), "run.name": name})
+    click.echo(f"{name} …", err=True)
+    if is_curriculum(file):
+        return run_curriculum(load_curriculum(file, layer))[-1].path
+    path = out / name
+    config = api.configure(file=file, flags=layer)
+    if (path / "config.toml").is_file():
+        before = api.configure(file=path / "config.toml", environ={}, project_file=False)
+        changed = {k for k, v in config.values().items() if before.values().get(k) != v}
+        if changed:
+            from asl_core.errors import UsageError
+
+            raise UsageError(
+                f"{path} was made with other settings ({', '.join(sorted(changed))}); choose another --out."
+            )
+        if not (path / "summary.json").is_file():
+            api.resume(path)
+    else:
+        api.run(config)
+    return path

@@ -1,0 +1,219 @@
+"""A curriculum: one TOML file whose stages run in order, each from the weights of an earlier one.
+
+    name = "wlasl36"                # the folder below --out; by default the file's name
+
+    [common.dataset]                # settings that every stage starts from
+    name = "wlasl"
+
+    [[stage]]
+    name = "stage1"
+    [stage.head]
+    name = "projection"
+
+    [[stage]]
+    name = "stage2"
+    init = "stage1"                 # or [stage.init] with path = "stage1" and freeze = true
+
+What is done is skipped and what was cut off is resumed, so the same command may be given until it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from asl_core import api
+from asl_core.atomic import write_text
+from asl_core.component import Registry
+from asl_core.config import RunConfig
+from asl_core.contracts import Observer
+from asl_core.errors import ConfigError, UsageError, nearest
+from asl_core.layers import Layer, flatten, merge, value_layer
+from asl_core.plugins import discover
+from asl_core.rundir import RunDir
+
+__all__ = ["Curriculum", "Stage", "StageResult", "is_curriculum", "load_curriculum", "run_curriculum"]
+
+_PLAN = "curriculum.json"
+
+
+@attrs.frozen
+class Stage:
+    """One stage: its name and its checked configuration, ``run.name`` and ``init.path`` filled in."""
+
+    name: str
+    config: RunConfig
+    after: str | None  #: the stage whose weights it starts from
+
+
+@attrs.frozen
+class Curriculum:
+    """All stages, in order, and the folder that holds their runs."""
+
+    path: Path
+    stages: tuple[Stage, ...]
+
+
+@attrs.frozen
+class StageResult:
+    """What became of a stage."""
+
+    stage: Stage
+    path: Path
+    done_before: bool  #: whether an earlier call had finished it
+    summary: Mapping[str, Any]  #: of ``summary.json``
+
+
+def is_curriculum(file: Path) -> bool:
+    """Whether a TOML file describes stages; a file that cannot be read is left to others to refuse."""
+    try:
+        return "stage" in tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def load_curriculum(
+    file: Path, flags: Layer | None = None, registry: Registry | None = None, environ: Mapping[str, str] | None = None
+) -> Curriculum:
+    """Read and check every stage before any is run.
+
+    Args:
+        file: the TOML file.
+        flags: settings for every stage that beat the file, such as ``--seed 1``.
+        registry: components (default: those of the installed plugins).
+        environ: environment (default: the process's).
+
+    Raises:
+        ConfigError: with the faults of all stages, each with its stage.
+    """
+    registry = discover().registry if registry is None else registry
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    problems = [f"{file}: no such key {k!r}{nearest(k, _KEYS)}" for k in content if k not in _KEYS]
+    tables = content["stage"] if isinstance(content["stage"], list) else []
+    names = [t.get("name") if isinstance(t, dict) else None for t in tables]
+    if not tables or not all(isinstance(n, str) and n and Path(n).name == n for n in names):
+        problems.append(f"{file}: every [[stage]] needs a name that can be a folder; found {names}")
+    problems += [f"{file}: stage {n!r} occurs more than once" for n in dict.fromkeys(names) if names.count(n) > 1]
+    if problems:
+        raise ConfigError(problems)
+
+    folder = _folder(file, content, flags)
+    stages = []
+    for place, table in enumerate(tables):
+        name = table.pop("name")
+        where = f"{file} stage {name!r}"
+        layer = value_layer(dict(flatten({**content.get("common", {})})), f"{file} [common]")
+        own = value_layer(dict(flatten(table)), where)
+        after, fault = _earlier(own, name, names[:place], names)
+        if fault:
+            problems.append(f"{where}: {fault}")
+            own = {k: s for k, s in own.items() if not k.startswith("init.")}
+        fixed = {"run.out": str(folder), "run.name": name} | ({"init.path": f"run:{folder / after}"} if after else {})
+        try:
+            merged, _ = merge([layer, own, _without(flags or {}, "run.out", "run.name")])
+            config = api.configure(fixed, flags=merged, registry=registry, environ=environ or {}, project_file=False)
+            stages.append(Stage(name, config, after))
+        except ConfigError as refused:
+            problems += [f"stage {name!r}: {p}" for p in refused.problems]
+    if problems:
+        raise ConfigError(problems)
+    return Curriculum(folder, tuple(stages))
+
+
+_KEYS = ("name", "common", "stage")
+
+
+def _folder(file: Path, content: Mapping[str, Any], flags: Layer | None) -> Path:
+    """``--out``/``--name``, where flags give them, else ``runs/`` and the curriculum's name."""
+    common = dict(flatten(content.get("common", {})))
+    given = {k: s.value for k, s in (flags or {}).items()}
+    out = given.get("run.out", common.get("run.out", "runs"))
+    name = given.get("run.name", content.get("name", file.stem))
+    return Path(str(out)) / str(name)
+
+
+def _without(layer: Layer, *keys: str) -> Layer:
+    return {k: s for k, s in layer.items() if k not in keys}
+
+
+def _earlier(own: Layer, name: str, before: Sequence[Any], names: Sequence[Any]) -> tuple[str | None, str | None]:
+    """The earlier stage that ``init`` names, or what is wrong with it; a path to a file is neither."""
+    setting = own.get("init.path")
+    if setting is None:
+        return None, None
+    wanted = setting.value
+    if wanted in before:
+        return str(wanted), None
+    if wanted == name:
+        return None, f"init names the stage itself; expected an earlier one{nearest(str(wanted), map(str, before))}"
+    if wanted in names:
+        return None, f"init names {wanted!r}, which comes later; expected an earlier one"
+    if isinstance(wanted, str) and Path(wanted.partition(":")[2] or wanted).exists():
+        return None, None
+    return None, f"init is {wanted!r}, neither an earlier stage nor a file{nearest(str(wanted), map(str, before))}"
+
+
+def run_curriculum(
+    curriculum: Curriculum, observers: Callable[[Stage], Sequence[Observer]] = lambda _: ()
+) -> list[StageResult]:
+    """Run what is not done, resume what was cut off.
+
+    Args:
+        curriculum: of :func:`load_curriculum`.
+        observers: stage -> observers of its run.
+
+    Raises:
+        UsageError: a stage that was begun was begun with other settings; nothing has been changed.
+    """
+    _refuse_changes(curriculum)
+    results = []
+    for stage in curriculum.stages:
+        path = curriculum.path / stage.name
+        summary = path / "summary.json"
+        done = summary.is_file()
+        if not done:
+            if (path / "config.toml").is_file():
+                api.resume(path, observers(stage))
+            else:
+                api.run(stage.config, observers(stage))
+        results.append(StageResult(stage, path, done, json.loads(summary.read_text(encoding="utf-8"))))
+    return results
+
+
+def _refuse_changes(curriculum: Curriculum) -> None:
+    """Hold the plan against that of the call before; keep it for the next."""
+    plan = {s.name: {**s.config.values(), "run.out": None} for s in curriculum.stages}
+    file = curriculum.path / _PLAN
+    before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    problems = []
+    for name, values in before.items():
+        if not (curriculum.path / name / "config.toml").is_file():
+            continue  # never begun
+        if name not in plan:
+            problems.append(f"stage {name!r} is no longer in the file")
+            continue
+        now = json.loads(json.dumps(plan[name]))
+        changed = sorted(k for k in {*values, *now} if values.get(k) != now.get(k))
+        if changed:
+            shown = ", ".join(f"{k} was {values.get(k)!r} and is {now.get(k)!r}" for k in changed[:5])
+            problems.append(f"stage {name!r} was begun with other settings: {shown}")
+    if problems:
+        raise UsageError(
+            f"{curriculum.path} was begun with another curriculum, and a run is never changed half-way:\n"
+            + "\n".join(f"  - {p}" for p in problems)
+            + "\nPut the settings back, or give the changed curriculum another --name."
+        )
+    try:
+        curriculum.path.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise UsageError(
+            f"{curriculum.path} cannot be made ({fault.strerror}); choose another folder with --out."
+        ) from fault
+    for stage in curriculum.stages:  # a kill between making a run's folder and its first file leaves it empty
+        RunDir.clear_if_unbegun(curriculum.path / stage.name)
+    write_text(file, json.dumps(plan, indent=1, sort_keys=True) + "\n")

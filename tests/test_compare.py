@@ -1,0 +1,90 @@
+"""Paired comparison of two sets of runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asl_core.cli import main
+from asl_core.compare import compare
+from asl_core.errors import UsageError
+
+
+def write(path: Path, correct: list[int], prefix: str = "c") -> Path:
+    path.mkdir(parents=True)
+    rows = "".join(f"{prefix}{i},x,{c}\n" for i, c in enumerate(correct))
+    (path / "predictions-val.csv").write_text("clip,glosses,correct\n" + rows)
+    return path
+
+
+def sides(tmp_path: Path, a: np.ndarray, b: np.ndarray) -> tuple[list[Path], list[Path]]:
+    return tuple(
+        [write(tmp_path / side / str(i), row.tolist()) for i, row in enumerate(rows)]
+        for side, rows in (("a", a), ("b", b))
+    )
+
+
+def test_difference_and_intervals(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    a = (rng.random((5, 200)) < 0.5).astype(int)
+    b = np.maximum(a, (rng.random((5, 200)) < 0.2).astype(int))
+    found = compare(*sides(tmp_path, a, b), range(5))
+    assert found.difference == pytest.approx((b - a).mean())
+    assert found.first == pytest.approx(a.mean(1))
+    assert found.interval[0] < found.difference < found.interval[1]
+    assert found.interval[0] > 0
+    # The same answers differ in nothing, and say so exactly.
+    same = compare(*sides(tmp_path / "same", a, a), range(5))
+    assert same.difference == 0
+    assert same.interval == (0, 0)
+
+
+def test_clips_widen_the_interval(tmp_path: Path) -> None:
+    """A gain on one clip in ten, the same with every seed: seeds alone would call it certain."""
+    a = np.zeros((3, 20), dtype=int)
+    b = a.copy()
+    b[:, :2] = 1
+    found = compare(*sides(tmp_path, a, b), range(3))
+    assert found.seed_interval == (pytest.approx(0.1), pytest.approx(0.1))
+    assert found.interval[0] == 0
+    assert found.interval[1] > 0.2
+
+
+def test_other_clips_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="different clips"):
+        compare([write(tmp_path / "a", [1, 0])], [write(tmp_path / "b", [1, 0], prefix="d")], [0])
+
+
+def test_a_run_that_was_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UsageError, match="--resume"):
+        compare([write(tmp_path / "a", [1])], [tmp_path / "b"], [0])
+
+
+def test_command_runs_both_sides_once(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = (
+        '[dataset]\nname = "demo"\nglosses = 4\ntrain = 4\nval = 2\n[encoder]\nname = "gru"\nhidden-size = 4\n'
+        'front-size = 4\n[run]\ndevice = "cpu"\n[train]\nepochs = '
+    )
+    for name, epochs in (("short", 1), ("long", 2)):
+        Path(f"{name}.toml").write_text(common + f"{epochs}\n")
+
+    def call(*more: str) -> str:
+        with pytest.raises(SystemExit) as stop:
+            main(["compare", "short.toml", "long.toml", "--seeds", "0-1", *more])
+        said = capsys.readouterr()
+        assert stop.value.code == 0, said.err
+        return said.out
+
+    assert "over seeds and clips" in call()
+    stamp = Path("runs/compare/long-seed1/final.safetensors").stat().st_mtime_ns
+    assert json.loads(call("--json"))["seeds"] == [0, 1]
+    assert Path("runs/compare/long-seed1/final.safetensors").stat().st_mtime_ns == stamp
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "short.toml", "long.toml", "--seeds", "0-1", "--set", "train.batch-size=4"])
+    assert stop.value.code == 2
+    assert "made with other settings" in capsys.readouterr().err
