@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from asl_core import ConfigError, frame_mask
+from asl_encoders.dropout import Dropout
 
 __all__ = ["FrontEnd"]
 
@@ -25,7 +26,7 @@ class FrontEnd(nn.Module):
         self.project = nn.Linear(input_size, size)
         self.convolution = nn.Conv1d(size, size, kernel, padding=kernel // 2, groups=size) if kernel > 1 else None
         self.norm = nn.LayerNorm(size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Frames of width ``size``; what stands past a clip's end is without meaning."""

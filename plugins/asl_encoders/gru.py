@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asl_core import Encoder, frame_mask
 from asl_encoders.downsample import Downsample
+from asl_encoders.dropout import Dropout
 from asl_encoders.frontend import FrontEnd
 from asl_encoders.options import GruOptions
 from asl_encoders.recurrence import bidirectional_layer, reversal
@@ -32,7 +33,7 @@ class GruEncoder(Encoder):
             bidirectional=options.bidirectional,
             dropout=options.dropout if options.layers > 1 else 0.0,
         )
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.output_size = options.hidden_size * (2 if options.bidirectional else 1)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
@@ -54,7 +55,7 @@ class GruEncoder(Encoder):
         frames = features.transpose(0, 1)
         for layer in range(self.gru.num_layers):
             if layer:
-                frames = nn.functional.dropout(frames, self.gru.dropout, self.training)
+                frames = self.dropout(frames)
             frames = bidirectional_layer(frames, mirrored, self.gru, layer)
         return frames.transpose(0, 1) * frame_mask(lengths, features.shape[1])[:, :, None]
 

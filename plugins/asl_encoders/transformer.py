@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from asl_core import ConfigError, Encoder, frame_mask
 from asl_encoders.downsample import Downsample
+from asl_encoders.dropout import Dropout
 from asl_encoders.frontend import FrontEnd
 from asl_encoders.options import TransformerOptions
 
@@ -35,6 +36,7 @@ class TransformerEncoder(Encoder):
         )
         # Dropout on attention weights gains nothing here and keeps torch from its fused attention.
         layer.self_attn.dropout = 0.0
+        layer.dropout, layer.dropout1, layer.dropout2 = (Dropout(options.dropout) for _ in range(3))
         self.blocks = nn.TransformerEncoder(layer, options.layers, norm=nn.LayerNorm(size), enable_nested_tensor=False)
         for block in self.blocks.layers:  # nn.TransformerEncoder copies one layer: give each its own start
             for parameter in block.parameters():
