@@ -1,0 +1,147 @@
+"""One writer, nothing overwritten, and files that say what happened."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from toy_components import make_clips
+
+from asl_core import ClipStore, RunError, Vocabulary
+from asl_core.errors import UsageError
+from asl_core.evaluate import Predictions
+from asl_core.rundir import RunDir, environment, predictions_csv
+
+
+def test_numbered_names(tmp_path: Path) -> None:
+    names = [RunDir.create(tmp_path / "new" / "runs", None, "demo-gru").path.name for _ in range(3)]
+    assert names == ["demo-gru-1", "demo-gru-2", "demo-gru-3"]
+    (tmp_path / "new" / "runs" / "demo-gru-2").rmdir()
+    assert RunDir.create(tmp_path / "new" / "runs", None, "demo-gru").path.name == "demo-gru-2"
+
+
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, "mine", "stem")
+    assert run.path == tmp_path / "mine"
+    with pytest.raises(UsageError, match=r"exists, and a run is never overwritten.*--resume.*--name"):
+        RunDir.create(tmp_path, "mine", "stem")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name in (None, "x"):
+        with pytest.raises(UsageError, match=r"cannot be made.*--out"):
+            RunDir.create(tmp_path / "file", name, "stem")
+
+
+def test_open(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not a run directory \(it has no config\.toml\)"):
+        RunDir.open(tmp_path)
+    (tmp_path / "config.toml").write_text("")
+    assert RunDir.open(tmp_path).best == tmp_path / "best.safetensors"
+
+
+OTHER = """
+import pathlib, sys, time
+from asl_core.rundir import RunDir
+from asl_core.errors import UsageError
+run = RunDir(pathlib.Path(sys.argv[1]))
+try:
+    run.lock()
+except UsageError as fault:
+    print(fault)
+else:
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_processes_are_kept_apart(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.lock()
+    other = subprocess.run([sys.executable, "-c", OTHER, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "is being written by another process; wait for it, or stop it first." in other.stdout
+    with pytest.raises(UsageError, match="another process"):
+        RunDir(tmp_path).lock()
+    run.release()
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", OTHER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(UsageError, match="another process"):
+            RunDir(tmp_path).lock()
+        other.kill()
+    RunDir(tmp_path).lock()
+
+
+def test_a_run_whose_folder_is_gone_cannot_be_locked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be locked"):
+        RunDir(tmp_path / "file").lock()
+
+
+def test_files(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.write_history([{"epoch": 1, "a": 0.5}])
+    run.write_history([{"epoch": 1, "a": 0.5}, {"epoch": 2, "a": 0.25}])
+    assert run.metrics.read_text() == '{"a": 0.5, "epoch": 1}\n{"a": 0.25, "epoch": 2}\n'
+    run.write_json(run.summary, {"手": tmp_path})
+    assert json.loads(run.summary.read_text(encoding="utf-8")) == {"手": str(tmp_path)}
+    run.note("one", "two")
+    run.note("three")
+    assert run.log.read_text() == "one\ntwo\nthree\n"
+    run.note_timing({"epoch": 1})
+    run.note_timing({"epoch": 2})
+    assert [json.loads(x)["epoch"] for x in run.timings.read_text().splitlines()] == [1, 2]
+
+
+def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.log.mkdir()
+    with pytest.raises(RunError, match=r"log\.txt cannot be written"):
+        run.note("x")
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_predictions_csv() -> None:
+    vocabulary = Vocabulary(("a,b", "book", 'say "hi"'))
+    store = ClipStore(make_clips([2, 2, 2], ["book", "a,b", "zzz"]), vocabulary)
+    scores = torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.3, 0.6], [0.9, 0.05, 0.05]]).log()
+    found = rows(predictions_csv(Predictions(scores, None, {}), store))
+    assert [(r["clip"], r["glosses"], r["correct"]) for r in found] == [
+        ("clip-0", "book", "1"),
+        ("clip-1", "a,b", "0"),
+        ("clip-2", "zzz", "0"),
+    ]
+    assert [found[0][f"gloss{k}"] for k in (1, 2, 3)] == ["book", 'say "hi"', "a,b"]
+    assert [float(found[0][f"probability{k}"]) for k in (1, 2, 3)] == pytest.approx([0.5, 0.3, 0.2], abs=1e-6)
+    assert "gloss4" not in found[0], "there are three glosses"
+    assert set(rows(predictions_csv(Predictions(scores, None, {}), store, top=1))[0]) == {
+        "clip", "glosses", "correct", "gloss1", "probability1",
+    }  # fmt: skip
+
+
+def test_predictions_csv_of_sentences_and_of_no_ranking() -> None:
+    store = ClipStore(make_clips([2], [("a", "b")]), Vocabulary(("a", "b")))
+    (row,) = rows(predictions_csv(Predictions(torch.zeros(1, 2), [[1, 0, 1]], {}), store))
+    assert (row["glosses"], row["decoded"], row["correct"]) == ("a b", "b a b", "0")
+    assert rows(predictions_csv(Predictions(None, None, {}), store)) == [{"clip": "clip-0", "glosses": "a b"}]
+
+
+def test_environment() -> None:
+    found = environment({"train": "abc"}, torch.device("cpu"))
+    assert found["packages"]["torch"] == torch.__version__
+    assert found["data"] == {"train": "abc"}
+    assert "asl:wlasl" in found["plugins"]
+    json.dumps(found)
