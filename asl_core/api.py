@@ -17,7 +17,7 @@ from asl_core.atomic import write_text
 from asl_core.audit import Audit
 from asl_core.checkpoint import load_tensors
 from asl_core.component import Registry
-from asl_core.config import RunConfig, resolve
+from asl_core.config import RunConfig, is_resolved, resolve
 from asl_core.contracts import Observer
 from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
@@ -61,27 +61,35 @@ def configure(
     registry = discover().registry if registry is None else registry
     environ = os.environ if environ is None else environ
     layers: list[Layer] = []
-    if project_file and Path("asl.toml").is_file():
+    # A resolved configuration is whole: what asl.toml says now must not change what it repeats.
+    if project_file and Path("asl.toml").is_file() and not (file is not None and is_resolved(Path(file))):
         layers.append(toml_layer(Path("asl.toml")))
     if file is not None:
         layers.append(toml_layer(Path(file)))
-    layers.append(env_layer(environ))
-    layers.append(flags or {})
-    layers.append(value_layer(values or {}, "script"))
-    chosen = next((layer["dataset.name"].value for layer in reversed(layers) if "dataset.name" in layer), None)
-    if isinstance(chosen, str):
-        named = _variables(registry, chosen)
-        layers.insert(-2, {k: s for k, s in env_layer(environ, named).items() if k in named.values()})
-    return resolve(layers, registry)
+    said = [env_layer(environ), flags or {}, value_layer(values or {}, "script")]
+    return resolve([*layers, *_with_variables(layers, said, environ, registry)], registry)
 
 
-def _variables(registry: Registry, dataset: str) -> dict[str, str]:
-    """Environment variables that the chosen data set's options name."""
+def _with_variables(
+    layers: Sequence[Layer], said: list[Layer], environ: Mapping[str, str], registry: Registry
+) -> list[Layer]:
+    """Environment, flags and script with the variables that the chosen data set's options name (``ASL_DATA``).
+
+    They join the strongest layer that chooses the data set, weaker than what that layer says itself: in the
+    environment's own place a later ``--dataset`` would take them for options of the data set before.
+    """
+    chosen = next((m["dataset.name"].value for m in reversed([*layers, *said]) if "dataset.name" in m), None)
     try:
-        offer = registry.find("dataset", dataset)
+        offer = registry.find("dataset", chosen) if isinstance(chosen, str) else None
     except ConfigError:
-        return {}  # told by resolve, with its origin
-    return {s.rule.env: f"dataset.{s.key}" for s in option_specs(offer.component.options) if s.rule.env}
+        offer = None  # told by resolve, with its origin
+    if offer is None:
+        return said
+    named = {s.rule.env: f"dataset.{s.key}" for s in option_specs(offer.component.options) if s.rule.env}
+    found = {k: s for k, s in env_layer(environ, named).items() if k in named.values()}
+    place = max(i for i, layer in enumerate(said) if i == 0 or "dataset.name" in layer)
+    said[place] = {**found, **said[place]}
+    return said
 
 
 @attrs.frozen(eq=False)

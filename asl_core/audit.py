@@ -167,6 +167,12 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
             f"{len(leaks)} clips of {name} are identical to a train clip ({_list(pairs)}): they flatter the model."
         )
         findings.append(Finding("warning", "leak", message, {"split": name, "pairs": leaks}))
+    shared = sorted({c.id for c in other} & {c.id for c in train})
+    if shared:
+        message = (
+            f"{len(shared)} clip ids of {name} are also ids of train ({_list(shared)}): the same clips, or a mix-up?"
+        )
+        findings.append(Finding("warning", "shared-ids", message, {"split": name, "ids": shared}))
     known = {g for c in train for g in c.glosses}
     unknown = [c.id for c in other if not set(c.glosses) <= known]
     if unknown and known:

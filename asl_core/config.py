@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -148,7 +149,7 @@ class RunConfig:
         for dotted, value in self.values().items():
             table, _, key = dotted.rpartition(".")
             tables.setdefault(table, []).append((key, dotted, value))
-        lines = ["# The resolved configuration; `asl run` on this file repeats the run."]
+        lines = [_RESOLVED]
         for table, entries in tables.items():
             lines += ["", f"[{'.'.join(_bare(part) for part in table.split('.'))}]"]
             for key, dotted, value in entries:
@@ -158,6 +159,18 @@ class RunConfig:
                 comment = "".join(c if c.isprintable() else " " for c in origin)
                 lines.append(text if origin == "default" else f"{text}  # {comment}")
         return "\n".join(lines) + "\n"
+
+
+_RESOLVED = "# The resolved configuration; `asl run` on this file repeats the run."
+
+
+def is_resolved(file: Path) -> bool:
+    """Whether a file is what :meth:`RunConfig.to_toml` wrote; one that cannot be read is left to others to refuse."""
+    try:
+        with file.open(encoding="utf-8") as text:
+            return text.readline().rstrip() == _RESOLVED
+    except (OSError, ValueError):
+        return False
 
 
 def _dotted(stem: str, choice: Choice) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Loss(nn.Module):
     """
 
     accepts: ClassVar[frozenset[str]] = frozenset()  #: kinds of head output
-    views: ClassVar[int] = 1  #: 2 asks for two augmentations of each clip, stacked along the batch
+    views: ClassVar[int] = 1  #: 2: two augmentations of each clip, which other losses then see too
     corrupts: ClassVar[bool] = False  #: whether :meth:`corrupt` changes what the encoder sees
     labels: ClassVar[str] = "one"  #: "one" gloss a clip, "any" number of at least one, or "none" needed
 

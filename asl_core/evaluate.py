@@ -20,7 +20,7 @@ from asl_core.model import Recognizer
 from asl_core.objectives import Objective, compute
 from asl_core.random import ClipRandom
 
-__all__ = ["Predictions", "bootstrap_interval", "inference", "metrics", "predict", "ranks", "report"]
+__all__ = ["Predictions", "answers", "bootstrap_interval", "inference", "metrics", "predict", "ranks", "report"]
 
 
 @attrs.frozen(eq=False)
@@ -182,6 +182,15 @@ def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
 def _among(place: Tensor, k: int, scores: Tensor) -> Tensor:
     """Whether the true gloss is among the first ``k``; one that is not ranked (place C) never is, even if C < k."""
     return place < min(k, scores.shape[1])
+
+
+def answers(predictions: Predictions, store: ClipStore) -> list[bool]:
+    """Whether each clip was named right: by rank for isolated signs, by what was read for sentences."""
+    if store.isolated and predictions.scores is not None:
+        found: list[bool] = (ranks(predictions.scores, torch.tensor([t[0] for t in store.targets])) == 0).tolist()
+        return found
+    decoded = predictions.decoded or [[] for _ in store.targets]
+    return [bool(t) and list(t) == list(d) for t, d in zip(store.targets, decoded, strict=True)]
 
 
 def _share(right: Tensor) -> float:

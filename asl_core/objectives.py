@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from asl_core.contracts import Augment, HeadOutput, Loss, Sample
 from asl_core.data import Batch
+from asl_core.errors import ConfigError
 from asl_core.random import ClipRandom
 
 if TYPE_CHECKING:
@@ -40,13 +41,20 @@ class Objective(nn.Module):
 
 
 def build_objectives(config: RunConfig) -> list[Objective]:
-    """The losses of every head, in the order of the configuration."""
+    """The losses of every head, in the order of the configuration, each under a name of its own.
+
+    Raises:
+        ConfigError: a loss asks for two views and a corrupted batch, of which it could only have one.
+    """
     several = len(config.heads) > 1
-    found = []
+    found: list[Objective] = []
     for head, choice in config.heads.items():
         for key, loss in choice.losses.items():
-            name = loss.choice.name if key == "main" else key
-            found.append(Objective(f"{head}.{name}" if several else name, head, loss.choice.build(), loss.weight))
+            name = loss.choice.name if key == "main" and loss.choice.name not in choice.losses else key
+            built: Loss = loss.choice.build()
+            if built.corrupts and built.views > 1:
+                raise ConfigError([f"loss {loss.choice.name!r} asks for {built.views} views and corrupts the batch"])
+            found.append(Objective(f"{head}.{name}" if several else name, head, built, loss.weight))
     return found
 
 

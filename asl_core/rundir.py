@@ -22,7 +22,7 @@ import torch
 from asl_core.atomic import write_text
 from asl_core.data import ClipStore
 from asl_core.errors import RunError, UsageError
-from asl_core.evaluate import Predictions
+from asl_core.evaluate import Predictions, answers
 
 __all__ = ["RunDir", "environment", "predictions_csv"]
 
@@ -54,6 +54,8 @@ class RunDir:
         Raises:
             UsageError: it exists already, or cannot be made.
         """
+        if name is not None and (not name or Path(name).name != name or name in (".", "..")):
+            raise UsageError(f"run name {name!r} cannot be a folder's; give a plain --name, and the place with --out.")
         try:
             out.mkdir(parents=True, exist_ok=True)
             for number in itertools.count(1):
@@ -107,9 +109,9 @@ class RunDir:
             raise UsageError(
                 f"run {self.path} is being written by another process; wait for it, or stop it first."
             ) from fault
-        except OSError as fault:
+        except (OSError, NotImplementedError) as fault:  # the latter where a file system has no locks
             raise UsageError(
-                f"run {self.path} cannot be locked ({fault.strerror or fault}); is it writable?"
+                f"run {self.path} cannot be locked ({fault}); choose a folder on a local disk that you can write to."
             ) from fault
 
     def release(self) -> None:
@@ -158,9 +160,9 @@ def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) ->
         header.append("decoded")
     writer.writerow(header + [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")])
     values, places = predictions.scores.exp().topk(top, dim=1)
+    right = answers(predictions, store)
     for n, (clip, glosses) in enumerate(zip(store.ids, store.glosses, strict=True)):
-        first = names[int(places[n, 0])]
-        row: list[Any] = [clip, " ".join(glosses), int(glosses == (first,))]
+        row: list[Any] = [clip, " ".join(glosses), int(right[n])]
         if predictions.decoded is not None:
             row.append(" ".join(names[c] for c in predictions.decoded[n]))
         for value, place in zip(values[n].tolist(), places[n].tolist(), strict=True):
@@ -179,13 +181,20 @@ def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[s
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {name: metadata.version(name) for name in packages},
+        "packages": {name: _version(name) for name in packages},
         "plugins": plugins,
         "device": str(device),
         "threads": torch.get_num_threads(),
         "data": dict(fingerprints),
         "git": _commit(),
     }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None  # run from a source tree that is not installed
 
 
 def _commit() -> str | None:

@@ -171,3 +171,29 @@ def test_options_go_with_the_list_entry_they_were_for() -> None:
     settings, notes = merge([file, flag_layer({"augment": "none"})])
     assert {k: s.value for k, s in settings.items()} == {"augment.names": ()}
     assert notes[-1].endswith("flag --augment chooses none")
+
+
+def test_a_variable_that_an_option_names_survives_a_data_set_chosen_by_flag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asl.toml names another data set; the variable is for the one that the flag chooses."""
+    from asl_core.api import configure
+    from asl_core.layers import flag_layer
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asl.toml").write_text('[dataset]\nname = "demo"\nglosses = 7\n')
+    chosen = configure(flags=flag_layer({"dataset": "wlasl"}), environ={"ASL_DATA": "elsewhere"})
+    assert chosen.dataset.options.root == "elsewhere"
+    told = configure(flags=flag_layer({"dataset": "wlasl", "dataset.root": "here"}), environ={"ASL_DATA": "elsewhere"})
+    assert told.dataset.options.root == "here"
+
+
+def test_a_saved_configuration_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asl.toml says later changes nothing in the repeat of a run."""
+    from asl_core.api import configure
+
+    monkeypatch.chdir(tmp_path)
+    saved = configure({"dataset": "demo"}, environ={})
+    (tmp_path / "config.toml").write_text(saved.to_toml())
+    (tmp_path / "asl.toml").write_text('[split]\nfold = "1/3"\n[heads.extra]\nname = "mean"\n')
+    assert configure(file="config.toml", environ={}) == saved

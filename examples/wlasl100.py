@@ -1,0 +1,72 @@
+"""The README's table on the WLASL100 pickles: ``python examples/wlasl100.py --root features/ --seeds 0 1 2``.
+
+Each row is a configuration, trained with every seed; the last weights are evaluated, not the epoch that val likes
+best. Runs that are done are not run again, so the command may be given until the table is whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import torch
+
+import asl_core as asl
+from asl_core.evaluate import bootstrap_interval
+from asl_core.rundir import RunDir
+
+ROWS: dict[str, dict[str, object]] = {
+    "gru, ctc": {"encoder": "gru", "head": "ctc"},
+    "transformer, ctc": {"encoder": "transformer", "head": "ctc"},
+    "gru, mean pooling": {"encoder": "gru", "head": "mean"},
+    "gru, ctc, plain CTC loss": {"encoder": "gru", "head": "ctc", "loss": "ctc"},
+    "gru, ctc, numbers as stored": {"encoder": "gru", "head": "ctc", "dataset.class-key": "stored-number"},
+}
+
+
+def finished(out: Path, name: str, settings: dict[str, object]) -> Path:
+    """The run of this name: found done, resumed, or made."""
+    path = out / name
+    if (path / "summary.json").is_file():
+        return path
+    RunDir.clear_if_unbegun(path)
+    if (path / "config.toml").is_file():
+        return asl.resume(path).path
+    return asl.run(asl.configure({**settings, "run.out": str(out), "run.name": name})).path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", default="../shared/data/wlasl100", help="folder with the pickles")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=Path("runs/wlasl100"))
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
+    options = parser.parse_args()
+
+    print("| | top-1 | of the seeds | 95 % over clips | top-5 | parameters | seconds to train |")
+    print("|---|---|---|---|---|---|---|")
+    for row in options.rows:
+        top1, top5, seconds, clips, parameters = [], [], [], 0, 0
+        for seed in options.seeds:
+            settings = {"dataset": "wlasl", "dataset.root": options.root, "run.seed": seed, **ROWS[row]}
+            path = finished(options.out, f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", settings)
+            report = json.loads((path / "summary.json").read_text(encoding="utf-8"))["report"]
+            top1.append(report["metrics"]["top1"])
+            top5.append(report["metrics"]["top5"])
+            clips = report["clips"]
+            lines = (path / "timings.jsonl").read_text(encoding="utf-8").splitlines()
+            seconds.append(sum(json.loads(line).get("seconds", 0.0) for line in lines))
+            parameters = asl.load(path).model.parameter_count()
+        mean = statistics.fmean(top1)
+        low, high = bootstrap_interval(torch.arange(clips) < round(mean * clips))
+        each = ", ".join(f"{100 * v:.1f}" for v in top1)
+        print(
+            f"| {row} | **{100 * mean:.1f} %** | {each} | {100 * low:.1f} to {100 * high:.1f} | "
+            f"{100 * statistics.fmean(top5):.1f} % | {parameters:,} | {statistics.median(seconds):.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
