@@ -17,7 +17,7 @@ from asl_core.atomic import write_text
 from asl_core.audit import Audit
 from asl_core.checkpoint import load_tensors
 from asl_core.component import Registry
-from asl_core.config import RunConfig, is_resolved, resolve
+from asl_core.config import RunConfig, is_resolved
 from asl_core.contracts import Observer
 from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
@@ -29,6 +29,7 @@ from asl_core.objectives import build_objectives
 from asl_core.options import option_specs
 from asl_core.plugins import discover
 from asl_core.random import mix_seed
+from asl_core.resolve import resolve
 from asl_core.rundir import RunDir, predictions_csv
 from asl_core.splits import load_audit, load_data, load_split
 from asl_core.train import Trainer, fingerprints, train

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 import tomli_w
 
-from asl_core.component import Component, Offer, Registry
-from asl_core.errors import ConfigError, nearest
-from asl_core.layers import LIST_SLOTS, Layer, Setting, merge, shown, value_layer
-from asl_core.options import option, option_specs, parse_text, structure, unstructure
+from asl_core.component import Component
+from asl_core.layers import LIST_SLOTS
+from asl_core.options import option, unstructure
 
 __all__ = [
+    "TABLES",
     "Choice",
     "HeadChoice",
     "LossChoice",
@@ -23,7 +22,7 @@ __all__ = [
     "RunOptions",
     "SplitOptions",
     "TrainOptions",
-    "resolve",
+    "is_resolved",
 ]
 
 
@@ -181,239 +180,5 @@ def _bare(part: str) -> str:
     return part if part.replace("-", "").replace("_", "").isalnum() else f'"{part}"'
 
 
-_TABLES = {"train": TrainOptions, "run": RunOptions, "split": SplitOptions}
-_MAIN = "heads.main"
-_DEFAULTS = {"dataset.name": "demo", "encoder.name": "gru"}
-
-
-def resolve(layers: Iterable[Layer], registry: Registry) -> RunConfig:
-    """A checked configuration from layers, weakest first.
-
-    Below the layers stand the suggestions of the chosen components, and below those the defaults.
-
-    Raises:
-        ConfigError: with every fault found, each with its origin.
-    """
-    settings, notes = merge(layers)
-    return _Resolver(settings, registry, notes).config()
-
-
-def _moved(key: str, stem: str) -> str:
-    return stem + key.removeprefix(_MAIN) if key.startswith(f"{_MAIN}.") else key
-
-
-def _applies(key: str, suggests: Layer, settings: Mapping[str, Setting], defaults: Layer) -> bool:
-    """Whether a suggestion is about what the user chose: not about another component, nor a head that is not there."""
-    stem = key.rpartition(".")[0]
-    name = f"{stem}.name"
-    if name in settings and name in suggests and settings[name].value != suggests[name].value:
-        return False
-    head, losses, _ = stem.partition(".losses.")
-    if head.startswith("heads.") and not any(k.startswith(f"{head}.") for k in (*settings, *defaults)):
-        return False
-    # A loss that the user names replaces those that come with the head.
-    return not losses or name in settings or not any(_names_loss(k, head) for k in settings)
-
-
-def _names_loss(key: str, head: str) -> bool:
-    return key.startswith(f"{head}.losses.") and key.endswith(".name")
-
-
-class _Resolver:
-    """Turns merged settings into a configuration, gathering problems instead of stopping at the first."""
-
-    def __init__(self, settings: dict[str, Setting], registry: Registry, notes: list[str]):
-        self.registry = registry
-        self.problems: list[str] = []
-        self.notes = notes
-        self.used: set[str] = set()
-        defaults = value_layer(_DEFAULTS, "default")
-        if not any(k.startswith("heads.") and not k.startswith("heads.main.") for k in settings):
-            defaults = {**defaults, **value_layer({"head.name": "ctc"}, "default")}
-        weaker = {**defaults, **self._suggestions(settings, defaults)}
-        # What was said comes first: the heads stand in the order in which the user named them.
-        self.settings = settings | {k: s for k, s in weaker.items() if k not in settings}
-
-    def config(self) -> RunConfig:
-        dataset = self._choice("dataset", "dataset")
-        encoder = self._choice("encoder", "encoder")
-        heads = {name: self._head(name) for name in self._children("heads")}
-        transforms, augments, observers = (self._list(slot) for slot in LIST_SLOTS)
-        train, run, split = (self._options(table, cls) for table, cls in _TABLES.items())
-        self._unused()
-        if self.problems:
-            raise ConfigError(self.problems)
-        return RunConfig(
-            dataset=dataset,
-            encoder=encoder,
-            heads=heads,
-            transforms=transforms,
-            augments=augments,
-            observers=observers,
-            train=train,
-            run=run,
-            split=split,
-            origins={k: s.origin for k, s in self.settings.items()},
-            notes=tuple(self.notes),
-        )
-
-    def _children(self, stem: str) -> list[str]:
-        """The names right below ``stem``, in the order they were first set."""
-        depth = stem.count(".") + 1
-        return list(dict.fromkeys(k.split(".")[depth] for k in self.settings if k.startswith(f"{stem}.")))
-
-    def _suggestions(self, settings: Mapping[str, Setting], defaults: Layer) -> dict[str, Setting]:
-        """What the chosen components suggest: data set, encoder, heads, the later the stronger."""
-        found: dict[str, Setting] = {}
-
-        def add(slot: str, stem: str) -> None:
-            key = f"{stem}.name"
-            offer = self._offer(slot, settings.get(key) or found.get(key) or defaults.get(key))
-            if offer is None:
-                return
-            suggests = value_layer(offer.component.suggests, f"suggested by {slot} {offer.component.name}")
-            if slot == "head":  # "head" and "loss" are its own place, whatever it is called in this run
-                suggests = {_moved(k, stem): s for k, s in suggests.items()}
-            found.update({k: s for k, s in suggests.items() if _applies(k, suggests, settings, defaults)})
-
-        add("dataset", "dataset")
-        add("encoder", "encoder")
-        for name in dict.fromkeys(k.split(".")[1] for k in (*settings, *defaults) if k.startswith("heads.")):
-            add("head", f"heads.{name}")
-        return found
-
-    def _offer(self, slot: str, setting: Setting | None) -> Offer | None:
-        if setting is None or not isinstance(setting.value, str):
-            return None
-        try:
-            return self.registry.find(slot, setting.value)
-        except ConfigError:
-            return None  # told once, by _choice
-
-    def _choice(self, slot: str, stem: str, reserved: tuple[str, ...] = ()) -> Any:
-        key = f"{stem}.name"
-        self.used.add(key)
-        setting = self.settings.get(key)
-        if setting is None:
-            there = ", ".join(o.component.name for o in self.registry.slot(slot))
-            self.problems.append(f"{shown(key)} is not set: choose a {slot} ({there})")
-            self._swallow(stem)
-            return None
-        if not isinstance(setting.value, str):
-            self.problems.append(f"{setting.origin}: {shown(key)} is {setting.value!r}: expected the name of a {slot}")
-            self._swallow(stem)
-            return None
-        return self._component(slot, setting, stem, reserved)
-
-    def _component(self, slot: str, setting: Setting, stem: str, reserved: tuple[str, ...] = ()) -> Any:
-        try:
-            offer = self.registry.find(slot, setting.value)
-        except ConfigError as fault:
-            self.problems.append(f"{setting.origin}: {fault.problems[0]} (`asl ls {slot}` lists them)")
-            self._swallow(stem)
-            return None
-        options = self._options(stem, offer.component.options, reserved=("name", *reserved))
-        return Choice(slot, self.registry.name_of(offer), offer.component, options)
-
-    def _swallow(self, stem: str) -> None:
-        """Options of a component that is not there are not reported one by one."""
-        self.used |= {k for k in self.settings if k.startswith(f"{stem}.") and ".losses." not in k[len(stem) :]}
-
-    def _head(self, name: str) -> Any:
-        stem = f"heads.{name}"
-        choice = self._choice("head", stem, reserved=("losses",))
-        losses = {}
-        for loss in self._children(f"{stem}.losses"):
-            at = f"{stem}.losses.{loss}"
-            weight = self._number(f"{at}.weight", 1.0)
-            losses[loss] = LossChoice(self._choice("loss", at, reserved=("weight",)), weight)
-        if choice is not None and not losses:
-            self.problems.append(f"head {name!r} has no loss: set {stem}.losses.main.name (--loss NAME)")
-        return HeadChoice(choice, losses)
-
-    def _number(self, key: str, default: float) -> float:
-        self.used.add(key)
-        setting = self.settings.get(key)
-        if setting is None:
-            return default
-        try:
-            value = parse_text(setting.value, float) if setting.text else setting.value
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-                raise ValueError(f"{value!r} is not a number of at least 0")
-            return float(value)
-        except (ValueError, OverflowError) as fault:
-            self.problems.append(f"{setting.origin}: {shown(key)}: {fault}")
-            return default
-
-    def _list(self, slot: str) -> tuple[Choice, ...]:
-        key = f"{slot}.names"
-        self.used.add(key)
-        setting = self.settings.get(key, Setting((), "default"))
-        names = setting.value
-        if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
-            self.problems.append(f"{setting.origin}: {shown(key)} is {names!r}: expected a list of {slot} names")
-            self._swallow(slot)
-            return ()
-        found = [self._component(slot, attrs.evolve(setting, value=n), f"{slot}.{n}") for n in names]
-        return tuple(c for c in found if c is not None)
-
-    def _options(self, stem: str, cls: type, reserved: tuple[str, ...] = ()) -> Any:
-        specs = {s.key: s for s in option_specs(cls)}
-        prefix = f"{stem}."
-        values: dict[str, Any] = {}
-        unreadable = set()
-        for key, setting in self.settings.items():
-            name = key.removeprefix(prefix)
-            if not key.startswith(prefix) or "." in name or name in reserved:
-                continue
-            self.used.add(key)
-            spec = specs.get(name)
-            if spec is None:
-                self.problems.append(f"{setting.origin}: {shown(key)}: no such option{nearest(name, specs)}")
-                continue
-            try:
-                values[name] = parse_text(setting.value, spec.type) if setting.text else setting.value
-            except ValueError as fault:
-                more = f" ({spec.range})" if spec.range else ""
-                self.problems.append(f"{setting.origin}: {shown(key)}: {fault}{more}")
-                unreadable.add(name)
-        options, problems = structure(cls, values)
-        for problem in problems:
-            if problem.key in unreadable:
-                continue
-            key = f"{prefix}{problem.key}" if problem.key else f"{stem}.name"  # no key: of several options together
-            at = self.settings.get(key)
-            self.problems.append(f"{at.origin + ': ' if at else ''}{shown(key)}: {problem.text}")
-        return options
-
-    def _unused(self) -> None:
-        for key in self.settings:
-            if key in self.used or self.settings[key].origin.startswith("suggested by"):
-                continue
-            setting = self.settings[key]
-            slot, _, rest = key.partition(".")
-            if slot in LIST_SLOTS and "." in rest:
-                name = rest.partition(".")[0]
-                self.problems.append(
-                    f"{setting.origin}: {shown(key)}: {slot} {name!r} is not chosen; add it to {slot}.names"
-                )
-            else:
-                self.problems.append(f"{setting.origin}: {shown(key)}: no such setting{_hint(key)}")
-
-
-def _hint(key: str) -> str:
-    """What may have been meant by a key of no component: a table, or an option named without its table."""
-    slot, _, rest = key.partition(".")
-    tables = [*_TABLES, "dataset", "encoder", "head", "loss", "heads", *LIST_SLOTS]
-    if slot in tables:
-        return ""
-    if rest:
-        return nearest(slot, tables)
-    options = {s.key: f"{table}.{s.key}" for table, cls in _TABLES.items() for s in option_specs(cls)}
-    close = difflib.get_close_matches(key, [*options, *tables], n=1, cutoff=0.6)
-    return f"; did you mean {options.get(close[0], close[0])!r}?" if close else nearest(slot, tables)
-
-
-def tables() -> Iterator[tuple[str, type]]:
-    """``(table, options class)`` of the settings that every run has."""
-    yield from _TABLES.items()
+#: the tables of settings that every run has
+TABLES: Mapping[str, type] = {"train": TrainOptions, "run": RunOptions, "split": SplitOptions}

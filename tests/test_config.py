@@ -15,9 +15,10 @@ from toy_components import component, offer, registry
 
 from asl_core import option
 from asl_core.api import configure
-from asl_core.config import RunConfig, RunOptions, SplitOptions, TrainOptions, resolve
+from asl_core.config import RunConfig, RunOptions, SplitOptions, TrainOptions
 from asl_core.errors import ConfigError
 from asl_core.layers import flag_layer, toml_layer, value_layer
+from asl_core.resolve import resolve
 
 
 def of(values: Mapping[str, Any], **more: Any) -> RunConfig:

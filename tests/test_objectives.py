@@ -13,10 +13,10 @@ from toy_components import ClassLoss, FrameHead, LinearEncoder, MeanHead, SmallO
 from toy_components import component as toy
 
 from asl_core import Batch, ClipRandom, ClipStore, Loss, LossResult, Sample, Vocabulary
-from asl_core.config import resolve
 from asl_core.layers import value_layer
 from asl_core.model import Recognizer, Standardiser
 from asl_core.objectives import Objective, StepResult, build_objectives, compute
+from asl_core.resolve import resolve
 
 
 class TwoViews(Loss):

@@ -12,8 +12,9 @@ import pytest
 from toy_components import ToyDataset, component, make_clips, offer, registry
 
 from asl_core import Clip, ConfigError, DataError, Finding, Vocabulary
-from asl_core.config import RunConfig, resolve
+from asl_core.config import RunConfig
 from asl_core.layers import value_layer
+from asl_core.resolve import resolve
 from asl_core.splits import load_audit, load_data, load_split
 
 GLOSSES = [f"g{i % 7}" for i in range(40)] + ["rare"]

@@ -16,8 +16,8 @@ __all__ = ["check"]
 @click.option("--resolved", is_flag=True, help="print the whole configuration, each value with its origin")
 def check(file: Path, resolved: bool) -> None:
     """Check a TOML file of settings: names, options, types and ranges, all faults at once."""
-    from asl_core.config import resolve
     from asl_core.layers import toml_layer
+    from asl_core.resolve import resolve
 
     config = resolve([toml_layer(file)], discover().registry)
     for note in config.notes:

@@ -16,7 +16,7 @@ import attrs
 import click
 
 from asl_core.component import Registry
-from asl_core.config import tables
+from asl_core.config import TABLES
 from asl_core.errors import ConfigError
 from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, toml_layer
 from asl_core.options import OptionSpec, option_specs
@@ -74,7 +74,7 @@ class ConfiguredCommand(click.Command):
                     yield _Group(f"{slot.capitalize()} {name}", options)
         if "encoder" not in self.slots:
             return
-        for table, cls in tables():
+        for table, cls in TABLES.items():
             specs = option_specs(cls)
             yield _Group(
                 _TITLES[table], [_flag(f"{table}.{s.key}", s, f"--{s.key}", f"--{table}.{s.key}") for s in specs]
