@@ -59,7 +59,11 @@ class RunOptions:
     name: str | None = option(None, help="name of the run directory; by default made from the choices and a number")
     seed: int = option(0, help="of the weights, the order of clips and the augmentation", ge=0)
     device: str = option("auto", help="auto, cpu, cuda, cuda:1, mps")
-    threads: int = option(0, help="CPU threads, 0 for torch's own choice", ge=0)
+    # One thread: the operations of these models are too small to share, and threads that wait for each other spin,
+    # which under any other load costs many times what it gains. It also makes results independent of the cores.
+    threads: int = option(
+        1, help="CPU threads; more may help large models on an idle machine; 0 is torch's choice", ge=0
+    )
 
 
 @attrs.frozen

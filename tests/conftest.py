@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is imported: threads that wait for each other spin, and tests of two processes would stand still.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(os.environ.get("ASL_SHARED_DATA", "../shared/data"))
 if not SHARED.is_absolute():
     SHARED = Path(__file__).resolve().parent.parent / SHARED
