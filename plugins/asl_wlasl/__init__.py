@@ -15,6 +15,7 @@ def asl_datasets() -> list[Component]:
             factory="asl_wlasl.dataset:WlaslDataset",
             options=WlaslOptions,
             suggests={
+                "train.epochs": 80,
                 "train.learning-rate": 2e-3,
                 "augment.names": ["speed", "crop", "noise", "mirror36"],
             },

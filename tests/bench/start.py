@@ -26,6 +26,7 @@ from asl_core.objectives import build_objectives
 from asl_core.splits import load_data
 from asl_core.train import Trainer, backward
 config = configure({"dataset": "wlasl", "dataset.root": sys.argv[1], "run.device": "cpu"}, environ={})
+torch.set_num_threads(config.run.threads)
 data = load_data(config)
 model = build_model(config, data.train.width, len(data.vocabulary))
 model.standardiser.fit(data.train.features)
