@@ -51,9 +51,8 @@ def main() -> None:
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         first.append(float(said[0]))
         held = said[1]
-    print(
-        f"torch imported to first optimiser step: {statistics.median(first):.2f} s (of 5: {min(first):.2f} to {max(first):.2f})"
-    )
+    spread = f"{min(first):.2f} to {max(first):.2f}"
+    print(f"torch imported to first optimiser step: {statistics.median(first):.2f} s (of 5: {spread})")
     print(f"training set held: {held[:5]} MiB, once")
     asl = shutil.which("asl", path=str(Path(sys.executable).parent)) or "asl"
     click, ours = [], []
