@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asl_core.api import load as load
     from asl_core.api import resume as resume
     from asl_core.api import run as run
+    from asl_core.checkpoint import load_tensors as load_tensors
     from asl_core.component import Component as Component
     from asl_core.contracts import Augment as Augment
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api": ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"],
+    "checkpoint": ["load_tensors"],
     "component": ["Component"],
     "contracts": [
         "Augment", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head", "HeadOutput", "Loss",

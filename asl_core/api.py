@@ -23,6 +23,8 @@ from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
 from asl_core.errors import CheckpointError, ConfigError, UsageError
 from asl_core.evaluate import Predictions, predict, report
+from asl_core.fitting import fit_to_width
+from asl_core.initial import Transfer, freeze, initialise
 from asl_core.layers import Layer, env_layer, toml_layer, value_layer
 from asl_core.model import Recognizer, build_model, check_labels
 from asl_core.objectives import build_objectives
@@ -31,7 +33,7 @@ from asl_core.plugins import discover
 from asl_core.random import mix_seed
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir, predictions_csv
-from asl_core.splits import load_audit, load_data, load_split
+from asl_core.splits import RunData, load_audit, load_data, load_split
 from asl_core.train import Trainer, fingerprints, train
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"]
@@ -132,17 +134,17 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     data = load_data(config)
+    config = data.config
     torch.manual_seed(mix_seed(config.run.seed, "weights"))
     model = build_model(config, data.train.width, len(data.vocabulary))
+    config, transfer = _start(config, data, model, existing)
     objectives = build_objectives(config)
     check_labels(model, objectives, data.train)
     for objective in objectives:
         objective.loss.prepare(data.train)
-    if config.train.standardise:
-        model.standardiser.fit(data.train.features)
-    config = _fitting_augments(config, data.train.width)
+    config = fit_to_width(config, "augment", data.train.width)
     observers = [*observers, *(choice.build() for choice in config.observers)]
-    trainer = Trainer.new(config, data, model, objectives, device)
+    trainer = Trainer.new(config, data, model, objectives, device, transfer.loaded if transfer else ())
 
     stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
     run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
@@ -151,10 +153,13 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
         if existing is None:
             write_text(run_dir.config, config.to_toml())  # from here on it is a run that can be resumed
         if not run_dir.environment.is_file():
-            _write_circumstances(run_dir, config, data.audit, trainer)
+            _write_circumstances(run_dir, config, data.audit, trainer, transfer)
         if run_dir.last.is_file():
             trainer.restore(run_dir)
-        summary = _summary(run_dir, config, trainer)
+        elif transfer is not None:
+            run_dir.write_json(run_dir.transfer, transfer.record)
+            trainer.save(run_dir)  # from here on the run goes on without the checkpoint's file
+        summary = _summary(run_dir, config, trainer, transfer)
         for observer in observers:
             observer.on_start(config, summary)
         started = time.perf_counter()
@@ -169,28 +174,24 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
         run_dir.release()
 
 
-def _fitting_augments(config: RunConfig, width: int) -> RunConfig:
-    """Without the suggested augmentations that do not fit the data, each told.
-
-    Raises:
-        ConfigError: one that the user chose does not fit.
-    """
-    reasons = {}
-    for choice in config.augments:
-        unfit = getattr(choice.build(), "unfit", None)
-        if unfit is not None and (reason := unfit(width)) is not None:
-            reasons[choice.name] = reason
-    if not reasons:
-        return config
-    texts = [f"augmentation {name} does not fit: {reason}" for name, reason in reasons.items()]
-    origin = config.origins.get("augment.names", "default")
-    if not origin.startswith("suggested by"):
-        raise ConfigError([f"{origin}: {text}; leave it out of --augment" for text in texts])
-    kept = tuple(c for c in config.augments if c.name not in reasons)
-    return attrs.evolve(config, augments=kept, notes=(*config.notes, *(f"{t}; it is left out" for t in texts)))
+def _start(
+    config: RunConfig, data: RunData, model: Recognizer, existing: RunDir | None
+) -> tuple[RunConfig, Transfer | None]:
+    """Standardiser and first weights: from the clips, from a checkpoint, or later from the run's own state."""
+    if config.init.path is None:
+        if config.train.standardise:
+            model.standardiser.fit(data.train.features)
+        return config, None
+    if existing is not None and existing.last.is_file():
+        transfer = Transfer.read(existing.transfer)
+    else:
+        config, transfer = initialise(config, model, data.train, discover().registry)
+    if config.init.freeze:
+        freeze(model.encoder, transfer)
+    return config, transfer
 
 
-def _summary(run_dir: RunDir, config: RunConfig, trainer: Trainer) -> dict[str, Any]:
+def _summary(run_dir: RunDir, config: RunConfig, trainer: Trainer, transfer: Transfer | None) -> dict[str, Any]:
     """What the screen before training says."""
     return {
         "run": str(run_dir.path),
@@ -203,12 +204,16 @@ def _summary(run_dir: RunDir, config: RunConfig, trainer: Trainer) -> dict[str, 
         "precision": str(trainer.precision.dtype or "fp32").removeprefix("torch."),
         "done": trainer.progress.epoch,
         "notes": config.notes,
+        "transfer": transfer.lines if transfer else [],
     }
 
 
-def _write_circumstances(run_dir: RunDir, config: RunConfig, audit: Audit, trainer: Trainer) -> None:
+def _write_circumstances(
+    run_dir: RunDir, config: RunConfig, audit: Audit, trainer: Trainer, transfer: Transfer | None
+) -> None:
     """What the run found and where it ran; ``environment.json`` comes last and shows that all of it is there."""
-    run_dir.note(*(f"{f.level}: {f.message}" for f in audit.findings), *config.notes)
+    taken = transfer.lines if transfer else []
+    run_dir.note(*(f"{f.level}: {f.message}" for f in audit.findings), *config.notes, *(f"init: {t}" for t in taken))
     run_dir.write_json(run_dir.audit, audit.to_json())
     run_dir.write_json(run_dir.environment, rundir_module.environment(fingerprints(trainer.data), trainer.device))
 

@@ -17,6 +17,7 @@ __all__ = [
     "TABLES",
     "Choice",
     "HeadChoice",
+    "InitOptions",
     "LossChoice",
     "RunConfig",
     "RunOptions",
@@ -80,6 +81,33 @@ class SplitOptions:
 
 
 @attrs.frozen
+class InitOptions:
+    """The weights that a run's encoder starts from."""
+
+    path: str | None = option(None, help="start from this checkpoint: PATH, or LOADER:PATH (stage1:…, run:…, torch:…)")
+    map: tuple[str, ...] = option(
+        (), help="OLD=NEW prefixes of the checkpoint's tensor names, in whole dotted parts: backbone=,rnn=lstm"
+    )
+    share: float = option(1.0, help="share of the encoder's parameters that has to be covered", gt=0, le=1)
+    freeze: bool = option(False, help="do not train the transferred weights")
+    learning_rate_scale: float = option(1.0, help="learning rate of the transferred weights, as a factor", gt=0)
+    features: str = option(
+        "auto",
+        help="features as the weights were trained on (auto), or on purpose as stored or standardised",
+        choices=("auto", "stored", "standardised"),
+    )
+    transforms: str = option(
+        "same", help="whether other transforms than the weights were trained with are refused", choices=("same", "any")
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.path is None and any(getattr(self, f.name) != f.default for f in attrs.fields(InitOptions)):
+            raise ValueError("these options say how a checkpoint is taken, and none is named: give --init PATH")
+        if self.freeze and self.learning_rate_scale != 1:
+            raise ValueError("freeze leaves the transferred weights as they are; leave out learning-rate-scale")
+
+
+@attrs.frozen
 class Choice:
     """A component and its options."""
 
@@ -122,6 +150,7 @@ class RunConfig:
     train: TrainOptions
     run: RunOptions
     split: SplitOptions
+    init: InitOptions
     origins: Mapping[str, str] = attrs.field(eq=False)  #: dotted key -> where its value comes from
     notes: tuple[str, ...] = attrs.field(default=(), eq=False)  #: settings that were left out, and why
 
@@ -140,7 +169,7 @@ class RunConfig:
             for loss_name, loss in head.losses.items():
                 stem = f"heads.{name}.losses.{loss_name}"
                 found |= {**_dotted(stem, loss.choice), f"{stem}.weight": loss.weight}
-        for table in ("train", "run", "split"):
+        for table in TABLES:
             found |= {
                 f"{table}.{k}": v for k, v in unstructure(getattr(self, table)).items() if (table, k) != ("run", "name")
             }
@@ -185,4 +214,9 @@ def _bare(part: str) -> str:
 
 
 #: the tables of settings that every run has
-TABLES: Mapping[str, type] = {"train": TrainOptions, "run": RunOptions, "split": SplitOptions}
+TABLES: Mapping[str, type] = {
+    "train": TrainOptions,
+    "run": RunOptions,
+    "split": SplitOptions,
+    "init": InitOptions,
+}

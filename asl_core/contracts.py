@@ -65,7 +65,10 @@ class Dataset(Protocol):
 
 
 class Transform(Protocol):
-    """A pure function on one clip, applied before training and at prediction alike."""
+    """A pure function on one clip, applied before training and at prediction alike.
+
+    It may have ``unfit(width)`` as :class:`Augment` may.
+    """
 
     def __call__(self, clip: Clip) -> Clip:
         """The clip with other features (T', D')."""
@@ -140,6 +143,10 @@ class Head(nn.Module):
         """Figures worth logging, each (B,), averaged over clips by the loop."""
         return {}
 
+    def unfit(self, width: int) -> str | None:
+        """Why this head cannot be used on clips of ``width`` numbers a frame, where it depends on that."""
+        return None
+
     def diagnose(self, figures: Mapping[str, float]) -> str | None:
         """One sentence when an epoch's validation figures show a known fault, with what to try."""
         return None
@@ -170,8 +177,8 @@ class Loss(nn.Module):
     """
 
     accepts: ClassVar[frozenset[str]] = frozenset()  #: kinds of head output
-    views: ClassVar[int] = 1  #: 2: two augmentations of each clip, which other losses then see too
-    corrupts: ClassVar[bool] = False  #: whether :meth:`corrupt` changes what the encoder sees
+    views: int = 1  #: 2: two augmentations of each clip, which other losses then see too
+    corrupts: bool = False  #: whether :meth:`corrupt` changes what the encoder sees
     labels: ClassVar[str] = "one"  #: "one" gloss a clip, "any" number of at least one, or "none" needed
 
     def prepare(self, store: ClipStore) -> None:
@@ -196,10 +203,20 @@ class Foreign:
     settings: Mapping[str, Any] = attrs.field(factory=dict)  #: encoder options that its shapes imply
     encoder: str | None = None  #: the encoder that its tensors line up with
     standardise: bool | None = None  #: whether its features were standardised; None where unknown
+    #: mean and scale, each (D,), that its features were standardised by
+    statistics: tuple[Tensor, Tensor] | None = None
+    width: int | None = None  #: numbers a frame that it reads
+    transforms: Mapping[str, Any] | None = None  #: the settings ``transform.*`` that it was trained with
+    others: Mapping[str, Tensor] = attrs.field(factory=dict)  #: what is no encoder's, under the file's own names
+    facts: Mapping[str, Any] = attrs.field(factory=dict)  #: epoch, metrics, configuration: plain values, to be shown
 
 
 class CheckpointLoader(Protocol):
-    """Reads one family of checkpoint files."""
+    """Reads one family of checkpoint files.
+
+    A loader for files of any content may have an attribute ``fallback = True``: it is asked only about files that
+    no other loader recognises.
+    """
 
     def recognises(self, path: Path) -> bool:
         """Whether this file looks like one of its own; must not run code from it, nor raise."""

@@ -133,13 +133,15 @@ def _key_lines(content: str) -> dict[str, int]:
 def _canonical(key: str) -> str:
     """The one spelling of a key.
 
-    ``encoder`` means ``encoder.name``, ``augment`` means ``augment.names``, and ``head`` and ``loss`` are short
-    for the head named ``main`` and its loss named ``main``.
+    ``encoder`` means ``encoder.name``, ``augment`` means ``augment.names``, ``init`` means ``init.path``, and
+    ``head`` and ``loss`` are short for the head named ``main`` and its loss named ``main``.
     """
     if key in ("dataset", "encoder", "head", "loss"):
         key = f"{key}.name"
     elif key in LIST_SLOTS:
         key = f"{key}.names"
+    elif key == "init":
+        key = "init.path"
     slot, _, rest = key.partition(".")
     return f"{_SHORT[slot]}.{rest}" if slot in _SHORT else key
 

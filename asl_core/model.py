@@ -143,6 +143,8 @@ def check_labels(model: Recognizer, objectives: Sequence[Objective], store: Clip
     frames = model.encoder.output_lengths(store.lengths) if model.encoder.frames else None
     for name in model.heads:
         head = model.head(name)
+        if reason := head.unfit(store.width):
+            raise DataError(f"head {name!r} does not fit the clips: {reason}")
         if frames is None or not any(o.head == name and o.loss.labels != "none" for o in objectives):
             continue
         short = [

@@ -3,28 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from asl_core.config import TrainOptions
+from asl_core.errors import ConfigError
 
-__all__ = ["averaged", "learning_rate", "make_optimizer"]
+__all__ = ["averaged", "learning_rate", "make_optimizer", "set_learning_rate"]
 
 
-def make_optimizer(modules: Iterable[nn.Module], options: TrainOptions, device: torch.device) -> torch.optim.AdamW:
-    """AdamW with decay on matrices only: norms, biases and gains are not pulled to zero."""
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
+def make_optimizer(
+    modules: Iterable[nn.Module],
+    options: TrainOptions,
+    device: torch.device,
+    scaled: Collection[nn.Parameter] = (),
+    scale: float = 1.0,
+) -> torch.optim.AdamW:
+    """AdamW with decay on matrices only: norms, biases and gains are not pulled to zero.
+
+    Args:
+        modules: whose parameters are trained, those that take a gradient.
+        options: learning rate and decay.
+        device: where they are.
+        scaled: parameters whose learning rate is multiplied by ``scale``; see :func:`set_learning_rate`.
+        scale: that factor.
+
+    Raises:
+        ConfigError: no parameter takes a gradient.
+    """
+    apart = {id(parameter) for parameter in scaled} if scale != 1 else set()
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {
+        (factor, matrix): [] for factor in (1.0, scale) for matrix in (True, False)
+    }
     for module in modules:
         for parameter in module.parameters():
             if parameter.requires_grad:
-                (decayed if parameter.ndim > 1 else plain).append(parameter)
-    groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+                groups[scale if id(parameter) in apart else 1.0, parameter.ndim > 1].append(parameter)
+    if not any(groups.values()):
+        raise ConfigError(["nothing is left to train: all weights are frozen; leave out --freeze"])
     fused = device.type in ("cpu", "cuda")  # one kernel for all tensors; other devices lack it
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=options.learning_rate, fused=fused)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": found,
+                "weight_decay": options.weight_decay if matrix else 0.0,
+                "lr": options.learning_rate * factor,
+                "scale": factor,
+            }
+            for (factor, matrix), found in groups.items()
+            if found
+        ],
+        lr=options.learning_rate,
+        fused=fused,
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group the rate, times the group's own scale."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["scale"]
 
 
 def learning_rate(options: TrainOptions, step: int, steps: int) -> float:

@@ -73,7 +73,7 @@ class _Resolver:
         encoder = self._choice("encoder", "encoder")
         heads = {name: self._head(name) for name in self._children("heads")}
         transforms, augments, observers = (self._list(slot) for slot in LIST_SLOTS)
-        train, run, split = (self._options(table, cls) for table, cls in TABLES.items())
+        train, run, split, init = (self._options(table, cls) for table, cls in TABLES.items())
         self._unused()
         if self.problems:
             raise ConfigError(self.problems)
@@ -87,6 +87,7 @@ class _Resolver:
             train=train,
             run=run,
             split=split,
+            init=init,
             origins={k: s.origin for k, s in self.settings.items()},
             notes=tuple(self.notes),
         )
@@ -215,7 +216,8 @@ class _Resolver:
         for problem in problems:
             if problem.key in unreadable:
                 continue
-            key = f"{prefix}{problem.key}" if problem.key else f"{stem}.name"  # no key: of several options together
+            whole = stem if stem in TABLES else f"{stem}.name"  # no key: of several options together
+            key = f"{prefix}{problem.key}" if problem.key else whole
             at = self.settings.get(key)
             self.problems.append(f"{at.origin + ': ' if at else ''}{shown(key)}: {problem.text}")
         return options

@@ -37,6 +37,7 @@ class RunDir:
         self.path = path
         self.config = path / "config.toml"
         self.audit = path / "audit.json"
+        self.transfer = path / "transfer.json"
         self.metrics = path / "metrics.jsonl"
         self.timings = path / "timings.jsonl"
         self.best = path / "best.safetensors"
@@ -156,14 +157,15 @@ def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) ->
         return text.getvalue()
     top = min(top, len(names))
     header = ["clip", "glosses", "correct"]
-    if predictions.decoded is not None:
+    reads = predictions.decoded is not None and not store.isolated
+    if reads:
         header.append("decoded")
     writer.writerow(header + [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")])
     values, places = predictions.scores.exp().topk(top, dim=1)
     right = answers(predictions, store)
     for n, (clip, glosses) in enumerate(zip(store.ids, store.glosses, strict=True)):
         row: list[Any] = [clip, " ".join(glosses), int(right[n])]
-        if predictions.decoded is not None:
+        if reads and predictions.decoded is not None:
             row.append(" ".join(names[c] for c in predictions.decoded[n]))
         for value, place in zip(values[n].tolist(), places[n].tolist(), strict=True):
             row += [names[place], f"{value:.6f}"]

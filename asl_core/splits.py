@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 import numpy as np
@@ -13,6 +15,7 @@ from asl_core.config import RunConfig, SplitOptions
 from asl_core.contracts import Dataset, Transform
 from asl_core.data import Clip, ClipStore, Vocabulary
 from asl_core.errors import ConfigError, DataError
+from asl_core.fitting import fit_to_width
 
 __all__ = ["RunData", "load_audit", "load_data", "load_split"]
 
@@ -21,6 +24,7 @@ __all__ = ["RunData", "load_audit", "load_data", "load_split"]
 class RunData:
     """What a run trains and validates on."""
 
+    config: RunConfig  #: without suggested transforms that do not fit these clips
     train: ClipStore
     val: ClipStore | None
     vocabulary: Vocabulary
@@ -33,7 +37,7 @@ def load_data(config: RunConfig) -> RunData:
     Raises:
         DataError: a file is unusable, or the audit found an error.
     """
-    splits, audit = load_audit(config)
+    config, splits, audit = _load(config)
     audit.require_sound()
     train, val = splits["train"], splits.get("val")
     vocabulary = Vocabulary.of(train)
@@ -44,23 +48,31 @@ def load_data(config: RunConfig) -> RunData:
             f"val clips have {held.width} numbers a frame and train clips {stored.width}; expected one width. "
             f"Extract both in the same way, or name other files."
         )
-    return RunData(stored, held, vocabulary, audit)
+    return RunData(config, stored, held, vocabulary, audit)
 
 
 def load_audit(config: RunConfig) -> tuple[dict[str, list[Clip]], Audit]:
     """The clips of train and val as a run would see them, and what the audit says of them."""
+    return _load(config)[1:]
+
+
+def _load(config: RunConfig) -> tuple[RunConfig, dict[str, list[Clip]], Audit]:
     dataset: Dataset = config.dataset.build()
     if "train" not in dataset.splits():
         raise DataError(f"data set {config.dataset.name!r} has no train split; there is {', '.join(dataset.splits())}.")
+    clips = iter(dataset.clips("train"))
+    first = next(clips, None)
+    if first is not None and first.features.ndim == 2:  # anything else the audit tells
+        config = fit_to_width(config, "transform", first.features.shape[1])
     transforms = [t.build() for t in config.transforms]
-    splits = {"train": _read(dataset, "train", transforms)}
+    splits = {"train": _transformed(itertools.chain([first] if first is not None else [], clips), transforms)}
     if config.split.fold is not None:
         splits["train"], splits["val"] = _fold(splits["train"], config.split)
     elif "val" in dataset.splits():
-        splits["val"] = _read(dataset, "val", transforms)
+        splits["val"] = _transformed(dataset.clips("val"), transforms)
     if config.split.train_share < 1:
         splits["train"] = _share(splits["train"], config.split.train_share)
-    return splits, audit_clips(splits, dataset.findings())
+    return config, splits, audit_clips(splits, dataset.findings())
 
 
 def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipStore:
@@ -78,18 +90,13 @@ def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipSto
     if split not in dataset.splits():
         there = ", ".join(dataset.splits())
         raise DataError(f"data set {config.dataset.name!r} has no split {split!r}; there is {there}.")
-    clips = _read(dataset, split, [t.build() for t in config.transforms])
+    clips = _transformed(dataset.clips(split), [t.build() for t in config.transforms])
     audit_clips({split: clips}, dataset.findings()).require_sound()
     return ClipStore(clips, vocabulary)
 
 
-def _read(dataset: Dataset, split: str, transforms: Sequence[Transform]) -> list[Clip]:
-    clips = []
-    for clip in dataset.clips(split):
-        for transform in transforms:
-            clip = transform(clip)
-        clips.append(clip)
-    return clips
+def _transformed(clips: Iterable[Clip], transforms: Sequence[Transform]) -> list[Clip]:
+    return [functools.reduce(lambda seen, transform: transform(seen), transforms, clip) for clip in clips]
 
 
 def _fold(clips: list[Clip], options: SplitOptions) -> tuple[list[Clip], list[Clip]]:

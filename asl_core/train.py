@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from asl_core.errors import CheckpointError, RunError
 from asl_core.evaluate import metrics, predict
 from asl_core.model import Recognizer
 from asl_core.objectives import Objective, compute
-from asl_core.optim import averaged, learning_rate, make_optimizer
+from asl_core.optim import averaged, learning_rate, make_optimizer, set_learning_rate
 from asl_core.random import ClipRandom, mix_seed
 from asl_core.rundir import RunDir
 from asl_core.splits import RunData
@@ -63,12 +63,18 @@ class Trainer:
         model: Recognizer,
         objectives: Sequence[Objective],
         device: torch.device,
+        transferred: Collection[str] = (),
     ) -> Trainer:
-        """Move the model to its device and give it an optimiser and an average."""
+        """Move the model to its device and give it an optimiser and an average.
+
+        Those of the encoder's parameters that are ``transferred`` learn at a rate of their own.
+        """
         model.to(device)
         modules: list[nn.Module] = [model, *objectives]
         for objective in objectives:
             objective.to(device)
+        scaled = [p for name, p in model.encoder.named_parameters() if name in transferred]
+        scale = config.init.learning_rate_scale
         return cls(
             config=config,
             data=data,
@@ -77,7 +83,7 @@ class Trainer:
             augments=[a.build() for a in config.augments],
             device=device,
             precision=Precision.of(config.train.precision, device),
-            optimizer=make_optimizer(modules, config.train, device),
+            optimizer=make_optimizer(modules, config.train, device, scaled, scale),
             ema=averaged(model, config.train.ema) if config.train.ema else None,
         )
 
@@ -197,8 +203,7 @@ def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
         group = batches[step * options.accumulate : (step + 1) * options.accumulate]
         clips = sum(len(index) for index in group)
         rate = learning_rate(options, (epoch - 1) * steps_an_epoch + step, options.epochs * steps_an_epoch)
-        for parameters in trainer.optimizer.param_groups:
-            parameters["lr"] = rate
+        set_learning_rate(trainer.optimizer, rate)
         for index in group:
             parts = backward(trainer, index, epoch, share=len(index) / clips)
             for name, value in parts.items():

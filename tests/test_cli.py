@@ -255,7 +255,7 @@ def test_suggested_augmentation_that_does_not_fit_is_left_out_and_told(asl, tmp_
     words = [w for w in wlasl(root) if w != "--quiet"]
     done = asl(*words)
     assert done.code == 0, done.err
-    assert "augmentation mirror36 does not fit" in done.out
+    assert "augment mirror36 does not fit" in done.out
     done = asl(*words, "--augment", "mirror36")
     assert done.code == 2
     assert "flag --augment" in done.err

@@ -46,7 +46,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("loss", "head"), PAIRS)
 def test_loss(loss: Offer, head: Offer) -> None:
-    testing.check_loss(loss.component, head.component)
+    testing.check_loss(loss.component, head.component, width=36)
 
 
 def test_every_loss_has_a_head() -> None:

@@ -98,21 +98,28 @@ def test_command_line_ends_with_one_table(file: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("stage", ["one", "two"])
-def test_killed_and_started_again_ends_with_the_same_bytes(file: Path, stage: str) -> None:
+def test_killed_and_started_again_ends_with_the_same_bytes(
+    file: Path, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in either stage; the same command finishes it."""
     file.write_text(TWO.replace("epochs = 3", "epochs = 25").replace("epochs = 2\n", "epochs = 25\n"))
     run_curriculum(load_curriculum(file))
     whole = outcome(Path("runs/two"))
-    command = [sys.executable, "-m", "asl_core", "run", str(file), "--quiet", "--name", "cut"]
-    process = subprocess.Popen(command)
-    metrics = Path("runs/cut") / stage / "metrics.jsonl"
+
+    elsewhere = tmp_path / "elsewhere"  # the same relative paths, which stand in the files
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    command = [sys.executable, "-m", "asl_core", "run", str(file), "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    metrics = Path("runs/two") / stage / "metrics.jsonl"
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and not (metrics.is_file() and metrics.read_text().count("\n") >= 2):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     process.wait()
-    assert not (Path("runs/cut") / stage / "summary.json").exists(), "it was done before it was killed"
+    assert not (Path("runs/two") / stage / "summary.json").exists(), "it was done before it was killed"
     subprocess.run(command, check=True, capture_output=True)
-    assert outcome(Path("runs/cut")) == whole
+    assert outcome(Path("runs/two")) == whole
 
 
 def test_a_changed_curriculum_is_refused_and_nothing_is_lost(file: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from asl_core.config import TrainOptions
-from asl_core.optim import averaged, learning_rate, make_optimizer
+from asl_core.optim import averaged, learning_rate, make_optimizer, set_learning_rate
 
 CPU = torch.device("cpu")
 
@@ -121,3 +121,17 @@ def test_the_average_goes_on_after_a_resume() -> None:
     second.load_state_dict(first.state_dict())
     walk(other, second, range(7, 20))
     assert torch.equal(whole.module.weight, second.module.weight)
+
+
+def test_scaled_parameters_have_groups_of_their_own() -> None:
+    model = nn.ModuleDict({"slow": nn.Linear(2, 2), "fast": nn.Linear(2, 2)})
+    options = TrainOptions(weight_decay=0.3, learning_rate=0.01)
+    optimizer = make_optimizer([model], options, CPU, list(model["slow"].parameters()), 0.1)
+    groups = {id(p): g for g in optimizer.param_groups for p in g["params"]}
+    found = {n: (groups[id(p)]["lr"], groups[id(p)]["weight_decay"]) for n, p in model.named_parameters()}
+    assert found == {
+        "slow.weight": (pytest.approx(0.001), 0.3), "slow.bias": (pytest.approx(0.001), 0.0),
+        "fast.weight": (0.01, 0.3), "fast.bias": (0.01, 0.0),
+    }  # fmt: skip
+    set_learning_rate(optimizer, 0.5)
+    assert sorted({g["lr"] for g in optimizer.param_groups}) == pytest.approx([0.05, 0.5])

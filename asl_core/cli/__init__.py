@@ -25,6 +25,7 @@ VERBS = {
     "eval": ("asl_core.cli.evaluate", "Evaluate a run on a split of its data set."),
     "predict": ("asl_core.cli.predict", "Name the signs of the clips in a file."),
     "data": ("asl_core.cli.data", "Audit a data set without training."),
+    "inspect": ("asl_core.cli.inspect", "Show what a checkpoint holds, and how it would fit an encoder."),
     "compare": ("asl_core.cli.compare", "Compare two configurations over several seeds, paired."),
     "ls": ("asl_core.cli.catalogue", "List the components there are."),
     "show": ("asl_core.cli.catalogue", "Show a component and its options."),

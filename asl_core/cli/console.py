@@ -63,6 +63,8 @@ class ConsoleObserver:
             f"train  {config.train.epochs} epochs, batches of {config.train.batch_size}, augmentation {augments}, "
             f"seed {config.run.seed}, on {summary['device']} ({summary['precision']}, {summary['threads']} threads)"
         )
+        for place, line in enumerate(summary["transfer"]):
+            self._line(f"{'' if place else 'init':<6} {line}", "yellow" if line.startswith("warning") else None)
         for note in summary["notes"]:
             self._line(f"note: {note}")
         self._line(f"run    {summary['run']}" + (f" (from epoch {summary['done'] + 1})" if summary["done"] else ""))

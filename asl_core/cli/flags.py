@@ -26,7 +26,7 @@ __all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of"]
 
 SINGLE_SLOTS = ("dataset", "encoder", "head", "loss")
 _DEFAULT_CHOICES = {"dataset": "demo", "encoder": "gru", "head": "ctc"}
-_TITLES = {"train": "Training", "run": "Run", "split": "Splits for studies"}
+_TITLES = {"train": "Training", "run": "Run", "split": "Splits for studies", "init": "Starting weights"}
 
 
 @attrs.frozen
@@ -72,13 +72,11 @@ class ConfiguredCommand(click.Command):
                 options = [_flag(f"{stem}.{s.key}", s, f"--{stem}.{s.key}") for s in specs]
                 if options:
                     yield _Group(f"{slot.capitalize()} {name}", options)
-        if "encoder" not in self.slots:
+        if "head" not in self.slots:
             return
         for table, cls in TABLES.items():
             specs = option_specs(cls)
-            yield _Group(
-                _TITLES[table], [_flag(f"{table}.{s.key}", s, f"--{s.key}", f"--{table}.{s.key}") for s in specs]
-            )
+            yield _Group(_TITLES[table], [_flag(f"{table}.{s.key}", s, *_spellings(table, s.key)) for s in specs])
 
     def _chosen(self, registry: Registry, typed: Mapping[str, str], files: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Slot -> names, as far as they can be known before the configuration is resolved."""
@@ -181,9 +179,19 @@ def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
     )
     text = f"{spec.help}{bounds}{choices}{default}{needed}{env}"
     # The last spelling is hidden by click's record only if it is not listed: show the short one alone.
-    option = click.Option([*spelled, name.replace(".", "__").replace("-", "_")], metavar=metavar, help=text)
+    names = [*spelled, name.replace(".", "__").replace("-", "_")]
+    if spec.type is bool:  # ``--freeze`` alone says true
+        option = click.Option(names, metavar=metavar, help=text, is_flag=False, flag_value="true")
+    else:
+        option = click.Option(names, metavar=metavar, help=text)
     option.name = name
     return option
+
+
+def _spellings(table: str, key: str) -> tuple[str, ...]:
+    """``--epochs`` and ``--train.epochs``; of the table ``init`` only ``--init`` and ``--freeze`` say enough alone."""
+    short = {"path": ("--init",), "freeze": ("--freeze",)}.get(key, ()) if table == "init" else (f"--{key}",)
+    return (*short, f"--{table}.{key}")
 
 
 def _plain(value: Any) -> str:

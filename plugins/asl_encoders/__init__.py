@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from asl_core import Component, hookimpl
-from asl_encoders.options import GruOptions, TransformerOptions
+from asl_encoders.options import GruOptions, LstmOptions, TransformerOptions
 
 
 @hookimpl
 def asl_encoders() -> list[Component]:
-    """A recurrent and an attention encoder."""
+    """Recurrent encoders and one of attention."""
     return [
         Component(
             name="gru",
@@ -17,9 +17,16 @@ def asl_encoders() -> list[Component]:
             summary="bidirectional GRU; the default, good on small sets and on a CPU",
         ),
         Component(
+            name="lstm",
+            factory="asl_encoders.lstm:LstmEncoder",
+            options=LstmOptions,
+            summary="bidirectional LSTM that takes the weights of the reference project's checkpoints (--init)",
+        ),
+        Component(
             name="transformer",
             factory="asl_encoders.transformer:TransformerEncoder",
             options=TransformerOptions,
             summary="pre-norm self-attention over frames, with a convolution before it",
+            suggests={"train.weight-decay": 0.1},
         ),
     ]

@@ -22,6 +22,18 @@ class GruOptions:
 
 
 @attrs.frozen
+class LstmOptions:
+    """Options of the LSTM; the defaults are those of the reference project's stage 1."""
+
+    hidden_size: int = option(128, help="units a direction and layer, and width of the projection", ge=1)
+    layers: int = option(2, help="stacked LSTMs", ge=1, le=12)
+    bidirectional: bool = option(True, help="also read the clip backwards")
+    projection: bool = option(True, help="a linear layer before the LSTM; without it the LSTM reads the features")
+    norm: bool = option(True, help="layer norm on the output")
+    dropout: float = option(0.3, help="between the layers and on the output", ge=0, lt=1)
+
+
+@attrs.frozen
 class TransformerOptions:
     """Options of the transformer."""
 

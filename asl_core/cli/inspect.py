@@ -1,0 +1,152 @@
+"""``asl inspect``: what a checkpoint holds, and the plan that it would give for an encoder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asl_core.component import Registry
+    from asl_core.foreign import Checkpoint
+    from asl_core.layers import Layer
+    from asl_core.transfer import TransferPlan
+
+__all__ = ["inspect"]
+
+
+@click.command("inspect", cls=ConfiguredCommand, slots=("encoder",))
+@click.argument("checkpoint")
+@click.option("--width", type=click.IntRange(min=1), metavar="N", help="numbers a frame, where the file does not say")
+@click.option("--map", "rules", metavar="OLD=NEW,…", help="prefixes of tensor names to change, as --init.map")
+@click.option("--json", "as_json", is_flag=True, help="all of it as JSON")
+@click.pass_context
+def inspect(
+    ctx: click.Context, /, checkpoint: str, width: int | None, rules: str | None, as_json: bool, **values: Any
+) -> None:
+    """Show what CHECKPOINT holds: tensors, epoch, metrics, configuration, vocabulary.
+
+    CHECKPOINT is a file or run directory, or LOADER:PATH. With --encoder and its options, also the plan that
+    `asl run --init CHECKPOINT` would follow. Nothing in the file is run.
+    """
+    from asl_core.foreign import read_checkpoint
+    from asl_core.transfer import rename
+
+    registry = ctx.meta["asl.registry"]
+    read = read_checkpoint(checkpoint, registry)
+    tensors = rename(read.foreign.tensors, [r for r in (rules or "").split(",") if r.strip()])
+    flags = flags_of(ctx, values)
+    plan = _plan(read, tensors, flags, registry, width) if flags else None
+    if as_json:
+        click.echo(json.dumps(_to_json(read, tensors, plan), indent=2, ensure_ascii=False, default=str))
+        return
+    for line in _lines(read, tensors):
+        click.echo(line)
+    if plan is not None:
+        click.echo(f"plan for --encoder {values['encoder']}" if values.get("encoder") else "plan")
+        for line in [*plan.full(), plan.short()[0]]:
+            click.echo(f"  {line}")
+
+
+def _plan(
+    read: Checkpoint, tensors: Mapping[str, Tensor], flags: Layer, registry: Registry, width: int | None
+) -> TransferPlan:
+    """What the encoder that the flags describe would take."""
+    from asl_core.foreign import named
+    from asl_core.resolve import resolve
+    from asl_core.transfer import TransferPlan
+
+    width = width or read.foreign.width
+    if width is None:
+        raise UsageError(
+            f"{read.path} does not say how many numbers a frame it reads; say it with --width N (36 for the "
+            f"reference features)."
+        )
+    encoder = resolve([flags], registry).encoder.build(width)
+    return TransferPlan.of(named(tensors), named(encoder.state_dict()))
+
+
+def _lines(read: Checkpoint, tensors: Mapping[str, Tensor]) -> list[str]:
+    from asl_core.foreign import encoder_flags
+
+    foreign = read.foreign
+    lines = [f"{read.path}: {foreign.source} (loader {read.loader})", f"encoder     {_size(tensors)}"]
+    if foreign.width is not None:
+        lines.append(f"reads       {foreign.width} numbers a frame")
+    lines.append(f"features    {_FEATURES[foreign.standardise]}")
+    if (flags := encoder_flags(foreign)) is not None:
+        lines.append(f"fits        {flags}")
+    lines.append(f"vocabulary  {f'{len(foreign.glosses)} glosses' if foreign.glosses else 'none'}")
+    for key, value in foreign.facts.items():
+        lines.append(f"{key:<11} {_fact(value)}")
+    for title, found in (("encoder tensors", tensors), ("other tensors", foreign.others)):
+        if found:
+            lines.append(f"{title} ({_size(found)})" if found is not tensors else title)
+            wide = max(map(len, found))
+            lines += [f"  {n:<{wide}}  {_kind(t)}" for n, t in found.items()]
+    return lines
+
+
+_FEATURES = {
+    True: "standardised",
+    False: "as stored, not standardised",
+    None: "the file does not say whether they were standardised",
+}
+
+
+def _to_json(read: Checkpoint, tensors: Mapping[str, Tensor], plan: TransferPlan | None) -> dict[str, Any]:
+    foreign = read.foreign
+
+    def table(found: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+        return [
+            {"name": n, "shape": list(t.shape), "numbers": t.numel(), "kind": str(t.dtype).removeprefix("torch.")}
+            for n, t in found.items()
+        ]
+
+    return {
+        "path": str(read.path),
+        "loader": read.loader,
+        "source": foreign.source,
+        "encoder": foreign.encoder,
+        "settings": dict(foreign.settings),
+        "width": foreign.width,
+        "standardised": foreign.standardise,
+        "glosses": list(foreign.glosses) if foreign.glosses else None,
+        "facts": _finite(foreign.facts),
+        "tensors": table(tensors),
+        "others": table(foreign.others),
+        "plan": plan.to_json() if plan else None,
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Without NaN and infinities, which JSON has no numbers for."""
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _size(found: Mapping[str, Tensor]) -> str:
+    return f"{len(found)} tensors, {sum(t.numel() for t in found.values()):,} numbers"
+
+
+def _kind(tensor: Tensor) -> str:
+    from asl_core.transfer import shape_text
+
+    return f"{shape_text(tensor.shape)}  {tensor.numel():,}  {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_fact(v)}" for k, v in value.items())
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,114 @@
+"""Reading somebody's checkpoint: which loader takes a file, and what it read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from torch import Tensor
+
+from asl_core.component import Offer, Registry
+from asl_core.contracts import Foreign
+from asl_core.errors import CheckpointError, ConfigError, nearest
+from asl_core.transfer import Named
+
+__all__ = ["Checkpoint", "encoder_flags", "named", "read_checkpoint"]
+
+_SLOT = "checkpoint-loader"
+
+
+@attrs.frozen(eq=False)
+class Checkpoint:
+    """A file that was read, and the loader that read it."""
+
+    path: Path
+    loader: str
+    foreign: Foreign
+
+
+def read_checkpoint(text: str, registry: Registry) -> Checkpoint:
+    """Read ``PATH`` by the loader that recognises it, or ``LOADER:PATH`` by that one.
+
+    Raises:
+        CheckpointError: there is no such file, or no loader reads it.
+        ConfigError: the loader's name is unknown.
+    """
+    offer, path = _named_loader(text, registry)
+    if not path.exists():
+        raise CheckpointError(
+            f"checkpoint {path} does not exist; expected a file such as checkpoint_best.pt, or a run directory."
+        )
+    offer = offer or _recognising(path, registry)
+    name = registry.name_of(offer)
+    foreign: Foreign = offer.component.load()(offer.component.options()).load(path)
+    return Checkpoint(path, name, foreign)
+
+
+def _named_loader(text: str, registry: Registry) -> tuple[Offer | None, Path]:
+    """``(loader or None, path)``.
+
+    A Windows path such as ``C:/x.pt`` names no loader; ``dist:name:PATH`` names one of that distribution.
+    """
+    parts = text.split(":")
+    for count in (2, 1):
+        name, rest = ":".join(parts[:count]), ":".join(parts[count:])
+        known = {n for o in registry.slot(_SLOT) for n in (o.component.name, o.qualified)}
+        if rest and name in known:
+            return registry.find(_SLOT, name), Path(rest)
+    path = Path(text)
+    if len(parts) > 1 and re.fullmatch(r"[A-Za-z0-9-]{2,}", parts[0]) and not path.exists():
+        known = {registry.name_of(o) for o in registry.slot(_SLOT)}
+        raise ConfigError(
+            [f"--init {text}: there is neither such a file nor a {_SLOT} {parts[0]!r}{nearest(parts[0], known)}"]
+        )
+    return None, path
+
+
+def _recognising(path: Path, registry: Registry) -> Offer:
+    """The one loader that takes this file for its own; those for files of any content are asked last."""
+    found: dict[bool, list[Offer]] = {False: [], True: []}
+    broken = []
+    for offer in registry.slot(_SLOT):
+        try:
+            loader = offer.component.load()(offer.component.options())
+            if loader.recognises(path):
+                found[getattr(loader, "fallback", False)].append(offer)
+        except Exception as fault:  # somebody else's loader: its fault must not hide the others
+            broken.append(f"{offer.qualified} failed ({type(fault).__name__}: {fault})")
+    takers = found[False] or found[True]
+    names = [registry.name_of(o) for o in takers]
+    if len(takers) > 1:
+        raise CheckpointError(
+            f"{path} is recognised by {len(takers)} loaders; say which: "
+            + " or ".join(f"--init {n}:{path}" for n in names)
+        )
+    if not takers:
+        there = ", ".join(registry.name_of(o) for o in registry.slot(_SLOT)) or "none is installed"
+        raise CheckpointError(
+            f"{path} is no checkpoint that a loader recognises ({there}){''.join(f'; {b}' for b in broken)}; expected "
+            f"a .pt file of torch.save, a .safetensors file or a run directory. --init LOADER:PATH says what is wrong."
+        )
+    return takers[0]
+
+
+def named(tensors: Mapping[str, Tensor]) -> list[Named]:
+    """Names and shapes."""
+    return [(name, tuple(tensor.shape)) for name, tensor in tensors.items()]
+
+
+def encoder_flags(foreign: Foreign) -> str | None:
+    """The flags of the encoder that the weights fit, where the loader knows it."""
+    if foreign.encoder is None:
+        return None
+    return " ".join(
+        [f"--encoder {foreign.encoder}", *(f"--encoder.{k} {_text(v)}" for k, v in foreign.settings.items())]
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,95 @@
+"""The curriculum's stages: objectives for clips without labels, and checkpoints of other projects."""
+
+from __future__ import annotations
+
+from asl_core import Component, hookimpl
+from asl_stages.objective_options import (
+    CodesOptions,
+    ContrastTimeOptions,
+    ContrastViewsOptions,
+    MaskedFramesOptions,
+    PhonologyOptions,
+    ProjectionOptions,
+    ReconstructOptions,
+)
+
+
+@hookimpl
+def asl_heads() -> list[Component]:
+    """Heads that train an encoder on clips without labels and are thrown away afterwards."""
+    return [
+        Component(
+            name="projection",
+            factory="asl_stages.projection:ProjectionHead",
+            options=ProjectionOptions,
+            summary="stage 1: an embedding of unit length a frame, for the contrastive losses",
+            suggests={"loss.name": "contrast-time"},
+        ),
+        Component(
+            name="reconstruct",
+            factory="asl_stages.reconstruct:ReconstructHead",
+            options=ReconstructOptions,
+            summary="stage 1: the clip's own frames, for the loss masked-frames",
+            suggests={"loss.name": "masked-frames"},
+        ),
+        Component(
+            name="codes",
+            factory="asl_stages.codes:CodesHead",
+            options=CodesOptions,
+            summary="stages 1 and 2: codes of handshape, location, orientation, …, for the loss phonology",
+            suggests={"loss.name": "phonology"},
+        ),
+    ]
+
+
+@hookimpl
+def asl_losses() -> list[Component]:
+    """Objectives that need no labels."""
+    return [
+        Component(
+            name="contrast-time",
+            factory="asl_stages.contrast:ContrastTimeLoss",
+            options=ContrastTimeOptions,
+            summary="stage 1: a frame is nearer to those just after it than to frames of other clips",
+        ),
+        Component(
+            name="contrast-views",
+            factory="asl_stages.contrast:ContrastViewsLoss",
+            options=ContrastViewsOptions,
+            summary="stage 1: two augmented views of a clip are nearer than views of different clips",
+        ),
+        Component(
+            name="masked-frames",
+            factory="asl_stages.reconstruct:MaskedFramesLoss",
+            options=MaskedFramesOptions,
+            summary="stage 1: hidden spans of frames are reconstructed",
+        ),
+        Component(
+            name="phonology",
+            factory="asl_stages.codes:PhonologyLoss",
+            options=PhonologyOptions,
+            summary="stages 1 and 2: k-means codes of each articulator are predicted, by default for hidden frames",
+        ),
+    ]
+
+
+@hookimpl
+def asl_checkpoint_loaders() -> list[Component]:
+    """What ``--init`` can start from."""
+    return [
+        Component(
+            name="stage1",
+            factory="asl_stages.loaders:ReferenceLoader",
+            summary="the reference project's stage-1 and stage-2 checkpoints (.pt), for the lstm encoder",
+        ),
+        Component(
+            name="run",
+            factory="asl_stages.loaders_run:RunLoader",
+            summary="a run directory, or one of its .safetensors files",
+        ),
+        Component(
+            name="torch",
+            factory="asl_stages.loaders:StateDictLoader",
+            summary="any .pt, .pth or .safetensors file with a state dict; --init.map renames its tensors",
+        ),
+    ]

@@ -1,0 +1,116 @@
+"""What the stage-1 heads share: they keep the encoder's frames in sight, and tell when these have collapsed.
+
+A representation has collapsed when all frames look alike, or differ along one line only: whatever the loss says,
+nothing of use is then handed to the next stage. Two figures show it, measured on the encoder's own frames h over
+the real frames of a batch, since these are what the next stage gets:
+
+    spread = sqrt( tr C / E|h|² ),        effective-rank = (tr C)² / tr C²,        C = cov(h).
+
+Spread is 0 where all frames are one, and 1 where they have nothing in common; for unit vectors it is the
+root of 1 - |mean|². The rank is the participation ratio of the eigenvalues of C (Bretherton et al., J. Climate
+1999): n where n directions share the variance evenly. It needs no eigenvalues, so it costs one product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import torch
+from torch import Tensor
+
+from asl_core import Head, HeadOutput, frame_mask
+
+__all__ = ["EncodedOutput", "EncodingHead", "at_least_float32", "effective_rank", "require_frames", "spread"]
+
+COLLAPSED_SPREAD = 0.05  #: an untrained GRU has 0.6 and more
+COLLAPSED_RANK = 1.1  #: directions; trained encoders use ten and more, and early in a run two
+
+
+@attrs.frozen(eq=False)
+class EncodedOutput(HeadOutput):
+    """A head's output, and the encoder's frames that it was made of."""
+
+    encoded: Tensor = attrs.field(kw_only=True)  #: (B, T', F), detached
+
+    def rows(self, start: int, end: int) -> EncodedOutput:
+        """The output of clips ``start`` to ``end`` alone."""
+        part = super().rows(start, end)
+        return attrs.evolve(self, values=part.values, lengths=part.lengths, encoded=self.encoded[start:end])
+
+
+class EncodingHead(Head):
+    """A head that exists to train its encoder; it ranks no glosses."""
+
+    needs_frames = True
+    ranks = False
+
+    def forward(self, frames: Tensor, lengths: Tensor | None) -> EncodedOutput:
+        """Values (B, T', K) of encoder frames (B, T', F), at least float32.
+
+        Raises:
+            ValueError: the encoder pools time away.
+        """
+        if lengths is None or frames.ndim != 3:
+            raise ValueError(f"head {self.kind} got {tuple(frames.shape)} and no time; expected frames (B, T, F)")
+        return EncodedOutput(self.values(frames), lengths, encoded=frames.detach())
+
+    def values(self, frames: Tensor) -> Tensor:
+        """(B, T', K) from (B, T', F), frame by frame."""
+        raise NotImplementedError
+
+    def figures(self, output: HeadOutput) -> dict[str, Tensor]:
+        """``spread`` and ``effective-rank`` of the encoder's frames: one number a batch, given to each clip (B,)."""
+        if not isinstance(output, EncodedOutput):
+            raise TypeError(f"head {self.kind} got the output of another head; expected its own")
+        mask = frame_mask(require_frames(output), output.encoded.shape[1])
+        frames = at_least_float32(output.encoded)[mask]
+        each = frames.new_ones(len(output.values))
+        return {"spread": each * spread(frames), "effective-rank": each * effective_rank(frames)}
+
+    def diagnose(self, figures: Mapping[str, float]) -> str | None:
+        """Name a collapsed representation."""
+        wide, rank = figures.get("spread"), figures.get("effective-rank")
+        if wide is not None and wide < COLLAPSED_SPREAD:
+            what = f"all encoder frames look alike (spread {wide:.3f} of 1)"
+        elif rank is not None and rank < COLLAPSED_RANK:
+            what = f"encoder frames differ in {rank:.1f} directions only"
+        else:
+            return None
+        return (
+            f"collapsed representation: {what}, so these weights are of no use to a next stage; try a lower "
+            f"--learning-rate, a larger --batch-size{self.remedy}."
+        )
+
+    #: what else to try, as the end of a sentence
+    remedy = ""
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision, which autocast hands out, raised to float32; all else as it is."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def require_frames(output: HeadOutput) -> Tensor:
+    """(B,) frames of each clip, of an output that keeps time.
+
+    Raises:
+        ValueError: time is gone from this output.
+    """
+    if output.lengths is None:
+        raise ValueError("this head output has no frame lengths; expected the output of a head that keeps time")
+    return output.lengths
+
+
+def spread(frames: Tensor) -> Tensor:
+    """() share of the mean square of (N, F) frames that is variance, as a root: 0 collapsed, 1 centred."""
+    variance = (frames - frames.mean(0)).square().sum(1).mean()
+    return (variance / frames.square().sum(1).mean().clamp(min=torch.finfo(frames.dtype).tiny)).sqrt()
+
+
+def effective_rank(frames: Tensor) -> Tensor:
+    """() participation ratio of the covariance of (N, F) frames; 0 where they have no variance."""
+    centred = frames - frames.mean(0)
+    # The product over the smaller side has the same trace, and the same trace of its square.
+    gram = centred.t() @ centred if len(centred) > centred.shape[1] else centred @ centred.t()
+    return gram.trace().square() / gram.square().sum().clamp(min=torch.finfo(frames.dtype).tiny)

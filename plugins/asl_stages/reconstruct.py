@@ -1,0 +1,127 @@
+"""Head ``reconstruct`` and loss ``masked-frames``: what was hidden is to be told from what surrounds it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Loss, LossResult, Sample, frame_mask
+from asl_stages.aligned import at_frames, clip_means, evenly_spaced, filled, mean_over_clips
+from asl_stages.encoded import EncodingHead, at_least_float32, require_frames
+from asl_stages.masking import differing, hidden_frames, interpolation
+from asl_stages.objective_options import MaskedFramesOptions, ReconstructOptions
+from asl_stages.statistics import FrameStatistics
+
+__all__ = ["MaskedFramesLoss", "ReconstructHead"]
+
+
+class ReconstructHead(EncodingHead):
+    """A linear layer from each encoder frame to a standardised frame of the clip, (B, T', width).
+
+    One layer and no more, so that the encoder has to do the work. A head is built for the encoder's output and
+    is not told how wide the clips are: that is the option ``width``.
+    """
+
+    kind = "frames"
+    remedy = ", or a larger --loss.share"
+
+    def __init__(self, options: ReconstructOptions, input_size: int, classes: int):
+        super().__init__()
+        self.linear = nn.Linear(input_size, options.width)
+
+    def unfit(self, width: int) -> str | None:
+        """Known before training, where the clips are."""
+        given = self.linear.out_features
+        return (
+            None
+            if width == given
+            else f"it gives {given} numbers a frame, and they have {width}: set --head.width {width}"
+        )
+
+    def values(self, frames: Tensor) -> Tensor:
+        """Standardised frames."""
+        return at_least_float32(self.linear(frames))
+
+
+class MaskedFramesLoss(Loss):
+    """Spans of frames are replaced by the mean train frame, and reconstructed.
+
+    Errors are those of numbers that vary in train, in units of their deviation. Visible frames count a little too
+    (Hsu et al., arXiv 2106.07447, weigh the two in the same way): later stages hide none, and hidden frames alone
+    would not ask the encoder to keep what a frame shows. An encoder
+    that gives fewer frames than the clip has is asked for the frame at the centre of each of its own.
+    """
+
+    accepts = frozenset({"frames"})
+    corrupts = True
+    labels = "none"
+
+    def __init__(self, options: MaskedFramesOptions):
+        super().__init__()
+        self.share, self.span = options.share, options.span
+        self.error, self.visible_weight = options.error, options.visible_weight
+        self.statistics = FrameStatistics(options.standardised)
+
+    def prepare(self, store: ClipStore) -> None:
+        """Which numbers vary, and where raw frames have their mean."""
+        self.statistics.fit(store.features)
+
+    def corrupt(self, batch: Batch, random: ClipRandom) -> Batch:
+        """Hide spans of every clip of at least two frames."""
+        hidden = hidden_frames(batch.lengths, batch.features.shape[1], random, self.share, self.span)[:, :, None]
+        return batch.with_features(batch.features.where(~hidden, self.statistics.average(batch.features)))
+
+    def forward(self, sample: Sample) -> LossResult:
+        """Mean over a clip's hidden frames, then over the clips that have any; parts ``hidden`` and ``visible``.
+
+        Raises:
+            ConfigError: the head gives another number of numbers a frame than the clips have.
+        """
+        self.statistics.check(sample.clean.features, sample.clean.mask)
+        target, _, hidden, visible = self._targets(sample)
+        difference = sample.output.values - target
+        errors = difference.abs() if self.error == "absolute" else difference.square()
+        each = self._over_numbers(errors)
+        parts = {
+            "hidden": mean_over_clips(*clip_means(each, hidden)),
+            "visible": mean_over_clips(*clip_means(each, visible)),
+        }
+        return LossResult(parts["hidden"] + self.visible_weight * parts["visible"], parts)
+
+    def figures(self, sample: Sample) -> dict[str, Tensor]:
+        """Mean square error on hidden frames, as a share of that of two guesses; below 1 is better than the guess.
+
+        ``masked-error`` compares with the mean train frame, ``masked-vs-line`` with a straight line between the
+        visible frames on either side, which needs no training. Each is a clip's error over the mean error of the
+        guess in the batch, so that the average over clips is a ratio of sums.
+        """
+        target, line, counts, _ = self._targets(sample)
+        own, has = clip_means(self._over_numbers((sample.output.values - target).square()), counts)
+        found = {}
+        for name, guess in (("masked-error", target.new_zeros(())), ("masked-vs-line", line)):
+            of_guess, _ = clip_means(self._over_numbers((guess - target).square()), counts)
+            found[name] = filled(own / mean_over_clips(of_guess, has).clamp(min=1e-9), has)
+        return found
+
+    def _over_numbers(self, errors: Tensor) -> Tensor:
+        """(B, T') mean over the numbers that vary, of (B, T', D)."""
+        varying = self.statistics.varying.expand(errors.shape[2])
+        return errors.masked_fill(~varying, 0.0).sum(2) / varying.sum().clamp(min=1)
+
+    def _targets(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """At the encoder's frames: the target (B, T', D), the line's guess, and (B, T') hidden and visible ones."""
+        clean, values = sample.clean, sample.output.values
+        if values.shape[2] != clean.features.shape[2]:
+            raise ConfigError(
+                [
+                    f"head reconstruct gives {values.shape[2]} numbers a frame, and the clips have "
+                    f"{clean.features.shape[2]}: set --head.width {clean.features.shape[2]}"
+                ]
+            )
+        frames = self.statistics.scaled(clean.features)
+        hidden = differing(sample.batch, clean)
+        line = interpolation(frames, hidden, clean.lengths)
+        after = require_frames(sample.output)
+        place = evenly_spaced(clean.lengths, after, values.shape[1])
+        real = frame_mask(after, values.shape[1])
+        here = at_frames(hidden, place)
+        return at_frames(frames, place), at_frames(line, place), here & real, ~here & real
