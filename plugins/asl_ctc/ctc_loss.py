@@ -62,8 +62,6 @@ class CtcIsolatedLoss(Loss):
         self.label_smoothing = options.label_smoothing
         self.frame_weight = options.frame_weight
         self.ctc_weight = options.ctc_weight
-        self.consistency = options.consistency
-        self.views = 2 if options.consistency > 0 else 1
         self.blank_penalty = options.blank_penalty
 
     def forward(self, sample: Sample) -> LossResult:
@@ -82,25 +80,9 @@ class CtcIsolatedLoss(Loss):
             pooled = mean_over_frames(glosses, frame_lengths(sample.output))
             matched = F.cross_entropy(pooled, target, label_smoothing=self.label_smoothing)
             parts["frames"] = (1 - self.ctc_weight) * self.frame_weight * matched
-        if self.consistency > 0:
-            parts["consistency"] = self.consistency * _divergence(competing(sample.output, scores))
         if self.ctc_weight > 0:
             parts["ctc"] = self.ctc_weight * F.nll_loss(scores, target)
         return _total(parts, self.blank_penalty, sample.output)
-
-
-def _divergence(scores: Tensor) -> Tensor:
-    """() Kullback-Leibler divergence of each view's posterior from the other's, mean over clips and both ways.
-
-    As in CR-CTC (Yao et al., arXiv 2410.05101, section 3.1) the view that is the target gets no gradient; here the
-    posteriors are over glosses, where CR-CTC compares frame by frame.
-
-    Args:
-        scores: (2B, C) as they compete, view 1 of all clips and then view 2.
-    """
-    posteriors = scores.log_softmax(-1)
-    other = posteriors.roll(len(scores) // 2, 0).detach()
-    return F.kl_div(posteriors, other, reduction="batchmean", log_target=True)
 
 
 def blank_probability(output: HeadOutput) -> Tensor:

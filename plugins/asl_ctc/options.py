@@ -50,9 +50,6 @@ class CtcIsolatedOptions:
     frame_weight: float = option(
         0.5, ge=0, le=1, help="share of a cross-entropy on the frames' mean, which gives every frame a gradient"
     )
-    consistency: float = option(
-        0.0, ge=0, help="weight of the divergence between two augmented views of a clip; above 0 a step costs twice"
-    )
     ctc_weight: float = option(0.0, ge=0, le=1, help="share of plain CTC in the loss; 1 is plain CTC alone")
     blank_penalty: float = option(
         0.0,
