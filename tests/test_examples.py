@@ -1,0 +1,25 @@
+"""The examples hold: curricula resolve, scripts say what they do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asl_core.curriculum import load_curriculum
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in EXAMPLES.glob("*.toml")))
+def test_curricula_resolve(name: str) -> None:
+    stages = load_curriculum(EXAMPLES / name).stages
+    assert [s.after for s in stages] == [None, stages[0].name]
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in EXAMPLES.glob("*.py")))
+def test_scripts_explain_themselves(name: str) -> None:
+    said = subprocess.run([sys.executable, EXAMPLES / name, "--help"], capture_output=True, text=True, check=True)
+    assert "README" in said.stdout or "stage 1" in said.stdout
