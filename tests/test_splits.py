@@ -158,3 +158,28 @@ def test_a_data_set_without_train(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ManyClips, "splits", lambda _: ("val",))
     with pytest.raises(DataError, match="has no train split; there is val"):
         load_data(config())
+
+
+def test_frames_are_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the data are loaded, only the store holds frames: what the data set handed out is gone."""
+    import gc
+    import weakref
+
+    from asl_core.api import configure
+    from asl_core.splits import load_data
+    from asl_demo.dataset import DemoDataset
+
+    seen = []
+    clips = DemoDataset.clips
+
+    def watched(self: DemoDataset, split: str):
+        for clip in clips(self, split):
+            seen.append(weakref.ref(clip.features))
+            yield clip
+
+    monkeypatch.setattr(DemoDataset, "clips", watched)
+    data = load_data(configure({"dataset": "demo", "dataset.glosses": 4}, environ={}))
+    gc.collect()
+    assert len(seen) == len(data.train) + len(data.val)
+    assert not [ref for ref in seen if ref() is not None]
+    assert data.train.features.shape[0] == int(data.train.lengths.sum())
