@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from asl_core.api import run as run
     from asl_core.checkpoint import load_tensors as load_tensors
     from asl_core.component import Component as Component
+    from asl_core.component import Offer as Offer
+    from asl_core.component import Registry as Registry
     from asl_core.contracts import Augment as Augment
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
     from asl_core.contracts import Dataset as Dataset
@@ -62,7 +64,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "api": ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"],
     "checkpoint": ["load_tensors"],
-    "component": ["Component"],
+    "component": ["Component", "Offer", "Registry"],
     "contracts": [
         "Augment", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head", "HeadOutput", "Loss",
         "LossResult", "Observer", "Sample", "Transform",

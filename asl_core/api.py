@@ -21,7 +21,7 @@ from asl_core.config import RunConfig, is_resolved
 from asl_core.contracts import Observer
 from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
-from asl_core.errors import CheckpointError, ConfigError, UsageError
+from asl_core.errors import CheckpointError, ConfigError, RunError, UsageError
 from asl_core.evaluate import Predictions, predict, report
 from asl_core.fitting import fit_to_width
 from asl_core.initial import Transfer, freeze, initialise
@@ -33,8 +33,9 @@ from asl_core.plugins import discover
 from asl_core.random import mix_seed
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir, predictions_csv
+from asl_core.selection import check_selection
 from asl_core.splits import RunData, load_audit, load_data, load_split
-from asl_core.train import Trainer, fingerprints, train
+from asl_core.train import Trainer, fingerprints, train, validate
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"]
 
@@ -106,29 +107,44 @@ class RunResult:
     report: Mapping[str, Any]  #: of the last weights on val, see :func:`asl_core.evaluate.report`
 
 
-def run(config: RunConfig, observers: Sequence[Observer] = ()) -> RunResult:
+def run(config: RunConfig, observers: Sequence[Observer] = (), *, registry: Registry | None = None) -> RunResult:
     """Train as configured in a new run directory.
 
     Nothing is written before the data, the model and the labels have been checked.
+
+    Args:
+        config: of :func:`configure`.
+        observers: told of the run's events, beside those that the configuration names.
+        registry: holds the checkpoint loaders (default: those of the installed plugins).
 
     Raises:
         UsageError: the configuration, the data or the run directory cannot be used.
         RunError: something failed while running.
     """
-    return _execute(config, observers, None)
+    return _execute(config, observers, None, registry)
 
 
-def resume(path: str | os.PathLike[str], observers: Sequence[Observer] = ()) -> RunResult:
+def resume(
+    path: str | os.PathLike[str], observers: Sequence[Observer] = (), *, registry: Registry | None = None
+) -> RunResult:
     """Go on with a run that was cut off; it ends with the same bits as one left alone.
+
+    Args:
+        path: the run directory.
+        observers: told of the run's events from here on.
+        registry: components (default: those of the installed plugins).
 
     Raises:
         UsageError: there is no run at ``path``, or another process is writing it.
     """
     run_dir = RunDir.open(Path(path))
-    return _execute(configure(file=run_dir.config, environ={}, project_file=False), observers, run_dir)
+    config = configure(file=run_dir.config, environ={}, project_file=False, registry=registry)
+    return _execute(config, observers, run_dir, registry)
 
 
-def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir | None) -> RunResult:
+def _execute(
+    config: RunConfig, observers: Sequence[Observer], existing: RunDir | None, registry: Registry | None
+) -> RunResult:
     """Check everything, then train; with ``existing``, from where it stopped."""
     device = choose_device(config.run.device)
     if config.run.threads:
@@ -137,7 +153,7 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
     config = data.config
     torch.manual_seed(mix_seed(config.run.seed, "weights"))
     model = build_model(config, data.train.width, len(data.vocabulary))
-    config, transfer = _start(config, data, model, existing)
+    config, transfer = _start(config, data, model, existing, registry)
     objectives = build_objectives(config)
     check_labels(model, objectives, data.train)
     for objective in objectives:
@@ -145,17 +161,21 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
     config = fit_to_width(config, "augment", data.train.width)
     observers = [*observers, *(choice.build() for choice in config.observers)]
     trainer = Trainer.new(config, data, model, objectives, device, transfer.loaded if transfer else ())
+    if config.train.select != "auto":
+        # Without val the figures of train choose: the sum and the objectives.
+        check_selection(config.train.select, validate(trainer) or {"loss", *trainer.loss_names}, trainer.loss_names)
 
     stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
     run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
     run_dir.lock()
     try:
         if existing is None:
-            write_text(run_dir.config, config.to_toml())  # from here on it is a run that can be resumed
+            _begin(run_dir, config)
         if not run_dir.environment.is_file():
             _write_circumstances(run_dir, config, data.audit, trainer, transfer)
         if run_dir.last.is_file():
             trainer.restore(run_dir)
+            run_dir.write_history(trainer.progress.history)  # a kill may have come before this line of it
         elif transfer is not None:
             run_dir.write_json(run_dir.transfer, transfer.record)
             trainer.save(run_dir)  # from here on the run goes on without the checkpoint's file
@@ -174,8 +194,18 @@ def _execute(config: RunConfig, observers: Sequence[Observer], existing: RunDir 
         run_dir.release()
 
 
+def _begin(run_dir: RunDir, config: RunConfig) -> None:
+    """Write the configuration: from here on it is a run that can be resumed. If that fails, there is no run."""
+    try:
+        write_text(run_dir.config, config.to_toml())
+    except RunError:
+        run_dir.release()
+        RunDir.clear_if_unbegun(run_dir.path)
+        raise
+
+
 def _start(
-    config: RunConfig, data: RunData, model: Recognizer, existing: RunDir | None
+    config: RunConfig, data: RunData, model: Recognizer, existing: RunDir | None, registry: Registry | None
 ) -> tuple[RunConfig, Transfer | None]:
     """Standardiser and first weights: from the clips, from a checkpoint, or later from the run's own state."""
     if config.init.path is None:
@@ -185,7 +215,7 @@ def _start(
     if existing is not None and existing.last.is_file():
         transfer = Transfer.read(existing.transfer)
     else:
-        config, transfer = initialise(config, model, data.train, discover().registry)
+        config, transfer = initialise(config, model, data.train, registry or discover().registry)
     if config.init.freeze:
         freeze(model.encoder, transfer)
     return config, transfer
@@ -294,7 +324,7 @@ def load(
 
 def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
-    values: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None, registry: Registry | None = None,
 ) -> tuple[dict[str, Any], Predictions, ClipStore]:  # fmt: skip
     """Evaluate a run on a split of its data set.
 
@@ -306,14 +336,17 @@ def evaluate_run(
         weights: ``final`` or ``best``.
         device: where to compute.
         values: settings of the data set to change, ``{"dataset.root": "elsewhere"}``.
+        registry: components (default: those of the installed plugins).
 
     Returns:
         The report of :func:`asl_core.evaluate.report`, the predictions, and the clips.
     """
-    loaded = load(path, weights=weights, device=device)
+    loaded = load(path, weights=weights, device=device, registry=registry)
     config = loaded.config
     if values:
-        config = resolve([value_layer(config.values(), str(path)), value_layer(values, "script")], discover().registry)
+        config = resolve(
+            [value_layer(config.values(), str(path)), value_layer(values, "script")], registry or discover().registry
+        )
     store = load_split(config, split, loaded.vocabulary)
     if store.width != loaded.width:
         raise UsageError(

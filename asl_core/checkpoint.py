@@ -53,6 +53,8 @@ def load_tensors(path: Path) -> Saved:
     Raises:
         CheckpointError: the file is missing, damaged, or not one of ours.
     """
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist; expected a run directory, or a .safetensors file of a run.")
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}
@@ -60,7 +62,7 @@ def load_tensors(path: Path) -> Saved:
     except (OSError, safetensors.SafetensorError, ValueError) as fault:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint ({fault}); expected a .safetensors file of a run. If it was cut "
-            f"short, use the run's other checkpoint (best.safetensors, last/state.safetensors)."
+            f"short, use another of the run's checkpoints (final, best), or start a new run from its config.toml."
         ) from fault
     try:
         meta = json.loads(header[_KEY])

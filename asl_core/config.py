@@ -185,7 +185,7 @@ class RunConfig:
         for table, entries in tables.items():
             lines += ["", f"[{'.'.join(_bare(part) for part in table.split('.'))}]"]
             for key, dotted, value in entries:
-                text = tomli_w.dumps({key: value}, multiline_strings=False).strip().replace("\n", " ")
+                text = f"{_bare(key)} = {_toml(value)}"
                 origin = self.origins.get(dotted, "default")
                 # TOML forbids control characters in comments, and a path or a --set may hold one.
                 comment = "".join(c if c.isprintable() else " " for c in origin)
@@ -207,6 +207,13 @@ def is_resolved(file: Path) -> bool:
 
 def _dotted(stem: str, choice: Choice) -> dict[str, Any]:
     return {f"{stem}.name": choice.name} | {f"{stem}.{k}": v for k, v in unstructure(choice.options).items()}
+
+
+def _toml(value: Any) -> str:
+    """A value on one line; tomli_w spreads lists over several."""
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return tomli_w.dumps({"x": value}, multiline_strings=False).strip().removeprefix("x = ")
 
 
 def _bare(part: str) -> str:

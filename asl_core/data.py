@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 import numpy as np
@@ -17,12 +18,16 @@ __all__ = ["UNKNOWN", "Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "fr
 UNKNOWN = -1  #: class number of a gloss that the vocabulary lacks
 
 
+def _float32(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32)
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Clip:
     """One recorded clip as a data set hands it out."""
 
     id: str
-    features: np.ndarray  #: (T, D) float32
+    features: np.ndarray = attrs.field(converter=_float32)  #: (T, D) float32
     glosses: tuple[str, ...] = ()  #: one for an isolated sign, several for a sentence, none where unknown
     signer: str | None = None
     source: str = ""  #: where it was read, for messages

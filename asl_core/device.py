@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-from asl_core.errors import ConfigError
+from asl_core.errors import ConfigError, RunError
 
-__all__ = ["Precision", "choose_device", "out_of_memory"]
+__all__ = ["Precision", "choose_device", "out_of_memory", "told_out_of_memory"]
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -88,6 +88,21 @@ class Precision:
         if self.scaler and state:
             kinds = self.scaler.state_dict()
             self.scaler.load_state_dict({k: type(kinds[k])(float(v)) for k, v in state.items()})
+
+
+@contextlib.contextmanager
+def told_out_of_memory(where: str, device: torch.device, remedy: str) -> Iterator[None]:
+    """Turn a failed allocation into a paragraph.
+
+    Raises:
+        RunError: memory ran out inside; it says what to try.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as fault:
+        if not out_of_memory(fault):
+            raise
+        raise RunError(f"memory ran out on {device} {where}: try {remedy} in a new run, or a smaller model.") from fault
 
 
 def out_of_memory(fault: BaseException) -> bool:

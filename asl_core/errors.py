@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError", "nearest"]
+__all__ = ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError", "nearest", "printable"]
 
 
 class AslError(Exception):
@@ -43,6 +43,11 @@ class ConfigError(UsageError):
             else (f"the configuration has {len(self.problems)} faults")
         )
         super().__init__("\n".join([head + ":", *(f"  - {p}" for p in self.problems)]))
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: control characters of ids and glosses are shown, not obeyed; line ends stay."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

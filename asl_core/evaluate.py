@@ -30,6 +30,7 @@ class Predictions:
     scores: Tensor | None  #: (N, C) float32 log-probabilities, None where no head ranks
     decoded: list[list[int]] | None  #: class numbers read from each clip, where the head reads sentences
     figures: dict[str, float]  #: losses, their parts, and the heads' figures, averaged over clips
+    others: Mapping[str, Tensor] = attrs.field(factory=dict)  #: (N, C) of further heads that rank, by name
 
 
 @contextlib.contextmanager
@@ -59,7 +60,7 @@ def predict(
     """
     device = device or torch.device("cpu")
     name = model.ranking_head
-    scores: Tensor | None = None
+    scores: dict[str, Tensor] = {}
     decoded: list[list[int]] = [[] for _ in range(len(store))]
     reads = name is not None
     sums: defaultdict[str, float] = defaultdict(float)
@@ -80,16 +81,17 @@ def predict(
             for head, output in outputs.items():
                 prefix = f"{head}." if len(outputs) > 1 else ""
                 add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
+            for head, output in outputs.items():
+                if model.head(head).ranks:
+                    part = model.head(head).scores(output).float().cpu()
+                    whole = scores.setdefault(head, part.new_empty(len(store), part.shape[1]))
+                    whole[batch.index.cpu()] = part
             if name is not None:
-                part = model.head(name).scores(outputs[name]).float().cpu()
-                if scores is None:
-                    scores = part.new_empty(len(store), part.shape[1])
-                scores[batch.index.cpu()] = part
                 texts = model.head(name).decode(outputs[name])
                 reads = reads and texts is not None
                 for place, text in zip(batch.index.tolist(), texts or (), strict=False):
                     decoded[place] = text
-            known = _with_known_labels(objectives, batch)
+            known = _with_usable_labels(model, objectives, batch, lengths)
             if known is None:
                 continue
             plain = all(o.plain for o in objectives)
@@ -103,15 +105,23 @@ def predict(
                 figures=True,
             )
             add({"loss": result.total, **result.parts, **result.figures}, len(known))
-    return Predictions(scores, decoded if reads else None, {k: sums[k] / counts[k] for k in sorted(sums)})
+    others = {head: found for head, found in scores.items() if head != name}
+    figures = {k: sums[k] / counts[k] for k in sorted(sums)}
+    return Predictions(scores.get(name or ""), decoded if reads else None, figures, others)
 
 
 def _fixed_random(index: Tensor, purpose: str) -> ClipRandom:
     return ClipRandom.of(index, "evaluation", purpose)
 
 
-def _with_known_labels(objectives: Sequence[Objective], batch: Batch) -> Batch | None:
-    """The clips that all losses can be computed on; a gloss that train lacks has no class number."""
+def _with_usable_labels(
+    model: Recognizer, objectives: Sequence[Objective], batch: Batch, frames: Tensor | None
+) -> Batch | None:
+    """The clips that all losses can be computed on.
+
+    A gloss that train lacks has no class number, and a label may need more frames than the encoder leaves. Such
+    clips count as wrong in the metrics, and stand in no loss.
+    """
     needs = {o.loss.labels for o in objectives}
     if not needs:
         return None
@@ -119,11 +129,16 @@ def _with_known_labels(objectives: Sequence[Objective], batch: Batch) -> Batch |
         return batch
     lengths = batch.target_lengths.tolist()
     ends = torch.cumsum(batch.target_lengths, 0).tolist()
-    unknown = (batch.targets == UNKNOWN).tolist()
+    targets = batch.targets.tolist()
+    left = frames.tolist() if frames is not None else [max(lengths, default=0)] * len(batch)
+    heads = [model.head(name) for name in {o.head for o in objectives if o.loss.labels != "none"}]
     usable = [
         i
         for i, (end, n) in enumerate(zip(ends, lengths, strict=True))
-        if n and not any(unknown[end - n : end]) and (n == 1 or "one" not in needs)
+        if n
+        and UNKNOWN not in targets[end - n : end]
+        and (n == 1 or "one" not in needs)
+        and all(left[i] >= head.min_frames(targets[end - n : end]) for head in heads)
     ]
     if len(usable) == len(batch):
         return batch
@@ -174,6 +189,9 @@ def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
         found |= {"top1": _share(first), "top5": _share(five)}
         if not bool(known.all()):
             found |= {"top1-known": _share(first[known]), "top5-known": _share(five[known])}
+        for head, scores in predictions.others.items():
+            place = ranks(scores, targets)
+            found |= {f"{head}.top1": _share(place < 1), f"{head}.top5": _share(_among(place, 5, scores))}
     elif predictions.decoded is not None and store.labelled:
         found["wer"] = _wer(predictions.decoded, store.targets)
     return found
@@ -242,7 +260,7 @@ def report(predictions: Predictions, store: ClipStore, most: int = 10) -> dict[s
             "without_clips": len(glosses) - len(seen),
         },
         "hardest": hardest[:most],
-        "easiest": hardest[::-1][:most],
+        "easiest": [r for r in hardest[::-1] if r["top1"]][:most],
         "confusions": [{"was": a, "said": b, "clips": n} for (a, b), n in common[:most]],
         "per_class": rows,
     }

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -57,9 +58,17 @@ def flag_layer(flags: Mapping[str, str], spelled: Mapping[str, str] | None = Non
 def value_layer(values: Mapping[str, Any], origin: str) -> Layer:
     """Settings from a script or a component's suggestions: dotted keys to typed values.
 
-    ``{"encoder": "gru"}`` is short for ``{"encoder.name": "gru"}``.
+    ``{"encoder": "gru"}`` is short for ``{"encoder.name": "gru"}``; tables may be nested, and paths and numpy's
+    numbers count as what they stand for.
     """
-    return {_canonical(k): Setting(_names(_canonical(k), v), origin) for k, v in values.items()}
+    return {key: Setting(_ordinary(value), origin) for key, value in flatten(values)}
+
+
+def _ordinary(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    item = getattr(value, "item", None)  # numpy's scalars, without importing numpy
+    return item() if callable(item) and getattr(value, "shape", None) == () else value
 
 
 def env_layer(environ: Mapping[str, str], known: Mapping[str, str] | None = None) -> Layer:

@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -45,6 +46,7 @@ def option(
     lt: float | None = None,
     choices: Sequence[str] | None = None,
     env: str | None = None,
+    path: bool = False,
 ) -> Any:
     """An attrs field of an options class.
 
@@ -57,6 +59,8 @@ def option(
         lt: bound the value must stay under.
         choices: the allowed strings.
         env: an environment variable that sets it (weaker than a flag, stronger than a file).
+        path: whether it is a file or folder; a relative one is made absolute, so that a run that is used from
+            another folder still finds it.
     """
     rule = _Rule(ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help)
 
@@ -65,7 +69,12 @@ def option(
         if fault:
             raise ValueError(f"{attribute.name} is {value!r}: expected {fault}")
 
-    return attrs.field(default=default, metadata={_META: rule}, validator=validate, kw_only=True)
+    converter = _absolute if path else None
+    return attrs.field(default=default, metadata={_META: rule}, validator=validate, converter=converter, kw_only=True)
+
+
+def _absolute(value: str | None) -> str | None:
+    return str(Path(value).expanduser().absolute()) if value else value
 
 
 @attrs.frozen

@@ -60,11 +60,11 @@ class PluginReport:
 
     def warnings(self) -> list[str]:
         """What a user should know: broken plugins and names claimed twice, each with what to do."""
-        found = [
-            f"{r.heading} is not used: {r.reason} Everything else works; fix or uninstall it, or block it "
-            f"with ASL_PLUGINS=-{r.name}."
-            for r in self.broken
-        ]
+        found = []
+        for record in self.broken:
+            foreign = record.distribution != BUILTIN
+            remedy = f"fix, uninstall or block it (ASL_PLUGINS=-{record.name})" if foreign else "reinstall asl"
+            found.append(f"{record.heading} is not used: {record.reason} Everything else works; {remedy}.")
         for slot, name, offers in self.registry.clashes():
             names = " and ".join(o.qualified for o in offers)
             meant = "plain name means the built-in" if offers[0].distribution == BUILTIN else "plain name is refused"

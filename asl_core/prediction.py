@@ -12,6 +12,7 @@ import numpy as np
 
 from asl_core.api import LoadedRun, load
 from asl_core.audit import audit_clips
+from asl_core.component import Registry
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
@@ -43,15 +44,16 @@ def predict_file(
     top: int = 5,
     weights: str = "final",
     device: str = "cpu",
+    registry: Registry | None = None,
 ) -> list[ClipPrediction]:
     """Predictions for every clip in a file.
 
     Raises:
         DataError: the file cannot be read, or its clips are not as wide as the run's.
     """
-    loaded = load(run, weights=weights, device=device)
+    loaded = load(run, weights=weights, device=device, registry=registry)
     path = Path(file)
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         clips = [Clip(id=path.stem, features=read_npy(path), source=str(path))]
     else:
         dataset: Dataset = loaded.config.dataset.build()
@@ -99,6 +101,8 @@ def read_npy(path: Path) -> np.ndarray:
     Raises:
         DataError: missing, damaged, of objects, or not two-dimensional.
     """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × numbers a frame).")
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
@@ -115,4 +119,5 @@ def read_npy(path: Path) -> np.ndarray:
             f"{math.prod(shape) * dtype.itemsize}. It was cut short or damaged: write it again."
         )
     array: np.ndarray = np.load(path, allow_pickle=False)
-    return array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and the audit refuses that
+        return array.astype(np.float32, copy=False)

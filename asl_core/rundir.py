@@ -7,6 +7,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import platform
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from asl_core.data import ClipStore
 from asl_core.errors import RunError, UsageError
 from asl_core.evaluate import Predictions, answers
 
-__all__ = ["RunDir", "environment", "predictions_csv"]
+__all__ = ["RunDir", "environment", "plain", "predictions_csv"]
 
 
 class RunDir:
@@ -121,11 +122,13 @@ class RunDir:
 
     def write_history(self, history: Iterable[Mapping[str, Any]]) -> None:
         """``metrics.jsonl``, whole: it holds no clock, so equal runs have equal files."""
-        write_text(self.metrics, "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in history))
+        write_text(
+            self.metrics, "".join(json.dumps(plain(entry), sort_keys=True, allow_nan=False) + "\n" for entry in history)
+        )
 
     def write_json(self, path: Path, value: Any) -> None:
         """A JSON file, readable."""
-        write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n")
+        write_text(path, json.dumps(plain(value), indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n")
 
     def note(self, *lines: str) -> None:
         """Append to ``log.txt``."""
@@ -144,6 +147,15 @@ class RunDir:
             raise RunError(
                 f"{path} cannot be written ({fault.strerror or fault}); make room, then go on with --resume."
             ) from fault
+
+
+def plain(value: Any) -> Any:
+    """For JSON: numbers that are not finite become null, since JSON has no word for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) -> str:

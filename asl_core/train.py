@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Collection, Sequence
@@ -14,10 +15,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from asl_core.batching import epoch_batches
-from asl_core.checkpoint import flatten_optimizer, load_tensors, restore_optimizer, save_tensors
+from asl_core.checkpoint import Saved, flatten_optimizer, load_tensors, restore_optimizer, save_tensors
 from asl_core.config import RunConfig
 from asl_core.contracts import Augment, EpochReport, Observer
-from asl_core.device import Precision, out_of_memory
+from asl_core.device import Precision, told_out_of_memory
 from asl_core.errors import CheckpointError, RunError
 from asl_core.evaluate import metrics, predict
 from asl_core.model import Recognizer
@@ -25,6 +26,7 @@ from asl_core.objectives import Objective, compute
 from asl_core.optim import averaged, learning_rate, make_optimizer, set_learning_rate
 from asl_core.random import ClipRandom, mix_seed
 from asl_core.rundir import RunDir
+from asl_core.selection import selection_value
 from asl_core.splits import RunData
 
 __all__ = ["Progress", "Trainer", "train"]
@@ -92,6 +94,11 @@ class Trainer:
         """The weights that are evaluated and kept: the average where there is one."""
         return self.model if self.ema is None else self.ema.module  # type: ignore[return-value]  # a copy of model
 
+    @property
+    def loss_names(self) -> set[str]:
+        """Names of the objectives, as they stand among the figures."""
+        return {o.name for o in self.objectives}
+
     def state(self) -> dict[str, torch.Tensor]:
         """Every tensor a resume needs."""
         parts: dict[str, dict[str, torch.Tensor]] = {
@@ -118,13 +125,30 @@ class Trainer:
         """Go on from what :meth:`save` wrote.
 
         Raises:
-            CheckpointError: the state is damaged, or of other data than those at hand.
+            CheckpointError: the state is damaged, or of other data or settings than those at hand.
         """
         saved = load_tensors(run.last)
+        try:
+            self._restore(saved, run)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as fault:
+            reason = str(fault).partition("\n")[0]
+            raise CheckpointError(
+                f"{run.last} does not hold the state of this run ({type(fault).__name__}: {reason}); it was damaged or "
+                f"replaced. Put it back, or start a new run with `asl run {run.config}`."
+            ) from fault
+
+    def _restore(self, saved: Saved, run: RunDir) -> None:
         if saved.meta["data"] != fingerprints(self.data):
             raise CheckpointError(
                 f"run {run.path} was trained on other clips than the data set holds now (fingerprints differ); put "
                 f"the files back as they were, or start a new run."
+            )
+        now = json.loads(json.dumps(self.config.values()))
+        changed = sorted(k for k in {*now, *saved.meta["config"]} if now.get(k) != saved.meta["config"].get(k))
+        if changed := [k for k in changed if k not in _FREE_TO_CHANGE]:
+            raise CheckpointError(
+                f"{run.config} was changed since run {run.path} was begun ({', '.join(changed)}), and a resumed run "
+                f"must end as one left alone; put the settings back, or start a new run with `asl run {run.config}`."
             )
         self.model.load_state_dict(saved.under("model"))
         nn.ModuleList(self.objectives).load_state_dict(saved.under("objectives"))
@@ -135,6 +159,10 @@ class Trainer:
         kept = saved.meta["progress"]
         best = -math.inf if kept["best_value"] is None else kept["best_value"]
         self.progress = Progress(**{**kept, "best_value": best})
+
+
+#: settings that say where and on what a run goes on, not what comes out of it
+_FREE_TO_CHANGE = ("run.out", "run.device", "run.threads")
 
 
 def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> Progress:
@@ -152,20 +180,13 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
         started = time.perf_counter()
         epoch = progress.epoch + 1
         torch.manual_seed(mix_seed(trainer.config.run.seed, epoch, "dropout"))
-        try:
+        smaller = f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate}"
+        with told_out_of_memory(f"in epoch {epoch} with batches of {options.batch_size}", trainer.device, smaller):
             trained = train_epoch(trainer, epoch)
-            validated = validate(trainer)
-        except (RuntimeError, MemoryError) as fault:
-            if not out_of_memory(fault):
-                raise
-            raise RunError(
-                f"memory ran out on {trainer.device} in epoch {epoch} with batches of {options.batch_size}: try "
-                f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate}, which takes "
-                f"the same steps in less memory, in a new run."
-            ) from fault
+        validated = validate(trainer)
         progress.epoch = epoch
         progress.history.append({"epoch": epoch, "train": trained, "val": validated})
-        value = selection(trainer.config, validated or trained)
+        value = selection_value(options.select, validated or trained, trainer.loss_names)
         if value > progress.best_value or not progress.best_epoch:
             progress.best_value, progress.best_epoch = value, epoch
             save_model(trainer, run.best)
@@ -228,8 +249,8 @@ def backward(trainer: Trainer, index: torch.Tensor, epoch: int, share: float) ->
         parts = ", ".join(f"{n} {float(v):g}" for n, v in result.parts.items())
         raise RunError(
             f"the loss is {float(result.total.detach())} ({parts}) in epoch {epoch} on the clips "
-            f"{', '.join(batch.ids)}. Look at these clips with `asl data`, or lower --learning-rate "
-            f"({trainer.config.train.learning_rate:g} now)."
+            f"{', '.join(batch.ids[:5])}{' and others' if len(batch) > 5 else ''}. Lower --learning-rate "
+            f"({trainer.config.train.learning_rate:g} now), or look at these clips with `asl data`."
         )
     trainer.precision.backward(result.total * share)
     return {"loss": result.total.detach(), **result.parts}
@@ -241,28 +262,11 @@ def validate(trainer: Trainer) -> dict[str, float]:
     if val is None:
         return {}
     size = trainer.config.train.eval_batch_size
-    found = predict(trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device)
+    with told_out_of_memory(
+        f"in validation with batches of {size}", trainer.device, f"--eval-batch-size {max(1, size // 2)}"
+    ):
+        found = predict(trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device)
     return metrics(found, val)
-
-
-_SMALLER_IS_BETTER = ("loss", "wer", "error")
-
-
-def selection(config: RunConfig, found: dict[str, float]) -> float:
-    """The selection metric of an epoch, turned so that larger is better; NaN counts as worst.
-
-    Raises:
-        RunError: the configured metric is not among those measured.
-    """
-    name = config.train.select
-    if name == "auto":
-        name = next(n for n in ("top1", "wer", "loss") if n in found)
-    if name not in found:
-        raise RunError(f"train.select is {name!r}, which this run does not measure; it has {', '.join(sorted(found))}.")
-    value = found[name]
-    if math.isnan(value):
-        return -math.inf
-    return -value if name.endswith(_SMALLER_IS_BETTER) else value
 
 
 def save_model(trainer: Trainer, path: Path) -> None:
@@ -290,7 +294,11 @@ def _out_of_patience(trainer: Trainer) -> bool:
 
 def _warnings(trainer: Trainer, validated: dict[str, float]) -> list[str]:
     heads = trainer.model.heads
-    found = []
+    found = [
+        f"{name} of val is not a number: a val clip holds values far beyond those of train; `asl data` shows them"
+        for name, value in validated.items()
+        if not math.isfinite(value)
+    ]
     for name in heads:
         prefix = f"{name}." if len(heads) > 1 else ""
         own = {k.removeprefix(prefix): v for k, v in validated.items()}

@@ -82,7 +82,7 @@ def test_not_safetensors(tmp_path: Path, content: bytes) -> None:
 
 def test_missing_and_folders(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.safetensors", tmp_path):
-        with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
+        with pytest.raises(CheckpointError, match="does not exist"):
             load_tensors(path)
 
 

@@ -128,7 +128,7 @@ def test_report() -> None:
     assert made["interval"][0] < 0.5 < made["interval"][1]
     assert made["class_top1"] == {"mean": 0.5, "glosses": 3, "without_clips": 1}
     assert [r["gloss"] for r in made["hardest"]] == ["b", "c", "a"]
-    assert [r["gloss"] for r in made["easiest"]] == ["a", "c", "b"]
+    assert [r["gloss"] for r in made["easiest"]] == ["a", "c"]  # none of b was right
     assert made["confusions"] == [
         {"was": "b", "said": "a", "clips": 2},
         {"was": "c", "said": "b", "clips": 1},

@@ -17,7 +17,7 @@ from small import flags, small
 
 from asl_core import api
 from asl_core.contracts import EpochReport
-from asl_core.errors import CheckpointError, RunError
+from asl_core.errors import CheckpointError, ConfigError, RunError
 from asl_core.rundir import RunDir
 from asl_core.train import Trainer
 
@@ -134,8 +134,74 @@ def test_selection_by_another_metric(tmp_path: Path) -> None:
 
 
 def test_selection_by_an_unknown_metric_names_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="top1"):
-        run(tmp_path, train__select="accuracy")
+    for wanted in ("accuracy", "blank"):
+        with pytest.raises(ConfigError, match=r"choose among .*top1"):
+            run(tmp_path, train__select=wanted)
+    assert not list(tmp_path.iterdir())
+
+
+def test_selection_by_an_objective_takes_the_smallest(tmp_path: Path) -> None:
+    done = run(tmp_path, train__select="ctc-isolated/mmi", train__epochs=4)
+    history = [json.loads(line)["val"] for line in (done.path / "metrics.jsonl").read_text().splitlines()]
+    values = [entry["ctc-isolated/mmi"] for entry in history]
+    assert done.best_epoch == 1 + values.index(min(values)) > 1
+
+
+def test_killed_before_the_last_line_of_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of the last epoch is saved, its line is not: a resume brings it back."""
+    whole = run(tmp_path, run__name="whole")
+    write = RunDir.write_history
+
+    def killed(self: RunDir, history: list) -> None:
+        if len(history) == 3:
+            raise KeyboardInterrupt
+        write(self, history)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunDir, "write_history", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, run__name="cut")
+    assert files(api.resume(tmp_path / "cut").path) == files(whole.path)
+
+
+def test_resume_refuses_other_settings(tmp_path: Path) -> None:
+    done = run(tmp_path, run__name="a")
+    config = done.path / "config.toml"
+    config.write_text(config.read_text().replace("epochs = 3", "epochs = 8"))
+    with pytest.raises(CheckpointError, match=r"train\.epochs"):
+        api.resume(done.path)
+
+
+def test_resume_refuses_a_state_that_is_not_its_own(tmp_path: Path) -> None:
+    done = run(tmp_path, run__name="a")
+    (done.path / "last" / "state.safetensors").write_bytes((done.path / "best.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match="does not hold the state of this run"):
+        api.resume(done.path)
+
+
+def test_two_heads_are_both_measured(tmp_path: Path) -> None:
+    values = {
+        **small(tmp_path), "heads.first.name": "ctc", "heads.first.losses.main.name": "ctc-isolated",
+        "heads.second.name": "mean", "heads.second.losses.main.name": "cross-entropy",
+    }  # fmt: skip
+    done = api.run(api.configure(values, environ={}))
+    assert {"top1", "top5", "second.top1", "second.top5"} <= set(done.last)
+
+
+def test_a_val_sentence_too_short_for_its_label_is_wrong_and_no_end(tmp_path: Path, monkeypatch) -> None:
+    import attrs
+
+    from asl_demo.dataset import DemoDataset
+
+    clips = DemoDataset.clips
+
+    def cut(self: DemoDataset, split: str):
+        for clip in clips(self, split):
+            yield attrs.evolve(clip, features=clip.features[:1]) if split == "val" else clip
+
+    monkeypatch.setattr(DemoDataset, "clips", cut)
+    done = run(tmp_path, dataset__sentence_length=3, loss="ctc", train__epochs=1)
+    assert done.last["wer"] > 0
 
 
 def test_loss_that_is_not_finite_names_the_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import click
 
 import asl_core
-from asl_core.errors import AslError
+from asl_core.errors import AslError, printable
 
 __all__ = ["cli", "main"]
 
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = cli.main(args, prog_name="asl", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted. Finished epochs are kept; `asl run --resume RUN` goes on.")
+        _say("interrupted.")
         code = 130
     except click.exceptions.Exit as stop:
         code = stop.exit_code
@@ -116,16 +116,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _say(f"error: {fault}")
         code = fault.exit_code
-    except BrokenPipeError:  # `asl ls | head` closes our output; there is nobody left to tell
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - flushed at exit
-        code = 0
     except Exception as fault:
         if debug:
             raise
+        if (
+            isinstance(fault, MemoryError)
+            or "OutOfMemory" in type(fault).__name__
+            or "DefaultCPUAllocator" in str(fault)
+        ):
+            _say("error: memory ran out. Try a smaller model or batch, or a machine with more.")
+            sys.exit(1)
         _say(f"error: {type(fault).__name__}: {fault}. This is a fault of asl or of a plugin; --debug shows where.")
         code = 1
     sys.exit(code or 0)
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)

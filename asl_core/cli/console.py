@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from rich.table import Table
 from asl_core.audit import Audit
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
+from asl_core.errors import printable
+from asl_core.rundir import plain
 
 if TYPE_CHECKING:
     from asl_core.curriculum import StageResult
@@ -36,15 +40,25 @@ def audit_lines(audit: Audit) -> list[str]:
     return lines + [f"{f.level}: {f.message}" for f in audit.findings]
 
 
+class _LastingConsole(Console):
+    """A console whose closed output (``asl run | head``) does not end the training behind it."""
+
+    def on_broken_pipe(self) -> None:
+        """Say so once and go on without a word."""
+        self.quiet = True
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - flushed at exit
+        click.echo("the output was closed; training goes on, and the run directory keeps its figures", err=True)
+
+
 class ConsoleObserver:
     """Plain lines, in colour where the output is a terminal."""
 
     def __init__(self, console: Console | None = None):
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or _LastingConsole(highlight=False, soft_wrap=True)
         self._warned: set[str] = set()
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style, markup=False)
+        self.console.print(printable(text), style=style, markup=False)
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
         """Data, model, device, where it is saved."""
@@ -118,7 +132,7 @@ class JsonObserver:
     """One JSON object a line on standard output, for programs."""
 
     def _emit(self, **entry: Any) -> None:
-        click.echo(json.dumps(entry, default=str))
+        click.echo(json.dumps(plain(entry), default=str))
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
         """``{"event": "start", …}``."""
@@ -153,10 +167,11 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
             markup=False,
         )
         console.print(f"hardest: {_signs(report['hardest'])}", markup=False)
-        console.print(f"easiest: {_signs(report['easiest'])}", markup=False)
+        if report["easiest"]:
+            console.print(f"easiest: {_signs(report['easiest'])}", markup=False)
         if report["confusions"]:
             pairs = ", ".join(f"{c['was']} as {c['said']} ({c['clips']})" for c in report["confusions"][:5])
-            console.print(f"most confused: {pairs}", markup=False)
+            console.print(printable(f"most confused: {pairs}"), markup=False)
     elif "wer" in found:
         console.print(f"{title}: word error rate {percent(found['wer'])}, {report['clips']} clips", markup=False)
     elif found:
@@ -193,7 +208,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def _signs(rows: Sequence[Mapping[str, Any]], most: int = 6) -> str:
-    return ", ".join(f"{r['gloss']} {round(r['top1'] * r['clips'])}/{r['clips']}" for r in rows[:most])
+    return printable(", ".join(f"{r['gloss']} {round(r['top1'] * r['clips'])}/{r['clips']}" for r in rows[:most]))
 
 
 def _parts(names: Sequence[str]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ nobody knows are kept aside and reported with all other faults of the configurat
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -82,7 +83,9 @@ class ConfiguredCommand(click.Command):
         """Slot -> names, as far as they can be known before the configuration is resolved."""
         layers: list[Layer] = []
         paths = [Path("asl.toml"), *map(Path, files)]
-        layers += [toml_layer(path) for path in paths if path.is_file()]
+        for path in paths:
+            with contextlib.suppress(ConfigError):  # told when the configuration is resolved; --help works without
+                layers += [toml_layer(path)] if path.is_file() else []
         layers += [env_layer(os.environ), flag_layer(typed)]
         settings, _ = merge(layers)
         found: dict[str, tuple[str, ...]] = {}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from asl_core.errors import printable
+
 __all__ = ["predict"]
 
 
@@ -30,8 +32,8 @@ def predict(run: Path, file: Path, top: int, weights: str, device: str, as_json:
         click.echo(json.dumps([p.to_json() for p in found], indent=2, ensure_ascii=False))
         return
     for clip in found:
-        click.echo(clip.id + (f" (is {' '.join(clip.glosses)})" if clip.glosses else ""))
+        click.echo(printable(clip.id) + (f" (is {' '.join(clip.glosses)})" if clip.glosses else ""))
         if clip.text is not None:
             click.echo(f"  reads {' '.join(clip.text) or 'nothing'}")
         for gloss, probability in clip.top:
-            click.echo(f"  {100 * probability:5.1f} %  {gloss}")
+            click.echo(f"  {100 * probability:5.1f} %  {printable(gloss)}")

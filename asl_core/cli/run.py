@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from asl_core.config import RunConfig
+    from asl_core.contracts import EpochReport
 
 __all__ = ["run"]
 
@@ -49,12 +54,34 @@ def run(
 
     kind = JsonObserver if as_json else QuietObserver if quiet else ConsoleObserver
     registry = ctx.meta["asl.registry"]
-    if resume is not None:
-        api.resume(resume, [kind()])
-    elif file is not None and curriculum.is_curriculum(file):
-        stages = curriculum.load_curriculum(file, flags, registry, os.environ)
-        results = curriculum.run_curriculum(stages, lambda _: [kind()])
-        if not as_json:
-            print_stages(results)
-    else:
-        api.run(api.configure(file=file, flags=flags, registry=registry), [kind()])
+    place = _Place()
+    try:
+        if resume is not None:
+            api.resume(resume, [place, kind()], registry=registry)
+        elif file is not None and curriculum.is_curriculum(file):
+            stages = curriculum.load_curriculum(file, flags, registry, os.environ)
+            results = curriculum.run_curriculum(stages, lambda _: [place, kind()])
+            if not as_json:
+                print_stages(results)
+        else:
+            config = api.configure(file=file, flags=flags, registry=registry)
+            api.run(config, [place, kind()], registry=registry)
+    except KeyboardInterrupt:
+        if place.path is not None:
+            click.echo(f"finished epochs are kept; `asl run --resume {place.path}` goes on.", err=True)
+        raise
+
+
+class _Place:
+    """Remembers where the run is, for what is said when it is interrupted."""
+
+    path: str | None = None
+
+    def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
+        self.path = summary["run"]
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """Nothing."""
+
+    def on_end(self, summary: Mapping[str, Any]) -> None:
+        self.path = None

@@ -85,9 +85,12 @@ def _matches(options: WlaslOptions, pattern: str, option: str) -> list[Path]:
     if path.is_file():
         return [path]
     base = path
-    while any(mark in str(base) for mark in "*?[") and base != base.parent:
-        base = base.parent  # the part of the path before its first wildcard
-    if base == path:
+    if not Path(pattern).expanduser().is_absolute():
+        base = _root(options)  # whose own name may hold such marks and means itself
+    else:
+        while any(mark in str(base) for mark in "*?[") and base != base.parent:
+            base = base.parent  # the part of the path before its first wildcard
+    if base == path or not any(mark in str(path.relative_to(base)) for mark in "*?["):
         return []
     try:
         return sorted(found for found in base.glob(str(path.relative_to(base))) if found.is_file())
