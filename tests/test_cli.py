@@ -391,3 +391,54 @@ def test_debug_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AslError):
         main(["run", "--encoder", "gruu", "--debug"])
+
+
+def test_a_folder_whose_name_looks_like_a_glob_and_a_relative_root(asl, tmp_path: Path, monkeypatch) -> None:
+    """The name means itself, and a run is used from another folder than it was made in."""
+    root = write(tmp_path / "d [x]*", features(), features(2, split="val"))
+    done = asl(*wlasl(Path(root.name), "--name", "r"))
+    assert done.code == 0, done.err
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = asl("eval", str(tmp_path / "runs/r"))
+    assert again.code == 0, again.err
+
+
+def test_figures_that_are_not_finite_are_null_and_told(asl, tmp_path: Path) -> None:
+    val = features(2, split="val")
+    val["val0"]["features"][0, 0] = 3e38
+    root = write(tmp_path / "d", features(), val)
+    done = asl(*[w for w in wlasl(root, "--name", "r") if w != "--quiet"])
+    assert done.code == 0, done.err
+    assert "is not a number" in done.out
+    line = (tmp_path / "runs/r/metrics.jsonl").read_text()
+    assert "NaN" not in line
+    assert json.loads(line)["val"]["loss"] is None
+
+
+def test_control_characters_are_shown_not_obeyed(asl, tmp_path: Path) -> None:
+    clips = features()
+    for clip in clips.values():
+        clip["gloss"] += "\x1b[31m"
+    done = asl(*wlasl(write(tmp_path / "d", clips, features(2, split="val"))))
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out + done.err
+
+
+def test_closed_output_does_not_end_the_training(tmp_path: Path) -> None:
+    words = flags(small(tmp_path, run__name="r"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asl_core", "run", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0, err
+    assert (tmp_path / "r/summary.json").is_file()
+
+
+def test_a_broken_project_file_does_not_stop_the_help(asl, tmp_path: Path) -> None:
+    (tmp_path / "asl.toml").write_text("[encoder\n")
+    assert asl("run", "--help").code == 0
+    assert "asl.toml" in asl("run").err
