@@ -372,8 +372,10 @@ def test_help_is_light_and_version(tmp_path: Path) -> None:
 
 def test_ctrl_c_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     values = small(tmp_path, run__name="cut", train__epochs=500)
+    # A shell starts background jobs with SIGINT ignored, and children inherit that: take it back.
+    code = "import signal, asl_core.cli; signal.signal(signal.SIGINT, signal.default_int_handler); asl_core.cli.main()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "asl_core", "run", "--quiet", *flags(values)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, "run", "--quiet", *flags(values)], stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (tmp_path / "cut/metrics.jsonl").is_file():
