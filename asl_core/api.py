@@ -25,8 +25,9 @@ from asl_core.errors import CheckpointError, ConfigError, RunError, UsageError
 from asl_core.evaluate import Predictions, predict, report
 from asl_core.fitting import fit_to_width
 from asl_core.initial import Transfer, freeze, initialise
+from asl_core.labels import check_labels
 from asl_core.layers import Layer, env_layer, toml_layer, value_layer
-from asl_core.model import Recognizer, build_model, check_labels
+from asl_core.model import Recognizer, build_model
 from asl_core.objectives import build_objectives
 from asl_core.options import option_specs
 from asl_core.plugins import discover

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from asl_core.config import HeadChoice, RunConfig
 from asl_core.contracts import Encoder, Head, HeadOutput
-from asl_core.data import Batch, ClipStore
-from asl_core.errors import ConfigError, DataError
-from asl_core.objectives import Objective
+from asl_core.data import Batch
+from asl_core.errors import ConfigError
 
-__all__ = ["Recognizer", "Standardiser", "build_model", "check_labels"]
+__all__ = ["Recognizer", "Standardiser", "build_model"]
 
 
 class Standardiser(nn.Module):
@@ -121,45 +120,3 @@ def _loss_problems(name: str, head: Head, choice: HeadChoice) -> list[str]:
                 f"({choice.choice.name}) is of kind {head.kind!r}: choose another with --loss"
             )
     return problems
-
-
-def check_labels(model: Recognizer, objectives: Sequence[Objective], store: ClipStore) -> None:
-    """Refuse, before anything is trained, labels that the losses cannot use.
-
-    Raises:
-        DataError: clips without a gloss, or with several, under a loss that needs one; or fewer encoder frames
-            than a label needs. The message names the first clips.
-    """
-    for objective in objectives:
-        need = objective.loss.labels
-        wrong = [i for i, t in enumerate(store.targets) if (need == "one" and len(t) != 1) or (need == "any" and not t)]
-        if wrong:
-            raise DataError(
-                f"loss {objective.name!r} needs {'exactly one gloss' if need == 'one' else 'a gloss'} a clip, and "
-                f"{len(wrong)} of {len(store)} train clips have {'none or several' if need == 'one' else 'none'} "
-                f"({_some(store, wrong)}). Give their glosses, or choose a loss that takes what there is "
-                f"({'--loss ctc takes sentences' if need == 'one' else 'a stage-1 loss needs none'})."
-            )
-    frames = model.encoder.output_lengths(store.lengths) if model.encoder.frames else None
-    for name in model.heads:
-        head = model.head(name)
-        if reason := head.unfit(store.width):
-            raise DataError(f"head {name!r} does not fit the clips: {reason}")
-        if frames is None or not any(o.head == name and o.loss.labels != "none" for o in objectives):
-            continue
-        short = [
-            i for i, (t, n) in enumerate(zip(store.targets, frames.tolist(), strict=True)) if n < head.min_frames(t)
-        ]
-        if short:
-            i = short[0]
-            raise DataError(
-                f"{len(short)} train clips are too short for head {name!r} ({_some(store, short)}): clip "
-                f"{store.ids[i]!r} has {int(store.lengths[i])} frames, {int(frames[i])} after the encoder, and its "
-                f"label {' '.join(store.glosses[i])!r} needs {head.min_frames(store.targets[i])}. Use less "
-                f"downsampling in the encoder, or leave these clips out."
-            )
-
-
-def _some(store: ClipStore, places: Sequence[int], most: int = 5) -> str:
-    names = ", ".join(store.ids[i] for i in places[:most])
-    return names + (f" and {len(places) - most} more" if len(places) > most else "")

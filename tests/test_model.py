@@ -10,8 +10,9 @@ import torch
 from toy_components import ClassLoss, FrameHead, LinearEncoder, MeanHead, SmallOptions, make_clips, registry
 
 from asl_core import Clip, ClipStore, ConfigError, DataError, Vocabulary
+from asl_core.labels import check_labels
 from asl_core.layers import value_layer
-from asl_core.model import Recognizer, Standardiser, build_model, check_labels
+from asl_core.model import Recognizer, Standardiser, build_model
 from asl_core.objectives import Objective
 from asl_core.resolve import resolve
 
