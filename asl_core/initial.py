@@ -95,7 +95,8 @@ def initialise(
             f"the checkpoint's vocabulary has {len(foreign.glosses)} glosses and this run's {len(train.vocabulary)}, "
             f"{common} in common; only the encoder is taken, so this run's heads learn their own"
         )
-    model.encoder.load_state_dict(chosen, strict=False)
+    # Whole and strict: what the plan leaves at random stands in it by name.
+    model.encoder.load_state_dict({**model.encoder.state_dict(), **chosen})
     if options.freeze:
         notes.append("the transferred weights are frozen")
     elif options.learning_rate_scale != 1:

@@ -56,8 +56,8 @@ class EncodingHead(Head):
         return EncodedOutput(self.values(frames), lengths, encoded=frames.detach())
 
     def values(self, frames: Tensor) -> Tensor:
-        """(B, T', K) from (B, T', F), frame by frame."""
-        raise NotImplementedError
+        """(B, T', K) from (B, T', F), frame by frame; every head of this kind has its own."""
+        raise TypeError(f"{type(self).__name__} does not say what it makes of a frame")
 
     def figures(self, output: HeadOutput) -> dict[str, Tensor]:
         """``spread`` and ``effective-rank`` of the encoder's frames: one number a batch, given to each clip (B,)."""
