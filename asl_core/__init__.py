@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asl_core.api import LoadedRun as LoadedRun
     from asl_core.api import RunResult as RunResult
     from asl_core.api import audit_data as audit_data
+    from asl_core.api import complete as complete
     from asl_core.api import configure as configure
     from asl_core.api import evaluate_run as evaluate_run
     from asl_core.api import load as load
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"],
+    "api": ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"],
     "checkpoint": ["load_tensors"],
     "component": ["Component", "Offer", "Registry"],
     "contracts": [

@@ -38,7 +38,7 @@ from asl_core.selection import check_selection
 from asl_core.splits import RunData, load_audit, load_data, load_split
 from asl_core.train import Trainer, fingerprints, train, validate
 
-__all__ = ["LoadedRun", "RunResult", "audit_data", "configure", "evaluate_run", "load", "resume", "run"]
+__all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]
 
 
 def configure(
@@ -141,6 +141,26 @@ def resume(
     run_dir = RunDir.open(Path(path))
     config = configure(file=run_dir.config, environ={}, project_file=False, registry=registry)
     return _execute(config, observers, run_dir, registry)
+
+
+def complete(config: RunConfig, observers: Sequence[Observer] = (), *, registry: Registry | None = None) -> Path:
+    """The finished run named by ``run.out`` and ``run.name``: found done, resumed where it was cut off, or made.
+
+    Whether a run that is there was made with these settings is the caller's to know.
+
+    Raises:
+        UsageError, RunError: as :func:`run` and :func:`resume`.
+    """
+    if config.run.name is None:
+        raise ConfigError(["run.name is not set: a run can only be found again by its name"])
+    path = Path(config.run.out) / config.run.name
+    if not (path / "summary.json").is_file():
+        RunDir.clear_if_unbegun(path)  # a kill between making the folder and its first file leaves it empty
+        if (path / "config.toml").is_file():
+            resume(path, observers, registry=registry)
+        else:
+            run(config, observers, registry=registry)
+    return path
 
 
 def _execute(

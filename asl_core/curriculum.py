@@ -35,7 +35,6 @@ from asl_core.contracts import Observer
 from asl_core.errors import ConfigError, UsageError, nearest
 from asl_core.layers import Layer, flatten, merge, value_layer
 from asl_core.plugins import discover
-from asl_core.rundir import RunDir
 
 __all__ = ["Curriculum", "Stage", "StageResult", "is_curriculum", "load_curriculum", "run_curriculum"]
 
@@ -176,11 +175,7 @@ def run_curriculum(
         path = curriculum.path / stage.name
         summary = path / "summary.json"
         done = summary.is_file()
-        if not done:
-            if (path / "config.toml").is_file():
-                api.resume(path, observers(stage))
-            else:
-                api.run(stage.config, observers(stage))
+        api.complete(stage.config, observers(stage))
         results.append(StageResult(stage, path, done, json.loads(summary.read_text(encoding="utf-8"))))
     return results
 
@@ -214,6 +209,4 @@ def _refuse_changes(curriculum: Curriculum) -> None:
         raise UsageError(
             f"{curriculum.path} cannot be made ({fault.strerror}); choose another folder with --out."
         ) from fault
-    for stage in curriculum.stages:  # a kill between making a run's folder and its first file leaves it empty
-        RunDir.clear_if_unbegun(curriculum.path / stage.name)
     write_text(file, json.dumps(plan, indent=1, sort_keys=True) + "\n")

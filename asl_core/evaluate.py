@@ -81,7 +81,6 @@ def predict(
             for head, output in outputs.items():
                 prefix = f"{head}." if len(outputs) > 1 else ""
                 add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
-            for head, output in outputs.items():
                 if model.head(head).ranks:
                     part = model.head(head).scores(output).float().cpu()
                     whole = scores.setdefault(head, part.new_empty(len(store), part.shape[1]))
@@ -89,8 +88,9 @@ def predict(
             if name is not None:
                 texts = model.head(name).decode(outputs[name])
                 reads = reads and texts is not None
-                for place, text in zip(batch.index.tolist(), texts or (), strict=False):
-                    decoded[place] = text
+                if texts is not None:
+                    for place, text in zip(batch.index.tolist(), texts, strict=True):
+                        decoded[place] = text
             known = _with_usable_labels(model, objectives, batch, lengths)
             if known is None:
                 continue

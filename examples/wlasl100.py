@@ -15,7 +15,6 @@ import torch
 
 import asl_core as asl
 from asl_core.evaluate import bootstrap_interval
-from asl_core.rundir import RunDir
 
 ROWS: dict[str, dict[str, object]] = {
     "gru, ctc": {"encoder": "gru", "head": "ctc"},
@@ -28,13 +27,7 @@ ROWS: dict[str, dict[str, object]] = {
 
 def finished(out: Path, name: str, settings: dict[str, object]) -> Path:
     """The run of this name: found done, resumed, or made."""
-    path = out / name
-    if (path / "summary.json").is_file():
-        return path
-    RunDir.clear_if_unbegun(path)
-    if (path / "config.toml").is_file():
-        return asl.resume(path).path
-    return asl.run(asl.configure({**settings, "run.out": str(out), "run.name": name})).path
+    return asl.complete(asl.configure({**settings, "run.out": str(out), "run.name": name}))
 
 
 def main() -> None:

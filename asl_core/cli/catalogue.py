@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from asl_core.cli.tables import table_lines
 from asl_core.component import SLOTS
 from asl_core.options import OptionSpec, option_specs
 from asl_core.plugins import discover
@@ -33,7 +34,7 @@ def ls(slot: str | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    _table(
+    _print_table(
         ["slot", "name", "from", "summary"],
         [[o.slot, report.registry.name_of(o), o.distribution, o.component.summary] for o in offers],
     )
@@ -67,7 +68,7 @@ def show(slot: str, name: str, as_json: bool) -> None:
         click.echo(f"goes well with: {pairs}")
     if specs:
         click.echo()
-        _table(["option", "type", "default", "range", "meaning"], [_row(s) for s in specs])
+        _print_table(["option", "type", "default", "range", "meaning"], [_row(s) for s in specs])
     else:
         click.echo("It has no options.")
 
@@ -82,7 +83,7 @@ def plugins(as_json: bool) -> None:
 
         click.echo(json.dumps([attrs.asdict(r) for r in report.records], indent=2))
         return
-    _table(
+    _print_table(
         ["plugin", "distribution", "version", "import", "status", "components"],
         [
             [r.name, r.distribution, r.version, f"{1000 * r.seconds:.0f} ms", r.status,
@@ -115,11 +116,6 @@ def _row(spec: OptionSpec) -> list[str]:
     ]
 
 
-def _table(columns: list[str], rows: list[list[str]]) -> None:
-    """Columns as wide as they need, the last one as long as it is: to be read, and cut up by other tools."""
-    cells = [columns, *rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns) - 1)]
-    for row in cells:
-        click.echo(
-            "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[-1]]).rstrip()
-        )
+def _print_table(columns: list[str], rows: list[list[str]]) -> None:
+    for line in table_lines(columns, rows):
+        click.echo(line)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
-from typing import Any
 
 import attrs
 import click
+
+from asl_core.cli.flags import set_pairs
 
 __all__ = ["compare"]
 
@@ -60,9 +61,8 @@ def _run(file: Path, seed: int, out: Path, settings: tuple[str, ...]) -> Path:
     from asl_core.curriculum import is_curriculum, load_curriculum, run_curriculum
     from asl_core.layers import flag_layer
 
-    flags: dict[str, Any] = dict(word.partition("=")[::2] for word in settings)
     name = f"{file.stem}-seed{seed}"
-    layer = flag_layer({**flags, "run.seed": str(seed), "run.out": str(out), "run.name": name})
+    layer = flag_layer({**set_pairs(settings), "run.seed": str(seed), "run.out": str(out), "run.name": name})
     click.echo(f"{name} …", err=True)
     if is_curriculum(file):
         return run_curriculum(load_curriculum(file, layer))[-1].path
@@ -77,8 +77,4 @@ def _run(file: Path, seed: int, out: Path, settings: tuple[str, ...]) -> Path:
             raise UsageError(
                 f"{path} was made with other settings ({', '.join(sorted(changed))}); choose another --out."
             )
-        if not (path / "summary.json").is_file():
-            api.resume(path)
-    else:
-        api.run(config)
-    return path
+    return api.complete(config)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from asl_core.audit import Audit
+from asl_core.cli.tables import table_lines
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
 from asl_core.errors import printable
@@ -193,18 +193,8 @@ def print_stages(results: Sequence[StageResult]) -> None:
         state = "done before" if result.done_before else "done"
         start = result.stage.after or "random"
         rows.append([result.stage.name, start, config.encoder.name, heads, str(summary["epochs"]), figures, state])
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table("", ["stage", "from", "encoder", "head", "epochs", "val", ""], rows))
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A rich table of text that may hold brackets."""
-    from rich.text import Text
-
-    made = Table(*columns, title=title or None, box=None, pad_edge=False, title_justify="left")
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    return made
+    for line in table_lines(["stage", "from", "encoder", "head", "epochs", "val", ""], rows):
+        click.echo(line)
 
 
 def _signs(rows: Sequence[Mapping[str, Any]], most: int = 6) -> str:

@@ -23,7 +23,7 @@ from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, tom
 from asl_core.options import OptionSpec, option_specs
 from asl_core.plugins import discover
 
-__all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of"]
+__all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of", "set_pairs"]
 
 SINGLE_SLOTS = ("dataset", "encoder", "head", "loss")
 _DEFAULT_CHOICES = {"dataset": "demo", "encoder": "gru", "head": "ctc"}
@@ -159,16 +159,27 @@ def flags_of(ctx: click.Context, values: Mapping[str, Any], extra: Sequence[str]
             if value is not None:
                 flags[option.name] = value
                 spelled[option.name] = option.opts[0]
-    for word in extra:
-        key, equals, value = word.partition("=")
-        if not (key and equals):
-            raise ConfigError([f"flag --set: {word!r} is not KEY=VALUE, such as heads.main.dropout=0.3"])
-        flags[key] = value
-        spelled[key] = f"--set {word}"
+    flags |= (pairs := set_pairs(extra))
+    spelled |= {key: f"--set {key}={value}" for key, value in pairs.items()}
     for name, value in ctx.meta["asl.unknown"].items():
         flags[name] = value
         spelled[name] = f"--{name}"
     return flag_layer(flags, spelled)
+
+
+def set_pairs(words: Sequence[str]) -> dict[str, str]:
+    """``KEY=VALUE`` words of ``--set``.
+
+    Raises:
+        ConfigError: one is not of that form.
+    """
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise ConfigError([f"flag --set: {word!r} is not KEY=VALUE, such as heads.main.dropout=0.3"])
+        found[key] = value
+    return found
 
 
 def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
