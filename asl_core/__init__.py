@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from asl_core.data import ClipStore as ClipStore
     from asl_core.data import Finding as Finding
     from asl_core.data import Vocabulary as Vocabulary
+    from asl_core.data import at_least_float32 as at_least_float32
     from asl_core.data import frame_mask as frame_mask
     from asl_core.errors import AslError as AslError
     from asl_core.errors import CheckpointError as CheckpointError
@@ -70,7 +71,7 @@ _HOMES = {
         "Augment", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head", "HeadOutput", "Loss",
         "LossResult", "Observer", "Sample", "Transform",
     ],
-    "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "frame_mask"],
+    "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"],
     "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError"],
     "hookspecs": ["hookimpl"],
     "options": ["NoOptions", "option"],

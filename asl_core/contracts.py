@@ -111,6 +111,17 @@ class HeadOutput:
     values: Tensor  #: (B, T', K) or (B, K); what K is, the head's ``kind`` says
     lengths: Tensor | None  #: (B,) frames, or None where time is gone
 
+    @property
+    def frame_lengths(self) -> Tensor:
+        """(B,) frames of each clip, of an output that keeps time.
+
+        Raises:
+            ValueError: time is gone from this output.
+        """
+        if self.lengths is None:
+            raise ValueError("this head output has no frame lengths; expected the output of a head that keeps time")
+        return self.lengths
+
     def rows(self, start: int, end: int) -> HeadOutput:
         """The output of clips ``start`` to ``end`` alone."""
         lengths = None if self.lengths is None else self.lengths[start:end]

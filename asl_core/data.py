@@ -13,7 +13,7 @@ from torch import Tensor
 
 from asl_core.errors import DataError
 
-__all__ = ["UNKNOWN", "Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "frame_mask"]
+__all__ = ["UNKNOWN", "Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"]
 
 UNKNOWN = -1  #: class number of a gloss that the vocabulary lacks
 
@@ -76,6 +76,14 @@ _INDEX_CACHE: dict[tuple[str, ...], dict[str, int]] = {}
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     """True where a frame is real: (B, frames) bool from (B,) lengths."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision raised to float32, all else as it is.
+
+    Autocast hands out bfloat16, whose 8 bits cannot hold a log-probability of -50 to better than 0.1.
+    """
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 @attrs.frozen(eq=False, kw_only=True)

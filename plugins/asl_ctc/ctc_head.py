@@ -9,8 +9,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from asl_core import Head, HeadOutput, frame_mask
-from asl_ctc.frames import at_least_float32, frame_lengths, mean_over_frames
+from asl_core import Head, HeadOutput, at_least_float32, frame_mask
+from asl_ctc.frames import mean_over_frames
 from asl_ctc.options import CtcHeadOptions
 from asl_ctc.scores import single_gloss_scores
 
@@ -39,7 +39,7 @@ def competing(output: HeadOutput, scores: Tensor) -> Tensor:
     scaled down first. The scale is one number a clip, so the order of the glosses is that of the exact model.
     """
     evidence = output.evidence_frames if isinstance(output, CtcOutput) else 0.0
-    return scores * (evidence / frame_lengths(output)[:, None].to(scores)) if evidence > 0 else scores
+    return scores * (evidence / output.frame_lengths[:, None].to(scores)) if evidence > 0 else scores
 
 
 class CtcHead(Head):
@@ -79,7 +79,7 @@ class CtcHead(Head):
         frame. Computed in float64 where there is one: scores of a hundred nats differ by a few.
         """
         values = output.values if output.values.device.type == "mps" else output.values.double()
-        scores = competing(output, single_gloss_scores(values, frame_lengths(output)))
+        scores = competing(output, single_gloss_scores(values, output.frame_lengths))
         return scores.log_softmax(-1).to(output.values.dtype)
 
     def decode(self, output: HeadOutput) -> list[list[int]]:
@@ -89,7 +89,7 @@ class CtcHead(Head):
         best = torch.cat([blank, values[..., 1:]], -1).argmax(-1)
         new = best != BLANK
         new[:, 1:] &= best[:, 1:] != best[:, :-1]
-        new &= frame_mask(frame_lengths(output), best.shape[1])
+        new &= frame_mask(output.frame_lengths, best.shape[1])
         return [(row[keep] - 1).tolist() for row, keep in zip(best.cpu(), new.cpu(), strict=True)]
 
     def min_frames(self, targets: Sequence[int]) -> int:
@@ -98,7 +98,7 @@ class CtcHead(Head):
 
     def figures(self, output: HeadOutput) -> dict[str, Tensor]:
         """``blank``: share (B,) of real frames that blank wins; ``blank-prob``: its mean probability on them."""
-        values, lengths = output.values.detach(), frame_lengths(output)
+        values, lengths = output.values.detach(), output.frame_lengths
         return {
             "blank": mean_over_frames((values.argmax(-1) == BLANK).to(values.dtype), lengths),
             "blank-prob": mean_over_frames(values[..., BLANK].exp(), lengths),

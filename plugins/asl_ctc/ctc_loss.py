@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from asl_core import Batch, DataError, HeadOutput, Loss, LossResult, Sample
+from asl_core import Batch, DataError, HeadOutput, Loss, LossResult, Sample, at_least_float32
 from asl_ctc.ctc_head import BLANK, competing, label_frames
-from asl_ctc.frames import at_least_float32, frame_lengths, mean_over_frames
+from asl_ctc.frames import mean_over_frames
 from asl_ctc.options import CtcIsolatedOptions, CtcOptions
 from asl_ctc.scores import single_gloss_scores
 
@@ -66,7 +66,7 @@ class CtcIsolatedLoss(Loss):
 
     def forward(self, sample: Sample) -> LossResult:
         """Mean over clips; the parts add up to the total."""
-        scores = single_gloss_scores(sample.output.values, frame_lengths(sample.output))
+        scores = single_gloss_scores(sample.output.values, sample.output.frame_lengths)
         target = sample.batch.single
         parts = {}
         if self.ctc_weight < 1:
@@ -77,7 +77,7 @@ class CtcIsolatedLoss(Loss):
             # Over the glosses, log-probabilities differ from logits by a number a frame, which the softmax drops:
             # this is the cross-entropy of a mean-pooling head that shares the CTC head's weights.
             glosses = at_least_float32(sample.output.values[..., 1:])
-            pooled = mean_over_frames(glosses, frame_lengths(sample.output))
+            pooled = mean_over_frames(glosses, sample.output.frame_lengths)
             matched = F.cross_entropy(pooled, target, label_smoothing=self.label_smoothing)
             parts["frames"] = (1 - self.ctc_weight) * self.frame_weight * matched
         if self.ctc_weight > 0:
@@ -88,7 +88,7 @@ class CtcIsolatedLoss(Loss):
 def blank_probability(output: HeadOutput) -> Tensor:
     """() mean blank probability of real frames, over each clip and then over clips; differentiable."""
     probability = at_least_float32(output.values[..., BLANK]).exp()
-    return mean_over_frames(probability, frame_lengths(output)).mean()
+    return mean_over_frames(probability, output.frame_lengths).mean()
 
 
 def _total(parts: dict[str, Tensor], blank_penalty: float, output: HeadOutput) -> LossResult:
@@ -104,7 +104,7 @@ def _label_nll(sample: Sample) -> Tensor:
     CUDA, and a resumed run has to end with the same bits.
     """
     values, batch = at_least_float32(sample.output.values), sample.batch
-    lengths = frame_lengths(sample.output).cpu()
+    lengths = sample.output.frame_lengths.cpu()
     label_lengths = batch.target_lengths.cpu()
     nll: Tensor = F.ctc_loss(
         values.cpu().transpose(0, 1),

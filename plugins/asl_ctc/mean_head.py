@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asl_core import Head, HeadOutput, Loss, LossResult, Sample
-from asl_ctc.frames import at_least_float32, mean_over_frames
+from asl_core import Head, HeadOutput, Loss, LossResult, Sample, at_least_float32
+from asl_ctc.frames import mean_over_frames
 from asl_ctc.options import CrossEntropyOptions, MeanHeadOptions
 
 __all__ = ["CrossEntropyLoss", "MeanHead"]

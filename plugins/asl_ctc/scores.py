@@ -35,8 +35,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from asl_core import frame_mask
-from asl_ctc.frames import at_least_float32
+from asl_core import at_least_float32, frame_mask
 
 __all__ = ["single_gloss_scores"]
 

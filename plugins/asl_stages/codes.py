@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Loss, LossResult, Sample
+from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Loss, LossResult, Sample, at_least_float32
 from asl_stages.aligned import at_frames, clip_means, evenly_spaced, filled, mean_over_clips
 from asl_stages.codebooks import CodeBooks, parse_blocks
-from asl_stages.encoded import EncodingHead, at_least_float32, require_frames
+from asl_stages.encoded import EncodingHead
 from asl_stages.masking import differing, hidden_frames, nearest_visible
 from asl_stages.objective_options import CodesOptions, PhonologyOptions
 from asl_stages.statistics import FrameStatistics
@@ -147,7 +147,7 @@ class PhonologyLoss(Loss):
         return values.view(*values.shape[:2], blocks, codes)
 
     def _targets(self, sample: Sample) -> _Targets:
-        clean, lengths = sample.clean, require_frames(sample.output)
+        clean, lengths = sample.clean, sample.output.frame_lengths
         frames = sample.output.values.shape[1]
         codes = self.books(self.statistics.scaled(clean.features))
         place = evenly_spaced(clean.lengths, lengths, frames)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from asl_core import Batch, ConfigError, Loss, LossResult, Sample, frame_mask
 from asl_stages.aligned import at_frames, clip_means, evenly_spaced, filled, mean_over_clips
-from asl_stages.encoded import require_frames
 from asl_stages.objective_options import ContrastTimeOptions, ContrastViewsOptions
 
 __all__ = ["ContrastTimeLoss", "ContrastViewsLoss"]
@@ -67,7 +66,7 @@ class ContrastTimeLoss(Loss):
 
     def _similarities(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
         """Cosines (B, A, S) of anchors and the frames after them, which of them count, and (B, A, N) of negatives."""
-        lengths = require_frames(sample.output)
+        lengths = sample.output.frame_lengths
         real = frame_mask(lengths, sample.output.values.shape[1])
         frames = sample.output.values.masked_fill(~real[:, :, None], 0.0)
         clips, longest, size = frames.shape
@@ -131,7 +130,7 @@ class ContrastViewsLoss(Loss):
 
     def _similarities(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """(2B, 2B) cosines of views, NEVER for a view with itself, and whether two views are of one clip."""
-        lengths = require_frames(sample.output)
+        lengths = sample.output.frame_lengths
         real = frame_mask(lengths, sample.output.values.shape[1])
         total = sample.output.values.masked_fill(~real[:, :, None], 0.0).sum(1)
         clips = F.normalize(total, dim=-1)

@@ -19,9 +19,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from asl_core import Head, HeadOutput, frame_mask
+from asl_core import Head, HeadOutput, at_least_float32, frame_mask
 
-__all__ = ["EncodedOutput", "EncodingHead", "at_least_float32", "effective_rank", "require_frames", "spread"]
+__all__ = ["EncodedOutput", "EncodingHead", "effective_rank", "spread"]
 
 COLLAPSED_SPREAD = 0.05  #: an untrained GRU has 0.6 and more
 COLLAPSED_RANK = 1.1  #: directions; trained encoders use ten and more, and early in a run two
@@ -63,7 +63,7 @@ class EncodingHead(Head):
         """``spread`` and ``effective-rank`` of the encoder's frames: one number a batch, given to each clip (B,)."""
         if not isinstance(output, EncodedOutput):
             raise TypeError(f"head {self.kind} got the output of another head; expected its own")
-        mask = frame_mask(require_frames(output), output.encoded.shape[1])
+        mask = frame_mask(output.frame_lengths, output.encoded.shape[1])
         frames = at_least_float32(output.encoded)[mask]
         each = frames.new_ones(len(output.values))
         return {"spread": each * spread(frames), "effective-rank": each * effective_rank(frames)}
@@ -84,22 +84,6 @@ class EncodingHead(Head):
 
     #: what else to try, as the end of a sentence
     remedy = ""
-
-
-def at_least_float32(values: Tensor) -> Tensor:
-    """Half precision, which autocast hands out, raised to float32; all else as it is."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
-
-
-def require_frames(output: HeadOutput) -> Tensor:
-    """(B,) frames of each clip, of an output that keeps time.
-
-    Raises:
-        ValueError: time is gone from this output.
-    """
-    if output.lengths is None:
-        raise ValueError("this head output has no frame lengths; expected the output of a head that keeps time")
-    return output.lengths
 
 
 def spread(frames: Tensor) -> Tensor:

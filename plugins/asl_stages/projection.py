@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asl_stages.encoded import EncodingHead, at_least_float32
+from asl_core import at_least_float32
+from asl_stages.encoded import EncodingHead
 from asl_stages.objective_options import ProjectionOptions
 
 __all__ = ["ProjectionHead"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Loss, LossResult, Sample, frame_mask
+from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Loss, LossResult, Sample, at_least_float32, frame_mask
 from asl_stages.aligned import at_frames, clip_means, evenly_spaced, filled, mean_over_clips
-from asl_stages.encoded import EncodingHead, at_least_float32, require_frames
+from asl_stages.encoded import EncodingHead
 from asl_stages.masking import differing, hidden_frames, interpolation
 from asl_stages.objective_options import MaskedFramesOptions, ReconstructOptions
 from asl_stages.statistics import FrameStatistics
@@ -120,7 +120,7 @@ class MaskedFramesLoss(Loss):
         frames = self.statistics.scaled(clean.features)
         hidden = differing(sample.batch, clean)
         line = interpolation(frames, hidden, clean.lengths)
-        after = require_frames(sample.output)
+        after = sample.output.frame_lengths
         place = evenly_spaced(clean.lengths, after, values.shape[1])
         real = frame_mask(after, values.shape[1])
         here = at_frames(hidden, place)
