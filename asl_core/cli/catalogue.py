@@ -1,4 +1,4 @@
-"""``asl ls``, ``asl show``, ``asl plugins``: what there is, told from metadata and options classes alone."""
+"""``asl ls`` and ``asl show``: what there is, told from metadata and options classes alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asl_core.component import SLOTS
 from asl_core.options import OptionSpec, option_specs
 from asl_core.plugins import discover
 
-__all__ = ["ls", "plugins", "show"]
+__all__ = ["ls", "show"]
 
 
 @click.command("ls")
@@ -71,38 +71,6 @@ def show(slot: str, name: str, as_json: bool) -> None:
         _print_table(["option", "type", "default", "range", "meaning"], [_row(s) for s in specs])
     else:
         click.echo("It has no options.")
-
-
-@click.command("plugins")
-@click.option("--json", "as_json", is_flag=True, help="as JSON")
-def plugins(as_json: bool) -> None:
-    """List the plugins: where each is from, what it offers, and why one is not used."""
-    report = discover(environ=_lenient())
-    if as_json:
-        import attrs
-
-        click.echo(json.dumps([attrs.asdict(r) for r in report.records], indent=2))
-        return
-    _print_table(
-        ["plugin", "distribution", "version", "import", "status", "components"],
-        [
-            [r.name, r.distribution, r.version, f"{1000 * r.seconds:.0f} ms", r.status,
-             ", ".join(f"{slot} {name}" for slot, name in r.components)]
-            for r in report.records
-        ],
-    )  # fmt: skip
-    for record in report.records:
-        if record.status == "blocked":
-            click.echo(f"{record.heading} is blocked: {record.reason}")
-    for warning in report.warnings():
-        click.echo(f"warning: {warning}")
-
-
-def _lenient() -> dict[str, str]:
-    """The environment without strict mode: this verb exists to show what is broken."""
-    import os
-
-    return {k: v for k, v in os.environ.items() if k != "ASL_STRICT_PLUGINS"}
 
 
 def _row(spec: OptionSpec) -> list[str]:

@@ -1,0 +1,171 @@
+"""``asl plugins``: what is installed; ``check`` tries a plugin out, ``new`` begins one."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asl_core.cli.tables import table_lines
+from asl_core.component import BUILTIN, SLOTS
+from asl_core.errors import UsageError, printable
+from asl_core.plugins import PluginRecord, discover
+
+if TYPE_CHECKING:
+    from asl_core.testing import CheckResult
+
+__all__ = ["plugins"]
+
+
+@click.group("plugins", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins: where each is from, what it offers, and why one is not used."""
+    if ctx.invoked_subcommand is not None:
+        return
+    report = discover(environ=_lenient())
+    if as_json:
+        import attrs
+
+        click.echo(json.dumps([attrs.asdict(r) | {"location": _location(r)} for r in report.records], indent=2))
+        return
+    columns = ["plugin", "distribution", "version", "from", "import", "status", "components"]
+    for line in table_lines(columns, [_row(r) for r in report.records]):
+        click.echo(line)
+    for record in report.records:
+        if record.status == "blocked":
+            click.echo(f"{record.heading} is blocked: {record.reason}")
+    for warning in report.warnings():
+        click.echo(printable(f"warning: {warning}"))
+    for note in report.notes():
+        click.echo(printable(f"note: {note}"))
+
+
+def _row(record: PluginRecord) -> list[str]:
+    components = ", ".join(f"{slot} {name}" for slot, name in record.components)
+    where = "built in" if record.distribution == BUILTIN else _location(record) or "?"
+    return [
+        record.name, record.distribution, record.version, where, f"{1000 * record.seconds:.0f} ms", record.status,
+        components,
+    ]  # fmt: skip
+
+
+def _location(record: PluginRecord) -> str | None:
+    """The folder that the plugin's top-level module is in, found without importing it."""
+    with contextlib.suppress(ImportError, ValueError, AttributeError):
+        spec = importlib.util.find_spec(record.module.partition(":")[0].partition(".")[0])
+        if spec is not None and spec.origin is not None:
+            return str(Path(spec.origin).parent)
+    return None
+
+
+def _lenient() -> dict[str, str]:
+    """The environment without strict mode: this verb exists to show what is broken."""
+    return {k: v for k, v in os.environ.items() if k != "ASL_STRICT_PLUGINS"}
+
+
+@plugins.command("check")
+@click.argument("plugin", metavar="PACKAGE_OR_PATH")
+@click.option("--set", "settings", multiple=True, metavar="SLOT.NAME.KEY=VALUE", help="an option of a component")
+@click.option("--sample", "samples", multiple=True, metavar="NAME=FILE", help="a file that a data set or loader reads")
+@click.option("--width", type=click.IntRange(min=1), metavar="N", help="numbers a frame of the clips [default: 36]")
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    plugin: str,
+    settings: tuple[str, ...],
+    samples: tuple[str, ...],
+    width: int | None,
+    as_json: bool,
+) -> None:
+    """Ask of a plugin all that asl relies on, and tell what it does not keep.
+
+    PACKAGE_OR_PATH is an installed package or plugin, or a folder with a pyproject.toml, which need not be
+    installed. Ends with 1 where a check failed; what could not be checked is told, with what would make it possible.
+    """
+    from asl_core.testing.isolated import locate
+    from asl_core.testing.plugin import plugin_results
+
+    found = locate(plugin)
+    options = _pairs("--set", settings, "encoder.my-encoder.hidden-size=64")
+    files = _pairs("--sample", samples, "my-dataset=clip.npy")
+    for name, file in files.items():
+        if not Path(file).is_file():
+            raise UsageError(f"--sample {name}={file}: there is no such file.")
+    out = sys.stdout
+    results: list[CheckResult] = []
+    with contextlib.redirect_stdout(sys.stderr):  # a plugin's own printing is no part of the answer
+        for result in plugin_results(found, options, files, *(() if width is None else (width,))):
+            results.append(result)
+            if not as_json:
+                click.echo(printable(_line(result)), file=out)
+    counts = {s: sum(r.status == s for r in results) for s in ("passed", "failed", "skipped")}
+    if as_json:
+        import attrs
+
+        answer = {"plugin": found.name, **counts, "results": [attrs.asdict(r) for r in results]}
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        click.echo(f"{found.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+    if counts["failed"]:
+        ctx.exit(1)
+
+
+def _line(result: CheckResult) -> str:
+    subject = f"{result.slot} {result.component}"
+    return f"{result.status:<8} {subject:<28} {result.check:<18} {result.reason}".rstrip()
+
+
+def _pairs(flag: str, words: tuple[str, ...], example: str) -> dict[str, str]:
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise UsageError(f"{flag} {word}: expected {flag} {example}.")
+        found[key] = value
+    return found
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option(
+    "--slot", type=click.Choice(list(SLOTS)), default="encoder", show_default=True, help="what it is to offer"
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="folder to write it into")
+def new(name: str, slot: str, out: Path) -> None:
+    """Write a plugin package of your own: it installs, works and passes its tests as it is.
+
+    NAME is the name of the package and of what it offers, such as my-encoder.
+    """
+    from asl_core.scaffold import names_for, write_plugin
+    from asl_core.scaffold.slots import STARTS
+
+    names = names_for(name, slot, discover(environ=_lenient()).registry)
+    folder = write_plugin(names, slot, out)
+    start = STARTS[slot]
+    where = _quoted(str(folder))
+    click.echo(f"{folder} holds {start.article} {start.words} {names.name!r}: {start.summary}. Next:\n")
+    # A bare relative path would be taken for a package of some index.
+    local = where if folder.is_absolute() else _quoted(f"./{folder.as_posix()}")
+    for command in (
+        f"pip install -e {local}",
+        f"pytest {where}",
+        f"asl plugins check {where}",
+        start.example.format(name=names.name),
+    ):
+        click.echo(f"  {command}")
+
+
+def _quoted(word: str) -> str:
+    """A word as the shell of this system takes it."""
+    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)

@@ -1,0 +1,65 @@
+"""The names of a new plugin: of the package, the module, the classes and the component, all from one word."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+
+import attrs
+
+import asl_core
+from asl_core.component import Registry
+from asl_core.errors import UsageError
+
+__all__ = ["Names", "names_for"]
+
+#: letters, digits and single dashes, dots or underscores between them: what packaging and Python both can take
+_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
+_NOUNS = {"checkpoint-loader": "Loader", "dataset": "Dataset"}
+
+
+@attrs.frozen
+class Names:
+    """What a plugin called ``my-tcn`` calls its parts."""
+
+    name: str  #: ``my-tcn``: of the distribution, the folder, the entry point and the component
+    package: str  #: ``my_tcn``: what Python imports
+    cls: str  #: ``MyTcnEncoder``
+
+
+def names_for(text: str, slot: str, registry: Registry) -> Names:
+    """The names that ``text`` gives.
+
+    Raises:
+        UsageError: it cannot be a package's name, Python or an installed package has it, or a component of the slot.
+    """
+    if not _PATTERN.fullmatch(text):
+        raise UsageError(
+            f"{text!r} cannot be the name of a plugin: expected letters and digits of the English alphabet, with "
+            f"single dashes between words and a letter at the beginning, such as my-{slot}."
+        )
+    name = re.sub(r"[-_.]+", "-", text).lower()
+    package = name.replace("-", "_")
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names:
+        raise UsageError(
+            f"a plugin {name!r} would be the module {package}, which is Python's own; choose another name."
+        )
+    if importlib.util.find_spec(package) is not None or name == "asl":
+        raise UsageError(
+            f"a plugin {name!r} would be the module {package}, and a package that is installed has that name; choose "
+            f"another, or uninstall that one."
+        )
+    taken = [o.distribution for o in registry.slot(slot) if o.component.name == name]
+    if taken:
+        raise UsageError(f"there is {slot} {name!r} already, from {taken[0]}; choose another name (`asl ls {slot}`).")
+    return Names(name, package, _class_name(name, slot))
+
+
+def _class_name(name: str, slot: str) -> str:
+    noun = _NOUNS.get(slot, slot.capitalize())
+    words = "".join(part.capitalize() for part in name.split("-"))
+    cls = words if words.endswith(noun) else words + noun
+    # ``class Encoder(Encoder)`` is not what somebody means who calls a plugin "encoder".
+    return f"My{cls}" if cls in asl_core.__all__ else cls

@@ -1,0 +1,54 @@
+"""The kit that plugin authors test with: each check says in its failure what a user of the component would see.
+
+    from asl_core import testing
+
+    def test_my_encoder():
+        testing.check_encoder(my_component)
+
+``check_plugin("my_plugin")`` goes through all that a package offers and tells every result, which is what
+``asl plugins check`` shows. :mod:`asl_core.testing.fixtures` holds fixtures for pytest, and
+:mod:`asl_core.testing.strategies` batches for hypothesis; neither is imported from here, so that the core needs
+neither.
+"""
+
+from __future__ import annotations
+
+from asl_core.data import frame_mask as frame_mask
+from asl_core.options import option_specs as option_specs
+from asl_core.testing.augments import check_augment
+from asl_core.testing.batches import CLASSES, LENGTHS, WIDTH, devices, random_batch
+from asl_core.testing.checks import CheckResult, ContractError
+from asl_core.testing.clips import check_dataset, check_transform
+from asl_core.testing.components import check_component, options_of
+from asl_core.testing.encoders import check_encoder
+from asl_core.testing.heads import check_head
+from asl_core.testing.isolated import isolated, locate
+from asl_core.testing.loaders import check_checkpoint_loader
+from asl_core.testing.losses import check_loss
+from asl_core.testing.plugin import check_plugin
+from asl_core.testing.runs import check_observer, check_run, tiny_settings
+
+__all__ = [
+    "CLASSES",
+    "LENGTHS",
+    "WIDTH",
+    "CheckResult",
+    "ContractError",
+    "check_augment",
+    "check_checkpoint_loader",
+    "check_component",
+    "check_dataset",
+    "check_encoder",
+    "check_head",
+    "check_loss",
+    "check_observer",
+    "check_plugin",
+    "check_run",
+    "check_transform",
+    "devices",
+    "isolated",
+    "locate",
+    "options_of",
+    "random_batch",
+    "tiny_settings",
+]

@@ -1,0 +1,166 @@
+"""Plugins by themselves: the built-ins and those that are named, whatever else is installed or in the environment."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from asl_core.component import BUILTIN
+from asl_core.errors import UsageError, nearest
+from asl_core.installed import PLUGINS, installed
+from asl_core.plugins import PluginReport, discover
+
+__all__ = ["Found", "isolated", "locate"]
+
+
+@attrs.frozen
+class Found:
+    """A plugin package, installed or not."""
+
+    name: str  #: of the distribution, or of the module where there is none
+    entry_points: tuple[metadata.EntryPoint, ...]
+    roots: tuple[Path, ...] = ()  #: folders that have to be on the path to import it
+
+    @contextmanager
+    def importable(self) -> Iterator[None]:
+        """With its folders on the path."""
+        added = [str(r) for r in self.roots]
+        sys.path[:0] = added
+        try:
+            yield
+        finally:
+            for folder in added:
+                with suppress(ValueError):  # a plugin may have changed the path
+                    sys.path.remove(folder)
+
+
+def isolated(*plugins: str | os.PathLike[str] | Found, builtins: bool = True) -> PluginReport:
+    """What there is when nothing but the built-ins and these plugins are installed; the environment does not count.
+
+    Args:
+        plugins: as :func:`locate` takes them. The source of one that is not installed has to be on the path.
+        builtins: whether the built-in components are there too.
+
+    Raises:
+        UsageError: there is no such plugin.
+    """
+    found = [p if isinstance(p, Found) else locate(p) for p in plugins]
+    entries = [e for f in found for e in f.entry_points]
+    if builtins and not any(f.name == BUILTIN for f in found):
+        entries += _packages().get(BUILTIN, [])
+    return discover(entries, {})
+
+
+def locate(plugin: str | os.PathLike[str]) -> Found:
+    """The plugin that a text means.
+
+    Args:
+        plugin: a folder with a ``pyproject.toml``, installed or not; or the name of an installed distribution or of
+            an entry point of the group ``asl.plugins``; or a module that can be imported.
+
+    Raises:
+        UsageError: it is none of these; the message says what was looked for.
+    """
+    text, path = os.fspath(plugin), Path(plugin)
+    if path.is_dir() and (path / "pyproject.toml").is_file():
+        return _source(path.resolve())
+    packages = _packages()
+    for name, entries in packages.items():
+        if _same(name, text) or any(_same(e.name, text) for e in entries):
+            return Found(name, tuple(entries))
+    if text.isidentifier() and importlib.util.find_spec(text) is not None:
+        return Found(text, tuple(_Described(text, "0", {text: text}).entry_points))
+    if path.is_dir():
+        raise UsageError(f"{path} holds no pyproject.toml, which names the entry points; expected a package's folder.")
+    known = {*packages, *(e.name for entries in packages.values() for e in entries)}
+    raise UsageError(
+        f"there is no plugin {text!r}: neither a folder with a pyproject.toml, nor an installed package with an entry "
+        f"point of the group {PLUGINS}{nearest(text, known)}. Give the folder of its source, or install it first."
+    )
+
+
+def _packages() -> dict[str, list[metadata.EntryPoint]]:
+    """Distribution -> its plugins, of all that is installed."""
+    found: dict[str, list[metadata.EntryPoint]] = {}
+    for one in installed(PLUGINS)[0]:
+        found.setdefault(one.distribution, []).append(one.entry)
+    return found
+
+
+def _same(one: str, other: str) -> bool:
+    """Names as packaging compares them: case, ``-``, ``_`` and ``.`` make no difference."""
+    return one.lower().translate(_DASHES) == other.lower().translate(_DASHES)
+
+
+_DASHES = str.maketrans("_.", "--")
+
+
+class _Described(metadata.Distribution):
+    """A distribution that is described rather than installed."""
+
+    def __init__(self, name: str, version: str, plugins: Mapping[str, str]):
+        lines = [f"{key} = {value}" for key, value in plugins.items()]
+        self._texts = {
+            "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            "entry_points.txt": "\n".join([f"[{PLUGINS}]", *lines]),
+        }
+
+    def read_text(self, filename: str) -> str | None:
+        return self._texts.get(filename)
+
+    def locate_file(self, path: str | os.PathLike[str]) -> Any:
+        return Path(path)
+
+
+def _source(folder: Path) -> Found:
+    """A package by its pyproject.toml.
+
+    Raises:
+        UsageError: it is no TOML, names no plugin, or the modules that it names are not there.
+    """
+    file = folder / "pyproject.toml"
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise UsageError(f"{file} is not TOML ({fault}); expected a package's project file.") from fault
+    project = content.get("project", {})
+    plugins = project.get("entry-points", {}).get(PLUGINS, {})
+    if not plugins:
+        raise UsageError(
+            f'{file} names no plugin; expected [project.entry-points."{PLUGINS}"] with NAME = "module". A package '
+            f"that declares its entry points elsewhere has to be installed: then give its name."
+        )
+    roots: dict[Path, None] = {}
+    for name, value in plugins.items():
+        top = value.partition(":")[0].partition(".")[0]
+        modules = (Path(top) / "__init__.py", Path(f"{top}.py"))
+        there = [r for r in _roots(folder, content) if any((r / m).is_file() for m in modules)]
+        if not there:
+            raise UsageError(
+                f"{file}: plugin {name!r} is to be the module {value!r}, and there is no {top} in the folder, its src, "
+                f"or where the file says its packages are; expected src/{top}/__init__.py."
+            )
+        roots[there[0]] = None
+    described = _Described(project.get("name", folder.name), str(project.get("version", "0")), plugins)
+    return Found(described.name, tuple(described.entry_points), tuple(roots))
+
+
+def _roots(folder: Path, content: Mapping[str, Any]) -> list[Path]:
+    """Where the top-level modules of a project may lie: src, the folder itself, and where its build back end looks."""
+    tool = content.get("tool", {})
+    wheel = tool.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {})
+    told = [str(Path(p).parent) for p in wheel.get("packages", [])]
+    setuptools = tool.get("setuptools", {})
+    packages = setuptools.get("packages")
+    told += packages.get("find", {}).get("where", []) if isinstance(packages, dict) else []
+    told += [v for k, v in setuptools.get("package-dir", {}).items() if k == ""]
+    return [folder / part for part in dict.fromkeys(["src", ".", *told])]

@@ -1,0 +1,76 @@
+"""Batches, clips and random keys for hypothesis, which shrinks them to few short clips.
+
+from asl_core.testing.strategies import batches
+
+@given(batches())
+def test_no_clip_gets_longer(batch): ...
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from asl_core.data import Batch, Clip
+from asl_core.random import ClipRandom
+from asl_core.testing.batches import CLASSES, WIDTH, random_batch
+
+try:
+    from hypothesis import strategies as st
+except ImportError as _missing:
+    raise ImportError(
+        "asl_core.testing.strategies needs hypothesis, which asl itself does not: pip install hypothesis"
+    ) from _missing
+
+__all__ = ["batches", "clip_randoms", "clips", "lengths"]
+
+
+def lengths(max_clips: int = 6, max_frames: int = 40) -> st.SearchStrategy[list[int]]:
+    """Frames of one to ``max_clips`` clips, each at least 1."""
+    return st.lists(st.integers(1, max_frames), min_size=1, max_size=max_clips)
+
+
+@st.composite
+def batches(
+    draw: st.DrawFn,
+    max_clips: int = 6,
+    max_frames: int = 40,
+    width: int = WIDTH,
+    classes: int = CLASSES,
+    dtype: torch.dtype = torch.float32,
+    max_glosses: int = 1,
+) -> Batch:
+    """Batches of standard normal frames, some padded further than their longest clip.
+
+    Args:
+        draw: given by hypothesis.
+        max_clips: most clips.
+        max_frames: most frames a clip.
+        width: numbers a frame.
+        classes: different glosses.
+        dtype: of the frames.
+        max_glosses: most glosses a clip; all clips of a batch have the same number of them.
+    """
+    frames = draw(lengths(max_clips, max_frames))
+    spare = draw(st.integers(0, 9))
+    seed = draw(st.integers(0, 999))
+    glosses = draw(st.integers(1, max_glosses))
+    return random_batch(frames, width, classes, seed=seed, dtype=dtype, frames=max(frames) + spare, glosses=glosses)
+
+
+@st.composite
+def clips(draw: st.DrawFn, max_frames: int = 40, width: int = WIDTH, max_size: float = 1e3) -> Clip:
+    """Clips of numbers up to ``max_size``, with zero frames among them, as where a detector lost the hands."""
+    count = draw(st.integers(1, max_frames))
+    scale = draw(st.sampled_from([1e-3, 1.0, max_size / 10]))
+    features = np.random.default_rng(draw(st.integers(0, 999))).standard_normal((count, width)) * scale
+    lost = draw(st.lists(st.integers(0, count - 1), max_size=count, unique=True))
+    features[lost] = 0.0
+    return Clip(id="clip", features=features.clip(-max_size, max_size), glosses=("gloss",), source="hypothesis")
+
+
+def clip_randoms(batch: Batch) -> st.SearchStrategy[ClipRandom]:
+    """Random numbers for the clips of a batch, as some run has them in some epoch."""
+    return st.builds(
+        lambda seed, epoch: ClipRandom.of(batch.index, seed, epoch), st.integers(0, 2**31), st.integers(1, 500)
+    )
