@@ -51,7 +51,7 @@ class Component:
     #: settings that go well with it, ``{"train.learning-rate": 2e-3}``: a layer of the configuration that
     #: anything a user says overrides
     suggests: Mapping[str, Any] = attrs.field(factory=dict)
-    api: int = API  #: version of the plugin interface it was written for
+    api: int = 1  #: version of the plugin interface it was written for
 
     def load(self) -> Callable[..., Any]:
         """Import the factory.

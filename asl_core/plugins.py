@@ -6,10 +6,14 @@ the file system and silently skips a second entry point of the same name.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata as metadata
+import io
 import os
+import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -19,11 +23,14 @@ import pluggy
 from asl_core import hookspecs
 from asl_core.component import API, BUILTIN, SLOTS, Component, Offer, Registry
 from asl_core.errors import UsageError
+from asl_core.installed import ALLOW, PLUGINS, Damaged, Installed, Wanted, installed, name_and_version, unknown_names
 from asl_core.options import option_specs
 
-__all__ = ["ENTRY_POINTS", "PluginRecord", "PluginReport", "discover"]
+__all__ = ["PluginRecord", "PluginReport", "discover"]
 
-ENTRY_POINTS = "asl.plugins"
+PATIENCE = 5.0  #: seconds after which a user is told which plugin they are waiting for
+SLOW = 1.0  #: seconds that the import of a catalogue should never take
+HEAVY = ("torch", "tensorflow", "jax")  #: modules that a catalogue has no use for, and that take seconds to import
 
 
 @attrs.frozen
@@ -35,14 +42,16 @@ class PluginRecord:
     version: str
     module: str
     status: str  #: ``ok``, ``broken`` or ``blocked``
-    reason: str = ""
+    reason: str = ""  #: why it is not ``ok``
     seconds: float = 0.0  #: time its import took
     components: tuple[tuple[str, str], ...] = ()  #: (slot, name)
+    notes: tuple[str, ...] = ()  #: what its author should change although it works
 
     @property
     def heading(self) -> str:
         """``plugin NAME of DIST VERSION``."""
-        return f"plugin {self.name!r} of {self.distribution} {self.version}"
+        what = f"plugin {self.name!r} of" if self.name else "package"
+        return f"{what} {self.distribution} {self.version}"
 
 
 @attrs.frozen
@@ -62,14 +71,21 @@ class PluginReport:
         """What a user should know: broken plugins and names claimed twice, each with what to do."""
         found = []
         for record in self.broken:
+            said = record.name or record.distribution
+            if sum(said in (r.name, r.distribution) for r in self.records) > 1:
+                said = f"{record.distribution}:{record.name}"
             foreign = record.distribution != BUILTIN
-            remedy = f"fix, uninstall or block it (ASL_PLUGINS=-{record.name})" if foreign else "reinstall asl"
+            remedy = f"fix, uninstall or leave it out (-P no:{said} or {ALLOW}=-{said})" if foreign else "reinstall asl"
             found.append(f"{record.heading} is not used: {record.reason} Everything else works; {remedy}.")
         for slot, name, offers in self.registry.clashes():
             names = " and ".join(o.qualified for o in offers)
             meant = "plain name means the built-in" if offers[0].distribution == BUILTIN else "plain name is refused"
             found.append(f"{slot} {name!r} is offered twice: {names} say which; the {meant}.")
         return found
+
+    def notes(self) -> list[str]:
+        """What authors should change in plugins that work."""
+        return [f"{record.heading} works, but {note}" for record in self.records for note in record.notes]
 
 
 class _BrokenPluginError(Exception):
@@ -85,120 +101,157 @@ def discover(
 
     Args:
         entry_points: what to load instead of the installed ones (tests).
-        environ: where ``ASL_PLUGINS`` and ``ASL_STRICT_PLUGINS`` are read (default: the process's).
-            ``ASL_PLUGINS=a,b`` allows only these besides the built-ins, ``ASL_PLUGINS=-a`` blocks one,
-            ``ASL_PLUGINS=`` blocks everything foreign.
+        environ: where ``ASL_PLUGINS`` (see :class:`asl_core.installed.Wanted`) and ``ASL_STRICT_PLUGINS`` are read
+            (default: the process's).
         block: names of entry points or distributions to leave out.
 
     Raises:
-        UsageError: ``ASL_STRICT_PLUGINS=1`` and a plugin is broken.
+        UsageError: ``ASL_STRICT_PLUGINS=1`` and a plugin is broken, clashes or is asked for and not there.
     """
     environ = os.environ if environ is None else environ
-    if entry_points is None:
-        entry_points = metadata.entry_points(group=ENTRY_POINTS)
+    there, damaged = installed(PLUGINS) if entry_points is None else (_sorted(entry_points), [])
+    wanted = Wanted.parse(environ.get(ALLOW), block)
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
-
-    found = sorted(((_distribution(ep), ep) for ep in entry_points), key=lambda pair: (pair[0], pair[1].name))
-    records, offers = [], []
-    for (distribution, version), entry in found:
-        record = PluginRecord(entry.name, distribution, version, entry.value, "ok")
-        if not _allowed(record, environ.get("ASL_PLUGINS"), set(block)):
-            records.append(attrs.evolve(record, status="blocked", reason="left out on request."))
-            continue
-        started = time.perf_counter()
-        try:
-            module = _import(entry)
-            record = attrs.evolve(record, seconds=time.perf_counter() - started)
-            mine = _register(manager, module, record)
-        except _BrokenPluginError as why:
-            seconds = time.perf_counter() - started
-            records.append(attrs.evolve(record, status="broken", reason=str(why), seconds=seconds))
-            continue
+    records = [_unreadable(package, wanted) for package in damaged]
+    offers: list[Offer] = []
+    for one in there:
+        record, mine = _load(one, manager, wanted, offers)
+        records.append(record)
         offers += mine
-        records.append(attrs.evolve(record, components=tuple((o.slot, o.component.name) for o in mine)))
-
     report = PluginReport(tuple(records), Registry(offers), manager)
-    if environ.get("ASL_STRICT_PLUGINS", "") not in ("", "0") and (faults := report.warnings()):
-        raise UsageError("plugins must be sound (ASL_STRICT_PLUGINS is set):\n" + "\n".join(f"  - {f}" for f in faults))
+    if environ.get("ASL_STRICT_PLUGINS", "") not in ("", "0"):
+        faults = report.warnings() + ([] if entry_points is not None else unknown_names(environ.get(ALLOW)))
+        if faults:
+            lines = "\n".join(f"  - {fault}" for fault in faults)
+            raise UsageError(f"plugins must be sound (ASL_STRICT_PLUGINS is set):\n{lines}")
     return report
 
 
-def _distribution(entry: metadata.EntryPoint) -> tuple[str, str]:
-    dist = getattr(entry, "dist", None)
-    if dist is None:
-        return ("unknown", "0")
-    # An interrupted uninstall leaves entry points without the metadata that names their distribution.
-    metadata_of = dist.metadata or {}
-    return (metadata_of.get("Name") or "unknown", metadata_of.get("Version") or "0")
+def _sorted(entry_points: Iterable[metadata.EntryPoint]) -> list[Installed]:
+    every = [Installed(entry, *name_and_version(entry.dist)) for entry in entry_points]
+    return sorted(every, key=lambda one: (one.distribution, one.entry.name))
 
 
-def _allowed(record: PluginRecord, spec: str | None, block: set[str]) -> bool:
-    names = {record.name, record.distribution}
-    if names & block:
-        return False
-    if spec is None or record.distribution == BUILTIN:
-        return True
-    words = [w.strip() for w in spec.split(",") if w.strip()]
-    if any(w.removeprefix("-") in names for w in words if w.startswith("-")):
-        return False
-    allowed = [w for w in words if not w.startswith("-")]
-    return bool(words) and (not allowed or bool(names & set(allowed)))
+def _unreadable(package: Damaged, wanted: Wanted) -> PluginRecord:
+    status = "broken" if wanted.takes(package.distribution, "") else "blocked"
+    reason = f"its entry_points.txt cannot be read ({package.reason})."
+    return PluginRecord("", package.distribution, package.version, "", status, reason)
+
+
+def _load(
+    one: Installed, manager: pluggy.PluginManager, wanted: Wanted, before: Iterable[Offer]
+) -> tuple[PluginRecord, list[Offer]]:
+    """Import and register one plugin, whatever it does meanwhile."""
+    entry = one.entry
+    record = PluginRecord(entry.name, one.distribution, one.version, entry.value, "ok")
+    if not wanted.takes(one.distribution, entry.name, builtin=one.distribution == BUILTIN):
+        return attrs.evolve(record, status="blocked", reason="left out on request."), []
+    loaded = set(sys.modules)
+    printed = io.StringIO()
+    offers: list[Offer] = []
+    started = time.perf_counter()
+    try:
+        with _announced(record), contextlib.redirect_stdout(printed):
+            module = _import(entry)
+            record = attrs.evolve(record, seconds=time.perf_counter() - started)
+            offers = _register(manager, module, record, before)
+    except _BrokenPluginError as why:
+        seconds = record.seconds or time.perf_counter() - started
+        record = attrs.evolve(record, status="broken", reason=str(why), seconds=seconds)
+    notes = []
+    heavy = [m for m in HEAVY if m in sys.modules and m not in loaded]
+    if heavy or record.seconds >= SLOW:
+        also = f", since it imports {' and '.join(heavy)}" if heavy else ""
+        notes.append(f"its import takes {record.seconds:.1f} s{also}: name factories by their path, import there.")
+    if text := printed.getvalue().strip():
+        notes.append(f"it prints when it is imported ({text[:60]!r}); that is kept off the output of asl.")
+    components = tuple((o.slot, o.component.name) for o in offers)
+    return attrs.evolve(record, components=components, notes=tuple(notes)), offers
+
+
+@contextlib.contextmanager
+def _announced(record: PluginRecord) -> Iterator[None]:
+    """Say whom the user is waiting for when a plugin takes long, or for ever."""
+
+    def say() -> None:
+        import logging  # whose last resort is stderr, unless a program has set up something else
+
+        logging.getLogger("asl").warning(
+            "%s has been importing for %g s; interrupt, and leave it out with -P no:%s, if it does not end.",
+            record.heading, PATIENCE, record.name,
+        )  # fmt: skip
+
+    timer = threading.Timer(PATIENCE, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def _guarded(what: str) -> Iterator[None]:
+    """Turn whatever a plugin raises into the reason why it is not used; only the user's Ctrl-C passes.
+
+    Not everything raised is an ``Exception``: ``sys.exit`` is not, nor is what ``pytest.skip`` raises.
+    """
+    try:
+        yield
+    except (_BrokenPluginError, KeyboardInterrupt):
+        raise
+    except pluggy.PluginValidationError as fault:
+        hooks = ", ".join(SLOTS.values())
+        raise _BrokenPluginError(f"pluggy refuses its hooks ({fault}); the hooks are {hooks}.") from fault
+    except SystemExit as fault:
+        raise _BrokenPluginError(f"{what} called exit({fault.code}).") from fault
+    except BaseException as fault:
+        raise _BrokenPluginError(f"{what} failed ({type(fault).__name__}: {fault}).") from fault
 
 
 def _import(entry: metadata.EntryPoint) -> ModuleType:
-    try:
+    if entry.pattern.match(entry.value) is None:
+        raise _BrokenPluginError(f"its entry point {entry.value!r} is no name of a module.")
+    with _guarded(f"its import of {entry.value!r}"):
         loaded = entry.load()
-    except Exception as fault:
-        raise _BrokenPluginError(f"its import of {entry.value!r} failed ({type(fault).__name__}: {fault}).") from fault
-    except SystemExit as fault:
-        raise _BrokenPluginError(f"its import of {entry.value!r} called exit({fault.code}).") from fault
     if not isinstance(loaded, ModuleType):
         raise _BrokenPluginError(f"its entry point {entry.value!r} is a {type(loaded).__name__}; expected a module.")
     return loaded
 
 
-def _register(manager: pluggy.PluginManager, module: ModuleType, record: PluginRecord) -> list[Offer]:
+def _register(
+    manager: pluggy.PluginManager, module: ModuleType, record: PluginRecord, before: Iterable[Offer]
+) -> list[Offer]:
     """Register a module and collect what it offers; on any fault it is taken out again."""
     name = f"{record.distribution}:{record.name}"
     if manager.is_registered(module):
         raise _BrokenPluginError(f"its module {record.module!r} is a plugin already, as {manager.get_name(module)}.")
     try:
-        manager.register(module, name=name)
-        manager.check_pending()
-        offers = [
-            Offer(slot, component, record.distribution, record.name)
-            for slot, hook in SLOTS.items()
-            for component in _call(manager, module, hook)
-        ]
-        if not offers:
-            raise _BrokenPluginError("it implements no hook (mark the functions with @asl_core.hookimpl).")
-        return offers
-    except _BrokenPluginError:
-        _forget(manager, module)
+        with _guarded("a hook of it"):
+            manager.register(module, name=name)
+            manager.check_pending()
+            if not manager.get_hookcallers(module):
+                raise _BrokenPluginError("it implements no hook (mark the functions with @asl_core.hookimpl).")
+            offers = [
+                Offer(slot, component, record.distribution, record.name)
+                for slot, hook in SLOTS.items()
+                for component in _call(manager, module, hook)
+            ]
+            _check_names(offers, before)
+            return offers
+    except BaseException:
+        if manager.is_registered(module):
+            manager.unregister(module)
         raise
-    except pluggy.PluginValidationError as fault:
-        _forget(manager, module)
-        raise _BrokenPluginError(
-            f"pluggy refuses its hooks ({fault}); the hooks are {', '.join(SLOTS.values())}."
-        ) from fault
-    except Exception as fault:
-        _forget(manager, module)
-        raise _BrokenPluginError(f"a hook of it failed ({type(fault).__name__}: {fault}).") from fault
-    except SystemExit as fault:
-        _forget(manager, module)
-        raise _BrokenPluginError(f"a hook of it called exit({fault.code}).") from fault
-
-
-def _forget(manager: pluggy.PluginManager, module: ModuleType) -> None:
-    if manager.is_registered(module):
-        manager.unregister(module)
 
 
 def _call(manager: pluggy.PluginManager, module: ModuleType, hook: str) -> list[Component]:
     """Call one hook of one plugin, through pluggy, so that a hook may gain arguments later."""
     others = [p for p in manager.get_plugins() if p is not module]
     results: list[Any] = manager.subset_hook_caller(hook, others)()
+    if not results and any(i.plugin is module for i in getattr(manager.hook, hook).get_hookimpls()):
+        raise _BrokenPluginError(f"{hook} returned nothing; expected a list of asl_core.Component.")
     components = [c for result in results for c in result]
     for component in components:
         if not isinstance(component, Component):
@@ -208,5 +261,19 @@ def _call(manager: pluggy.PluginManager, module: ModuleType, hook: str) -> list[
                 f"component {component.name!r} is written for plugin api {component.api}, this asl speaks "
                 f"1 to {API}; install a version of it for this asl."
             )
+        if not (isinstance(component.summary, str) and isinstance(component.suggests, Mapping)):
+            raise _BrokenPluginError(f"component {component.name!r}: expected a text as summary, a dict as suggests.")
         option_specs(component.options)
     return components
+
+
+def _check_names(offers: Iterable[Offer], before: Iterable[Offer]) -> None:
+    """``dist:name`` has to mean one component, so a distribution may use a name once."""
+    taken = {(o.slot, o.qualified): o.plugin for o in before}
+    for offer in offers:
+        if (offer.slot, offer.qualified) in taken:
+            raise _BrokenPluginError(
+                f"it offers {offer.slot} {offer.component.name!r}, which its package offers already, in plugin "
+                f"{taken[offer.slot, offer.qualified]!r}."
+            )
+        taken[offer.slot, offer.qualified] = offer.plugin

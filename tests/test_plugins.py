@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import email.message
-import itertools
+import logging
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -12,19 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from packages import ENCODER as GOOD
+from packages import HEAD
 
+import asl_core.plugins
 from asl_core.errors import ConfigError, UsageError
 from asl_core.plugins import PluginReport, discover
-
-HEAD = "from asl_core import Component, hookimpl\n"
-GOOD = (
-    HEAD
-    + """
-@hookimpl
-def asl_encoders():
-    return [Component(name="{name}", factory="nowhere:at_all", summary="an encoder")]
-"""
-)
 
 
 class Plugins:
@@ -79,12 +75,22 @@ def offering(arguments: str) -> str:
         ("def broken(:", "failed (SyntaxError:"),
         ("import sys; sys.exit(3)", "called exit(3)"),
         ("raise SystemExit", "called exit(None)"),
+        ("import pytest; pytest.skip('not here', allow_module_level=True)", "failed (Skipped: not here)"),
+        ("class Stop(BaseException): pass\nraise Stop('now')", "failed (Stop: now)"),
         (hook("asl_encoder()", "return []"), "asl_encoder"),
         (hook("asl_encoders(batch)", "return []"), "batch"),
         (hook("asl_encoders()", "return [GruEncoder]"), "NameError: name 'GruEncoder'"),
         (hook("asl_encoders()", "return ['gru']"), "asl_encoders returned a str; expected asl_core.Component"),
         (hook("asl_encoders()", "return 3"), "TypeError"),
+        (hook("asl_encoders()", "return {'gru': 1}"), "asl_encoders returned a str"),
+        (hook("asl_encoders()", "return Component"), "TypeError"),
+        (hook("asl_encoders()", "pass"), "asl_encoders returned nothing; expected a list of asl_core.Component"),
         (hook("asl_encoders()", "raise SystemExit(4)"), "called exit(4)"),
+        (offering("name='x', factory='a:b', summary=None").replace(", summary='')", ")"), "a text as summary"),
+        (offering("name='x', factory='a:b', suggests=[1]"), "a dict as suggests"),
+        (offering("name=3, factory='a:b'"), "TypeError"),
+        (offering("name='x', factory='a:b', api='1'"), "TypeError"),
+        (offering("name='x', factory='a:b', licence='MIT'"), "unexpected keyword argument 'licence'"),
         (offering("name='x y', factory='a:b'"), "component name 'x y'"),
         (offering("name='x', factory='a.b'"), 'expected "package.module:callable"'),
         (offering("name='x', factory='a:b', api=99"), "plugin api 99, this asl speaks 1 to 1"),
@@ -104,7 +110,8 @@ def test_a_broken_plugin_is_reported_and_the_rest_works(plugins: Plugins, source
     assert names(report) == ["a-vendor:before", "z-vendor:later"]
     (warning,) = report.warnings()
     assert warning.startswith("plugin 'broken' of broken-vendor 1.2 is not used: ")
-    assert "ASL_PLUGINS=-broken" in warning
+    assert "Everything else works" in warning
+    assert "fix, uninstall or leave it out (-P no:broken or ASL_PLUGINS=-broken)" in warning
     assert [r.status for r in report.records] == ["ok", "broken", "ok"]
     assert {m.__name__ for m in report.manager.get_plugins()} == {"plug_before", "plug_later"}
 
@@ -172,23 +179,67 @@ def test_a_foreign_plugin_cannot_take_a_built_in_name(plugins: Plugins) -> None:
     ]
 
 
+def test_a_package_may_use_a_name_once(plugins: Plugins) -> None:
+    """Otherwise dist:name, which always means one component, would mean two."""
+    plugins.add("one", GOOD.format(name="conformer"))
+    plugins.add("two", GOOD.format(name="conformer"))
+    component = "Component(name='x', factory='a:b', summary='')"
+    plugins.add("twice", hook("asl_losses()", f"return 2 * [{component}]"), dist="other")
+    report = plugins.discover()
+    assert [(r.name, r.reason) for r in report.broken] == [
+        ("twice", "it offers loss 'x', which its package offers already, in plugin 'twice'."),
+        ("two", "it offers encoder 'conformer', which its package offers already, in plugin 'one'."),
+    ]
+    assert report.registry.find("encoder", "vendor:conformer").plugin == "one"
+
+
+def test_a_plugin_may_have_nothing_to_offer(plugins: Plugins) -> None:
+    plugins.add("empty", hook("asl_encoders()", "return []"))
+    (record,) = plugins.discover().records
+    assert (record.status, record.components) == ("ok", ())
+
+
+def test_the_remedy_means_the_broken_one_alone(plugins: Plugins) -> None:
+    """Two packages chose one name for their entry point: blocking by that name would block both."""
+    plugins.add("kit", GOOD.format(name="sound"), dist="one")
+    plugins.add("kit", None, dist="two", value="no_such_module")
+    (warning,) = plugins.discover().warnings()
+    assert "-P no:two:kit" in warning
+    report = plugins.discover(ASL_PLUGINS="-two:kit")
+    assert [r.status for r in report.records] == ["ok", "blocked"]
+
+
 def test_the_order_of_entry_points_does_not_matter(plugins: Plugins) -> None:
     plugins.add("b", GOOD.format(name="shared"), dist="two")
     plugins.add("a", GOOD.format(name="alone"), dist="two")
     plugins.add("c", GOOD.format(name="shared"), dist="one")
     plugins.add("d", "1 / 0", dist="three")
-    found = set()
-    for order in itertools.permutations(plugins.made):
+    plugins.add("e", GOOD.format(name="gru"), dist="asl")
+    plugins.add("f", GOOD.format(name="gru"), dist="aaa")
+    plugins.add("g", GOOD.format(name="alone"), dist="two")
+
+    def outcome(order: list[metadata.EntryPoint]) -> tuple[Any, ...]:
         report = discover(order, {})
-        found.add(
-            (
-                tuple((r.distribution, r.name, r.status) for r in report.records),
-                tuple(report.warnings()),
-                *names(report),
-            )
-        )
-    assert len(found) == 1
-    assert [r[:2] for r in found.pop()[0]] == [("one", "c"), ("three", "d"), ("two", "a"), ("two", "b")]
+        told = [(r.distribution, r.name, r.status, r.reason, r.components) for r in report.records]
+        return told, report.warnings(), [(o.qualified, o.plugin) for o in report.registry]
+
+    expected = outcome(plugins.made)
+    assert [r[:3] for r in expected[0]] == [
+        ("aaa", "f", "ok"),
+        ("asl", "e", "ok"),
+        ("one", "c", "ok"),
+        ("three", "d", "broken"),
+        ("two", "a", "ok"),
+        ("two", "b", "ok"),
+        ("two", "g", "broken"),
+    ]
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.permutations(plugins.made))
+    def same(order: list[metadata.EntryPoint]) -> None:
+        assert outcome(order) == expected
+
+    same()
 
 
 @pytest.mark.parametrize(
@@ -224,6 +275,60 @@ def test_what_is_blocked_is_never_imported(plugins: Plugins) -> None:
         discover(plugins.made, {})
 
 
+def test_a_block_may_name_a_built_in_too(plugins: Plugins) -> None:
+    plugins.add("own", GOOD.format(name="gru"), dist="asl")
+    assert plugins.discover(ASL_PLUGINS="none").records[0].status == "ok"
+    assert plugins.discover(ASL_PLUGINS="-own").records[0].status == "blocked"
+
+
+def test_what_it_prints_is_kept_off_our_output(plugins: Plugins, capsys: pytest.CaptureFixture[str]) -> None:
+    """``asl ls --json`` is read by programs."""
+    plugins.add("loud", "print('hello')\n" + GOOD.format(name="loud").replace("return", "print('again'); return"))
+    report = plugins.discover()
+    assert capsys.readouterr().out == ""
+    assert names(report) == ["vendor:loud"]
+    assert report.warnings() == []
+    assert report.notes() == [
+        "plugin 'loud' of vendor 1.2 works, but it prints when it is imported ('hello\\nagain'); that is kept off the "
+        "output of asl."
+    ]
+
+
+def test_a_heavy_catalogue_is_told_with_its_time(plugins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in asl_core.plugins.HEAVY:
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    (plugins.folder / "jax.py").write_text("import time; time.sleep(0.06)")
+    plugins.add("heavy", "import jax\n" + GOOD.format(name="heavy"))
+    plugins.add("light", GOOD.format(name="light"))
+    report = plugins.discover()
+    seconds = report.records[0].seconds
+    assert seconds >= 0.06
+    assert report.notes() == [
+        f"plugin 'heavy' of vendor 1.2 works, but its import takes {seconds:.1f} s, since it imports jax: name "
+        "factories by their path, import there."
+    ]
+    assert report.warnings() == []
+
+
+def test_a_slow_catalogue_is_told(plugins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asl_core.plugins, "SLOW", 0.05)
+    plugins.add("slow", "import time; time.sleep(0.06)\n" + GOOD.format(name="slow"))
+    assert re.search(r"its import takes 0\.\d s: name factories", plugins.discover().notes()[0])
+
+
+def test_a_user_who_waits_is_told_for_whom(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(asl_core.plugins, "PATIENCE", 0.02)
+    plugins.add("hangs", "import time; time.sleep(0.2)\n" + GOOD.format(name="hangs"))
+    with caplog.at_level(logging.WARNING, logger="asl"):
+        plugins.discover()
+    assert [r.getMessage() for r in caplog.records] == [
+        "plugin 'hangs' of vendor 1.2 has been importing for 0.02 s; interrupt, and leave it out with -P no:hangs, if "
+        "it does not end."
+    ]
+
+
 def test_strict(plugins: Plugins) -> None:
     plugins.add("good", GOOD.format(name="good"))
     assert names(plugins.discover(ASL_STRICT_PLUGINS="1")) == ["vendor:good"]
@@ -232,6 +337,15 @@ def test_strict(plugins: Plugins) -> None:
     assert len(plugins.discover(ASL_STRICT_PLUGINS="0").broken) == 2
     with pytest.raises(UsageError, match=r"(?s)'broken' of vendor 1\.2.*'other' of vendor 1\.2"):
         plugins.discover(ASL_STRICT_PLUGINS="1")
+
+
+def test_strict_about_clashes_and_about_plugins_that_are_not_there(plugins: Plugins) -> None:
+    plugins.add("one", GOOD.format(name="conformer"), dist="one")
+    plugins.add("two", GOOD.format(name="conformer"), dist="two")
+    with pytest.raises(UsageError, match="one:conformer and two:conformer say which"):
+        plugins.discover(ASL_STRICT_PLUGINS="1")
+    with pytest.raises(UsageError, match="allows 'conformer', and no plugin or package of that name is installed"):
+        discover(environ={"ASL_STRICT_PLUGINS": "1", "ASL_PLUGINS": "conformer"})
 
 
 def test_the_built_in_catalogue_is_light_and_sound() -> None:

@@ -7,7 +7,6 @@ an installed plugin is. Verbs are imported when called.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,9 @@ from collections.abc import Sequence
 import click
 
 import asl_core
+from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
 from asl_core.errors import AslError, printable
+from asl_core.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
 
 __all__ = ["cli", "main"]
 
@@ -29,50 +30,51 @@ VERBS = {
     "compare": ("asl_core.cli.compare", "Compare two configurations over several seeds, paired."),
     "ls": ("asl_core.cli.catalogue", "List the components there are."),
     "show": ("asl_core.cli.catalogue", "Show a component and its options."),
-    "plugins": ("asl_core.cli.catalogue", "List the plugins, working and broken."),
+    "plugins": ("asl_core.cli.plugins", "List the plugins, working and broken; check one, begin one."),
     "check": ("asl_core.cli.check", "Check a configuration file without running it."),
 }
-COMMANDS = "asl.commands"  #: entry points by which a plugin adds a verb of its own
 
 
 class _Verbs(click.Group):
     """Verbs known by name; a plugin's, from the metadata of its distribution, without importing it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*VERBS, *sorted(set(_foreign()) - set(VERBS))]
+        return [*VERBS, *_foreign()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in VERBS:
             module = importlib.import_module(VERBS[name][0])
             command: click.Command = getattr(module, {"eval": "evaluate"}.get(name, name))
             return command
-        entry = _foreign().get(name)
-        if entry is None:
+        found = _foreign().get(name)
+        if found is None:
             return None
         try:
-            loaded = entry.load()
+            loaded = found.entry.load()
         except Exception as fault:
             raise AslError(
-                f"verb {name!r} of {entry.dist.name if entry.dist else 'an unknown package'} cannot be loaded "
-                f"({type(fault).__name__}: {fault}). Fix or uninstall that package; the other verbs work."
+                f"verb {name!r} of {found.distribution} cannot be loaded ({type(fault).__name__}: {fault}). Fix or "
+                f"uninstall that package; the other verbs work."
             ) from fault
         if not isinstance(loaded, click.Command):
-            raise AslError(f"verb {name!r} is a {type(loaded).__name__}; expected a click.Command at {entry.value!r}.")
+            value = found.entry.value
+            raise AslError(f"verb {name!r} is a {type(loaded).__name__}; expected a click.Command at {value!r}.")
         return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        foreign = _foreign()
         rows = [(name, VERBS[name][1]) for name in VERBS]
-        rows += [
-            (n, f"(from {foreign[n].dist.name})" if foreign[n].dist else "")  # type: ignore[union-attr]
-            for n in sorted(set(foreign) - set(VERBS))
-        ]
+        rows += [(name, f"(from {one.distribution})") for name, one in _foreign().items()]
         with formatter.section("Verbs"):
             formatter.write_dl(rows)
 
 
-def _foreign() -> dict[str, importlib.metadata.EntryPoint]:
-    return {e.name: e for e in importlib.metadata.entry_points(group=COMMANDS)}
+def _foreign() -> dict[str, Installed]:
+    """Verbs of plugins that are wanted; one that is named like another is called ``distribution:name``."""
+    wanted = Wanted.parse(os.environ.get(ALLOW))
+    there = [one for one in installed(COMMANDS)[0] if wanted.takes(one.distribution, one.entry.name)]
+    names = [*VERBS, *(one.entry.name for one in there)]
+    plain = {n for n in names if names.count(n) == 1}
+    return {n if (n := one.entry.name) in plain else f"{one.distribution}:{n}": one for one in there}
 
 
 _HELP = """Train recognisers of signs from landmark features.
@@ -82,7 +84,7 @@ asl run                                            train on made-up signs, to se
 asl run --dataset wlasl --dataset.root features/   train on your own pickles
 asl run --encoder transformer --help               the options of what is chosen
 
---debug, anywhere, shows the traceback of an error.
+--debug, anywhere, shows the traceback of an error; -P no:NAME leaves a plugin out, -P NAME uses no other.
 """
 
 
@@ -102,7 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in args or os.environ.get("ASL_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
     try:
-        code = cli.main(args, prog_name="asl", standalone_mode=False)
+        args, words = take_plugin_flags(args)
+        with plugins_chosen(words):
+            for fault in unknown_names(os.environ.get(ALLOW)):
+                _say(f"warning: {fault}")
+            code = cli.main(args, prog_name="asl", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted.")
         code = 130

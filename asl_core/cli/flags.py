@@ -128,7 +128,9 @@ class ConfiguredCommand(click.Command):
         """The help in sections: the verb's own flags, the components, the options of each."""
         groups: list[_Group] = ctx.meta.get("asl.groups", [])
         with formatter.section("Options"):
-            formatter.write_dl([r for p in [*self.fixed, *self.get_help_options(ctx)] if (r := p.get_help_record(ctx))])
+            own = [r for p in [*self.fixed, *self.get_help_options(ctx)] if (r := p.get_help_record(ctx))]
+            # Taken off the line before any verb sees it, since plugins have to be known to read the rest.
+            formatter.write_dl([*own, ("-P [no:]NAME", "leave a plugin out, or use no other foreign ones")])
         for group in groups:
             with formatter.section(group.title):
                 formatter.write_dl([r for o in group.options if (r := o.get_help_record(ctx))])

@@ -1,0 +1,54 @@
+"""``-P no:NAME`` and ``-P NAME``: which plugins a command uses, given anywhere on its line, as often as needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from asl_core.errors import UsageError
+from asl_core.installed import ALLOW, allowing
+
+__all__ = ["plugins_chosen", "take_plugin_flags"]
+
+
+def take_plugin_flags(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments without ``-P``, and the words that were given with it. What follows ``--`` is left alone.
+
+    Raises:
+        UsageError: a ``-P`` without a name.
+    """
+    end = args.index("--") if "--" in args else len(args)
+    rest, words = [], []
+    places = iter(range(end))
+    for place in places:
+        word = args[place]
+        if not word.startswith("-P"):
+            rest.append(word)
+            continue
+        value = word[2:] if len(word) > 2 else args[place + 1] if next(places, None) is not None else ""
+        if not value.removeprefix("no:") or value.startswith("-") or "," in value:
+            raise UsageError(
+                f"-P {value}: expected one name; -P no:NAME leaves a plugin out, -P NAME uses no other foreign ones."
+            )
+        words.append(value)
+    return [*rest, *args[end:]], words
+
+
+@contextmanager
+def plugins_chosen(words: Sequence[str]) -> Iterator[None]:
+    """Let ``-P`` words hold in this process and in those that it starts, until the end of the block.
+
+    The environment carries them: worker processes and ranks rebuild their plugins from it.
+    """
+    before = os.environ.get(ALLOW)
+    now = allowing(before, words)
+    if now is not None:
+        os.environ[ALLOW] = now
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(ALLOW, None)
+        else:
+            os.environ[ALLOW] = before
