@@ -27,6 +27,11 @@ OBJECTIVES: dict[str, dict[str, object]] = {
     "masked-frames": {"head": "reconstruct", "loss": "masked-frames"},
     "phonology": {"head": "codes", "loss": "phonology"},
     "supervised": {"head": "mean", "loss": "cross-entropy"},
+    # The signs of the pool and its codes at once: the glosses give meaning, the codes a target for every frame.
+    "joint": {
+        "heads.gloss.name": "mean", "heads.gloss.losses.main.name": "cross-entropy",
+        "heads.codes.name": "codes", "heads.codes.losses.main.name": "phonology",
+    },
 }  # fmt: skip
 
 

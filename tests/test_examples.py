@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +24,20 @@ def test_curricula_resolve(name: str) -> None:
 def test_scripts_explain_themselves(name: str) -> None:
     said = subprocess.run([sys.executable, EXAMPLES / name, "--help"], capture_output=True, text=True, check=True)
     assert "README" in said.stdout or "stage 1" in said.stdout
+
+
+def test_the_script_trains_and_predicts(tmp_path: Path) -> None:
+    """The library alone, in fewer than sixty lines."""
+    script = EXAMPLES / "script.py"
+    assert len(script.read_text(encoding="utf-8").splitlines()) < 60
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script, "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    run, unseen = done.stdout.splitlines()
+    assert run.startswith(f"{tmp_path / 'circles-gru-ctc-1'}: top-1 ")
+    assert int(re.search(r"(\d+)%", run)[1]) >= 90
+    assert unseen.startswith("an unseen clip: anticlockwise ")

@@ -1,0 +1,108 @@
+"""One CSV file: a clip a row, read row by row, with the line and the column of whatever is wrong."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+from asl_core import DataError
+
+from asl_landmark_csv.cells import read_cell
+from asl_landmark_csv.points import standard_name
+
+__all__ = ["Row", "columns_of", "read_rows"]
+
+
+@attrs.frozen(eq=False)
+class Row:
+    """A clip as the file has it."""
+
+    id: str  #: column ``video_id``, else the file's name and the number of the row
+    line: int  #: last line of the row in the file
+    label: str | None  #: text of the label column, None where there is no such column or nothing in it
+    signer: str | None  #: column ``signer_id``, where there is one
+    frames: np.ndarray  #: (T, columns) float32, 0 where a value is missing
+
+
+def columns_of(file: Path) -> tuple[str, ...]:
+    """The columns of a file, by their standard names.
+
+    Raises:
+        DataError: it is missing, empty, or no CSV.
+    """
+    for _, cells in _lines(file):
+        columns = tuple(standard_name(c) for c in cells)
+        if twice := sorted({c for c in columns if columns.count(c) > 1}):
+            raise DataError(f"{file} line 1: column {twice[0]!r} is there twice; expected each once.")
+        return columns
+    raise DataError(f"{file} is empty; expected a line with the names of the columns, and a line for each clip.")
+
+
+def read_rows(file: Path, columns: Sequence[str], label: str) -> Iterator[Row]:
+    """The clips of a file, in its order.
+
+    Args:
+        file: the CSV file.
+        columns: the columns of a frame, in order.
+        label: the column of the label.
+
+    Raises:
+        DataError: the first thing that is wrong, with file, line, column and clip.
+    """
+    header = columns_of(file)
+    for number, (line, cells) in enumerate(_lines(file)):
+        if number == 0 or not any(cells):
+            continue  # the header; and some programs end a file with an empty line
+        if len(cells) != len(header):
+            raise DataError(f"{file} line {line}: {len(cells)} cells; expected {len(header)}, as many as line 1 has.")
+        by_name = dict(zip(header, cells, strict=True))
+        name = by_name.get("video_id", "").strip() or f"{file.stem}:{number}"
+        yield Row(
+            id=name,
+            line=line,
+            label=by_name.get(label, "").strip() or None,
+            signer=by_name.get("signer_id", "").strip() or None,
+            frames=_frames(f"{file} line {line}", name, by_name, columns),
+        )
+
+
+def _frames(where: str, clip: str, cells: Mapping[str, str], columns: Sequence[str]) -> np.ndarray:
+    """(T, columns) of one row."""
+    series = {}
+    for column in columns:
+        try:
+            series[column] = read_cell(cells[column])
+        except ValueError as fault:
+            raise DataError(f"{where}, column {column} (clip {clip!r}): {fault}; expected [0.1, 0.2, …].") from fault
+    lengths = {column: len(values) for column, values in series.items() if values is not None}
+    if not lengths or not any(lengths.values()):
+        raise DataError(f"{where}: clip {clip!r} has no frames, all of its cells are empty; leave the row out.")
+    first, length = next(iter(lengths.items()))
+    for column, other in lengths.items():
+        if other != length:
+            raise DataError(
+                f"{where}: clip {clip!r} has {length} values in column {first} and {other} in column {column}; "
+                f"expected one for each frame in all of them."
+            )
+    missing = np.zeros(length, dtype=np.float32)
+    return np.stack([missing if values is None else values for values in series.values()], axis=1)
+
+
+def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """``(last line, cells)`` of every row."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as text:
+            reader = csv.reader(text, strict=True)
+            for cells in reader:
+                yield reader.line_num, cells
+    except OSError as fault:
+        raise DataError(f"{file} cannot be read ({fault.strerror}); expected a CSV file of landmarks.") from fault
+    except UnicodeDecodeError as fault:
+        raise DataError(f"{file} is not text in UTF-8 ({fault.reason}); expected a CSV file of landmarks.") from fault
+    except csv.Error as fault:
+        raise DataError(
+            f"{file} line {reader.line_num}: is not CSV ({fault}); it may be damaged or cut short."
+        ) from fault

@@ -1,0 +1,58 @@
+"""The library without the command line, on a data set of one's own (see README): ``python examples/script.py``.
+
+Two made-up signs, a hand that circles one way or the other, and a prediction for a clip that was not seen before.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import asl_core as asl
+from asl_core.plugins import discover
+
+
+class Circles:
+    """Clips of 2 numbers a frame. What else a data set may do, see ``asl_core/contracts.py``."""
+
+    def __init__(self, options: object):
+        pass
+
+    def splits(self) -> list[str]:
+        return ["train", "val"]
+
+    def clips(self, split: str) -> Iterator[asl.Clip]:
+        random = np.random.default_rng(len(split))
+        for number in range(40 if split == "train" else 10):
+            gloss, turn = ("clockwise", -1) if number % 2 else ("anticlockwise", 1)
+            angle = turn * np.linspace(0, random.uniform(4, 8), random.integers(20, 40)) + random.uniform(0, 6)
+            frames = np.stack([np.cos(angle), np.sin(angle)], axis=1) + random.normal(0, 0.1, (len(angle), 2))
+            yield asl.Clip(id=f"{split}-{number}", features=frames, glosses=(gloss,))
+
+    def findings(self) -> list[asl.Finding]:
+        return []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    out = parser.parse_args().out
+
+    # A package would hand in the same Component from a hook; a script adds it to what is installed.
+    mine = asl.Component(name="circles", factory=f"{__name__}:Circles", summary="two ways of circling")
+    registry = asl.Registry([*discover().registry, asl.Offer("dataset", mine, "script", "script")])
+    settings = {"dataset": "circles", "encoder": "gru", "encoder.hidden-size": 16, "train.epochs": 10, "run.out": out}
+    config = asl.configure(settings, registry=registry)
+    result = asl.run(config, registry=registry)
+    print(f"{result.path}: top-1 {result.last['top1']:.0%} of the val clips")
+
+    unseen = asl.Clip(id="unseen", features=np.stack([np.cos(t := np.linspace(0, 6, 30)), np.sin(t)], axis=1))
+    (told,) = asl.predict_clips(asl.load(result.path, registry=registry), [unseen])
+    print("an unseen clip: " + ", ".join(f"{gloss} {probability:.0%}" for gloss, probability in told.top))
+
+
+if __name__ == "__main__":
+    main()
