@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from asl_core.component import Offer as Offer
     from asl_core.component import Registry as Registry
     from asl_core.contracts import Augment as Augment
+    from asl_core.contracts import BatchTransform as BatchTransform
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
     from asl_core.contracts import Dataset as Dataset
     from asl_core.contracts import Encoder as Encoder
@@ -68,8 +69,8 @@ _HOMES = {
     "checkpoint": ["load_tensors"],
     "component": ["Component", "Offer", "Registry"],
     "contracts": [
-        "Augment", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head", "HeadOutput", "Loss",
-        "LossResult", "Observer", "Sample", "Transform",
+        "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head",
+        "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Transform",
     ],
     "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"],
     "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError"],

@@ -23,7 +23,7 @@ from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
 from asl_core.errors import CheckpointError, ConfigError, RunError, UsageError
 from asl_core.evaluate import Predictions, predict, report
-from asl_core.fitting import fit_to_width
+from asl_core.fitting import fit_augments
 from asl_core.initial import Transfer, freeze, initialise
 from asl_core.labels import check_labels
 from asl_core.layers import Layer, env_layer, toml_layer, value_layer
@@ -35,7 +35,7 @@ from asl_core.random import mix_seed
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir, predictions_csv
 from asl_core.selection import check_selection
-from asl_core.splits import RunData, load_audit, load_data, load_split
+from asl_core.splits import load_audit, load_data, load_split
 from asl_core.train import Trainer, fingerprints, train, validate
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]
@@ -174,12 +174,14 @@ def _execute(
     config = data.config
     torch.manual_seed(mix_seed(config.run.seed, "weights"))
     model = build_model(config, data.train.width, len(data.vocabulary))
-    config, transfer = _start(config, data, model, existing, registry)
+    described = model.standardiser.described(data.train)
+    config, transfer = _start(config, described, model, existing, registry)
     objectives = build_objectives(config)
     check_labels(model, objectives, data.train)
     for objective in objectives:
-        objective.loss.prepare(data.train)
-    config = fit_to_width(config, "augment", data.train.width)
+        objective.loss.prepare(described)
+    del described
+    config = fit_augments(config, data.train.width)
     observers = [*observers, *(choice.build() for choice in config.observers)]
     trainer = Trainer.new(config, data, model, objectives, device, transfer.loaded if transfer else ())
     if config.train.select != "auto":
@@ -226,17 +228,17 @@ def _begin(run_dir: RunDir, config: RunConfig) -> None:
 
 
 def _start(
-    config: RunConfig, data: RunData, model: Recognizer, existing: RunDir | None, registry: Registry | None
+    config: RunConfig, train: ClipStore, model: Recognizer, existing: RunDir | None, registry: Registry | None
 ) -> tuple[RunConfig, Transfer | None]:
     """Standardiser and first weights: from the clips, from a checkpoint, or later from the run's own state."""
     if config.init.path is None:
         if config.train.standardise:
-            model.standardiser.fit(data.train.features)
+            model.standardiser.fit(train.features)
         return config, None
     if existing is not None and existing.last.is_file():
         transfer = Transfer.read(existing.transfer)
     else:
-        config, transfer = initialise(config, model, data.train, registry or discover().registry)
+        config, transfer = initialise(config, model, train, registry or discover().registry)
     if config.init.freeze:
         freeze(model.encoder, transfer)
     return config, transfer

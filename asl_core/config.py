@@ -39,6 +39,11 @@ class TrainOptions:
     schedule: str = option("cosine", help="what the learning rate does after warm-up", choices=("cosine", "constant"))
     clip_norm: float = option(5.0, help="largest gradient norm, 0 for no clipping", ge=0)
     ema: float = option(0.99, help="decay of the averaged weights that are evaluated, 0 for none", ge=0, lt=1)
+    mixup: float = option(
+        0.0,
+        help="alpha of the share by which pairs of clips are mixed in half of the batches (Zhang et al. 2018); 0: none",
+        ge=0,
+    )
     accumulate: int = option(1, help="batches whose gradients are added up for one step", ge=1)
     patience: int = option(0, help="stop after this many epochs without a better val metric, 0 for never", ge=0)
     select: str = option("auto", help="val metric that chooses the best epoch: top1, top5, loss, wer, … or auto")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augment",
+    "BatchTransform",
     "CheckpointLoader",
     "Dataset",
     "Encoder",
@@ -65,13 +66,32 @@ class Dataset(Protocol):
 
 
 class Transform(Protocol):
-    """A pure function on one clip, applied before training and at prediction alike.
+    """A pure function on one clip, applied once before training and at prediction alike.
 
-    It may have ``unfit(width)`` as :class:`Augment` may.
+    It may have ``unfit(width)`` as :class:`Augment` may. With ``batchwise = True`` it is a :class:`BatchTransform`.
     """
 
     def __call__(self, clip: Clip) -> Clip:
         """The clip with other features (T', D')."""
+        ...
+
+
+class BatchTransform(Protocol):
+    """A transform of whole batches, part of the model: a pure function with nothing to learn.
+
+    It is applied on the device, after the augmentations that see frames as they are stored and before the frames are
+    standardised, in training, evaluation and prediction alike. So a description of landmarks (distances, paths) is
+    made of landmarks that were turned and mirrored as landmarks. It may have ``unfit(width)`` as :class:`Augment` may.
+    """
+
+    batchwise: ClassVar[bool] = True
+
+    def output_width(self, width: int) -> int:
+        """Numbers a frame that it gives for ``width``."""
+        ...
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The same clips and lengths with other numbers a frame; padding stays zero and changes nothing."""
         ...
 
 
@@ -193,7 +213,7 @@ class Loss(nn.Module):
     labels: ClassVar[str] = "one"  #: "one" gloss a clip, "any" number of at least one, or "none" needed
 
     def prepare(self, store: ClipStore) -> None:
-        """See the training clips once, before the first step (class counts, code books)."""
+        """See the train clips once, as the model describes them, before the first step (class counts, code books)."""
 
     def corrupt(self, batch: Batch, random: ClipRandom) -> Batch:
         """The batch as the encoder is to see it; :attr:`Sample.clean` keeps the original."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -220,6 +221,12 @@ class ClipStore:
     def counts(self) -> Counter[str]:
         """Clips of each gloss."""
         return Counter(g for glosses in self.glosses for g in glosses)
+
+    def with_features(self, features: Tensor) -> ClipStore:
+        """The same clips with other numbers a frame, (sum of lengths, D')."""
+        other = copy.copy(self)
+        other.features = features
+        return other
 
     def clip(self, place: int) -> Tensor:
         """(T, D) frames of one clip, a view."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from asl_core.config import HeadChoice, RunConfig
-from asl_core.contracts import Encoder, Head, HeadOutput
-from asl_core.data import Batch
+from asl_core.contracts import BatchTransform, Encoder, Head, HeadOutput
+from asl_core.data import Batch, ClipStore
 from asl_core.errors import ConfigError
+from asl_core.fitting import Pipeline
 
 __all__ = ["Recognizer", "Standardiser", "build_model"]
 
@@ -19,15 +21,35 @@ class Standardiser(nn.Module):
     """Features to mean 0 and deviation 1 by the statistics of the train frames, which travel with the weights.
 
     A dimension that is constant in train has no deviation to divide by: it is only centred.
+
+    Args:
+        width: numbers a frame as they are stored.
+        transforms: batchwise, applied before the scaling, in this order.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, transforms: Sequence[BatchTransform] = ()):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
+        self.transforms = tuple(transforms)
+        self.width = functools.reduce(lambda w, transform: transform.output_width(w), self.transforms, width)
+        self.register_buffer("mean", torch.zeros(self.width))
+        self.register_buffer("scale", torch.ones(self.width))
+
+    def described(self, store: ClipStore) -> ClipStore:
+        """The clips as the batchwise transforms hand them on: what is to be fitted on, and not yet scaled."""
+        if not self.transforms:
+            return store
+        features = torch.empty(len(store.features), self.width)
+        for place in torch.split(torch.arange(len(store)), 256):
+            batch = self._transformed(store.batch(place))
+            start, end = int(store.offsets[place[0]]), int(store.offsets[place[-1] + 1])
+            features[start:end] = batch.features[batch.mask]
+        return store.with_features(features)
+
+    def _transformed(self, batch: Batch) -> Batch:
+        return functools.reduce(lambda seen, transform: transform(seen), self.transforms, batch)
 
     def fit(self, frames: Tensor) -> None:
         """Take the statistics of (N, D) frames, summed in float64 a slice at a time."""
@@ -45,7 +67,8 @@ class Standardiser(nn.Module):
         self.scale.copy_(torch.where(constant, 1.0, deviation))
 
     def forward(self, batch: Batch) -> Batch:
-        """The batch with scaled frames; padding stays zero."""
+        """The batch with described and scaled frames; padding stays zero."""
+        batch = self._transformed(batch)
         features = (batch.features - self.mean) / self.scale
         return batch.with_features(features * batch.mask[:, :, None])
 
@@ -95,7 +118,8 @@ def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:
     Raises:
         ConfigError: encoder and heads, or heads and losses, do not fit; all mismatches at once.
     """
-    encoder: Encoder = config.encoder.build(width)
+    standardiser = Standardiser(width, Pipeline.of(config).batchwise)
+    encoder: Encoder = config.encoder.build(standardiser.width)
     heads = {name: choice.choice.build(encoder.output_size, classes) for name, choice in config.heads.items()}
     problems = []
     for name, head in heads.items():
@@ -107,7 +131,7 @@ def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:
         problems += _loss_problems(name, head, config.heads[name])
     if problems:
         raise ConfigError(problems)
-    return Recognizer(Standardiser(width), encoder, heads)
+    return Recognizer(standardiser, encoder, heads)
 
 
 def _loss_problems(name: str, head: Head, choice: HeadChoice) -> list[str]:

@@ -14,9 +14,10 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from asl_core.contracts import Augment, HeadOutput, Loss, Sample
+from asl_core.contracts import Augment, HeadOutput, Loss, LossResult, Sample
 from asl_core.data import Batch
 from asl_core.errors import ConfigError
+from asl_core.mixup import mix
 from asl_core.random import ClipRandom
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def build_objectives(config: RunConfig) -> list[Objective]:
     """The losses of every head, in the order of the configuration, each under a name of its own.
 
     Raises:
-        ConfigError: a loss asks for two views and a corrupted batch, of which it could only have one.
+        ConfigError: a loss asks for two views and a corrupted batch, of which it could only have one, or for what
+            mixup cannot give.
     """
     several = len(config.heads) > 1
     found: list[Objective] = []
@@ -55,6 +57,14 @@ def build_objectives(config: RunConfig) -> list[Objective]:
             if built.corrupts and built.views > 1:
                 raise ConfigError([f"loss {loss.choice.name!r} asks for {built.views} views and corrupts the batch"])
             found.append(Objective(f"{head}.{name}" if several else name, head, built, loss.weight))
+    if config.train.mixup and (unfit := [o.name for o in found if not o.plain or o.loss.labels != "one"]):
+        origin = config.origins.get("train.mixup", "default")
+        raise ConfigError(
+            [
+                f"{origin}: train.mixup mixes clips of one gloss, seen as they are, and loss {', '.join(unfit)} is "
+                f"for another kind of training; set it to 0"
+            ]
+        )
     return found
 
 
@@ -76,6 +86,7 @@ def compute(
     *,
     encoded: tuple[Tensor, Tensor | None] | None = None,
     figures: bool = False,
+    mixup: float = 0.0,
 ) -> StepResult:
     """One pass of a batch through standardiser, augmentation, encoder, heads and losses.
 
@@ -87,10 +98,14 @@ def compute(
         augments: applied in order to every view.
         encoded: the encoder's frames and lengths for this very batch, where they are known already.
         figures: also gather the figures of the losses.
+        mixup: alpha of :func:`asl_core.mixup.mix`, for losses that look at the clips as they are; 0 for none.
     """
     views = max((o.loss.views for o in objectives if not o.loss.corrupts), default=0)
     seen = [_seen(model, batch, augments, random, view) for view in range(max(views, 1) if encoded is None else 0)]
     pieces = seen[:views] if encoded is None else [batch]
+    mixed = mix(pieces[0], random("mixup"), mixup) if mixup else None
+    if mixed is not None:
+        pieces = [mixed.first]
     for objective in objectives:
         if objective.loss.corrupts:
             pieces.append(objective.loss.corrupt(seen[0], random(f"corrupt {objective.name}")))
@@ -115,6 +130,8 @@ def compute(
         shown = stack if end - start == len(stack) else stack.rows(start, end)
         sample = Sample(outputs[key], shown, shown if clean is None else clean, objective.loss.views)
         result = objective.loss(sample)
+        if mixed is not None:
+            result = _weighed(result, objective.loss(attrs.evolve(sample, batch=mixed.second)), mixed.share)
         total = total + objective.weight * result.total
         parts[objective.name] = result.total.detach()
         for name, value in result.parts.items():
@@ -123,6 +140,12 @@ def compute(
         if figures:
             extra |= {name: value.detach() for name, value in objective.loss.figures(sample).items()}
     return StepResult(total, parts, extra)
+
+
+def _weighed(first: LossResult, second: LossResult, share: float) -> LossResult:
+    """The loss against the glosses of both clips of each pair."""
+    parts = {name: share * value + (1 - share) * second.parts[name] for name, value in first.parts.items()}
+    return LossResult(share * first.total + (1 - share) * second.total, parts)
 
 
 def _seen(

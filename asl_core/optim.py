@@ -81,7 +81,8 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of the weights, which forgets its random start quickly.
 
     After ``n`` updates the decay is min(decay, (1 + n) / (10 + n)), as TensorFlow's ExponentialMovingAverage
-    documents for short runs: a run of a few hundred steps is not dominated by its first weights.
+    documents for short runs: a run of a few hundred steps is not dominated by its first weights. Buffers are averaged
+    like weights: the statistics of a batch norm belong to the weights that made them.
     """
 
     def update(averages: Sequence[Tensor], values: Sequence[Tensor], count: int | Tensor) -> None:
@@ -94,4 +95,4 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
                 average.copy_(value)
 
     multi: Callable[..., None] = update
-    return AveragedModel(model, multi_avg_fn=torch.no_grad()(multi), use_buffers=False)
+    return AveragedModel(model, multi_avg_fn=torch.no_grad()(multi), use_buffers=True)

@@ -16,6 +16,7 @@ from asl_core.component import Registry
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
+from asl_core.fitting import Pipeline
 
 __all__ = ["ClipPrediction", "predict_clips", "predict_file", "read_npy"]
 
@@ -67,8 +68,8 @@ def predict_clips(loaded: LoadedRun, clips: list[Clip], *, top: int = 5) -> list
     Raises:
         DataError: no clip, a width that is not the run's, or numbers that are not finite.
     """
-    for transform in (t.build() for t in loaded.config.transforms):
-        clips = [transform(c) for c in clips]
+    pipeline = Pipeline.of(loaded.config)
+    clips = [pipeline.clip(c) for c in clips]
     audit_clips({"file": clips}).require_sound()
     store = ClipStore(clips, loaded.vocabulary)
     if store.width != loaded.width:

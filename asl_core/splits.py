@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
 
 from asl_core.audit import Audit, audit_clips
 from asl_core.config import RunConfig, SplitOptions
-from asl_core.contracts import Dataset, Transform
+from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore, Vocabulary
 from asl_core.errors import ConfigError, DataError
-from asl_core.fitting import fit_to_width
+from asl_core.fitting import Pipeline, fit_transforms
 
 __all__ = ["RunData", "load_audit", "load_data", "load_split"]
 
@@ -63,13 +62,13 @@ def _load(config: RunConfig) -> tuple[RunConfig, dict[str, list[Clip]], Audit]:
     clips = iter(dataset.clips("train"))
     first = next(clips, None)
     if first is not None and first.features.ndim == 2:  # anything else the audit tells
-        config = fit_to_width(config, "transform", first.features.shape[1])
-    transforms = [t.build() for t in config.transforms]
-    splits = {"train": _transformed(itertools.chain([first] if first is not None else [], clips), transforms)}
+        config = fit_transforms(config, first)
+    pipeline = Pipeline.of(config)
+    splits = {"train": [pipeline.clip(c) for c in itertools.chain([first] if first is not None else [], clips)]}
     if config.split.fold is not None:
         splits["train"], splits["val"] = _fold(splits["train"], config.split)
     elif "val" in dataset.splits():
-        splits["val"] = _transformed(dataset.clips("val"), transforms)
+        splits["val"] = [pipeline.clip(c) for c in dataset.clips("val")]
     if config.split.train_share < 1:
         splits["train"] = _share(splits["train"], config.split.train_share)
     return config, splits, audit_clips(splits, dataset.findings())
@@ -90,13 +89,10 @@ def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipSto
     if split not in dataset.splits():
         there = ", ".join(dataset.splits())
         raise DataError(f"data set {config.dataset.name!r} has no split {split!r}; there is {there}.")
-    clips = _transformed(dataset.clips(split), [t.build() for t in config.transforms])
+    pipeline = Pipeline.of(config)
+    clips = [pipeline.clip(c) for c in dataset.clips(split)]
     audit_clips({split: clips}, dataset.findings()).require_sound()
     return ClipStore(clips, vocabulary)
-
-
-def _transformed(clips: Iterable[Clip], transforms: Sequence[Transform]) -> list[Clip]:
-    return [functools.reduce(lambda seen, transform: transform(seen), transforms, clip) for clip in clips]
 
 
 def _fold(clips: list[Clip], options: SplitOptions) -> tuple[list[Clip], list[Clip]]:

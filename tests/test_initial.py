@@ -164,6 +164,7 @@ def test_width_of_other_clips_is_named(first: Path, tmp_path: Path) -> None:
     saved = load_tensors(first / "final.safetensors")
     tensors = dict(saved.tensors)
     tensors["encoder.front.project.weight"] = torch.ones(8, 126)
+    tensors |= {"standardiser.mean": torch.zeros(126), "standardiser.scale": torch.ones(126)}
     save_tensors(tmp_path / "x.safetensors", tensors, {**saved.meta, "width": 126})
     with pytest.raises(CheckpointError, match="read 126 numbers a frame, and the clips have 36"):
         api.run(of(tmp_path / "runs", init=str(tmp_path / "x.safetensors")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asl_core import Component, hookimpl
-from asl_encoders.options import GruOptions, LstmOptions, TransformerOptions
+from asl_encoders.options import ConvformerOptions, GruOptions, LstmOptions, TransformerOptions
 
 
 @hookimpl
@@ -28,5 +28,11 @@ def asl_encoders() -> list[Component]:
             options=TransformerOptions,
             summary="pre-norm self-attention over frames, with a convolution before it",
             suggests={"train.weight-decay": 0.1},
+        ),
+        Component(
+            name="convformer",
+            factory="asl_encoders.convformer:ConvformerEncoder",
+            options=ConvformerOptions,
+            summary="wide convolutions and attention in turns; for landmarks",
         ),
     ]

@@ -45,3 +45,19 @@ class TransformerOptions:
     front_dropout: float = option(0.1, help="after the projection", ge=0, lt=1)
     dropout: float = option(0.3, help="on the residual branches", ge=0, lt=1)
     downsample: int = option(1, help="average this many neighbouring frames into one first", ge=1, le=16)
+
+
+@attrs.frozen
+class ConvformerOptions:
+    """Options of the convolution + transformer encoder."""
+
+    hidden_size: int = option(128, help="width of a frame inside; an even multiple of heads", ge=2)
+    stages: int = option(2, help="stages, each of convolutions and one attention block", ge=1, le=24)
+    convolutions: int = option(2, help="convolution blocks a stage", ge=0, le=12)
+    kernel: int = option(11, help="frames a convolution sees, odd", ge=1, le=63)
+    heads: int = option(4, help="attention heads a block", ge=1)
+    expansion: int = option(2, help="width inside a block, as a multiple of hidden-size", ge=1, le=16)
+    downsample: int = option(2, help="average this many neighbouring frames into one first", ge=1, le=16)
+    stochastic_depth: float = option(0.1, help="how often the last block is left out in training", ge=0, lt=1)
+    dropout: float = option(0.2, help="on the residual branches", ge=0, lt=1)
+    output_dropout: float = option(0.3, help="on the output", ge=0, lt=1)

@@ -62,7 +62,8 @@ class RunLoader:
             encoder=config["encoder.name"],
             standardise=standardise,
             statistics=(mean, scale) if standardise and mean is not None and scale is not None else None,
-            width=width if isinstance(width, int) else None,
+            # What the encoder reads: batchwise transforms may stand between it and the stored width.
+            width=len(mean) if mean is not None else width if isinstance(width, int) else None,
             transforms={k: v for k, v in config.items() if k.startswith("transform.")},
             others={n: t for n, t in saved.tensors.items() if n not in own},
             facts={k: saved.meta[k] for k in ("epoch", "metrics", "config") if k in saved.meta},
