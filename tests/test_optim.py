@@ -96,14 +96,17 @@ def test_averaging(decay: float) -> None:
     assert model.weight.item() == math.sin(59), "the model itself is left alone"
 
 
-def test_buffers_are_copied_not_averaged() -> None:
+def test_statistics_are_averaged_like_the_weights_they_belong_to_and_counts_are_copied() -> None:
     model = nn.BatchNorm1d(2)
     average = averaged(model, 0.9)
     for n in range(3):
         model.running_mean.fill_(n)
+        with torch.no_grad():
+            model.weight.fill_(n)
         model.num_batches_tracked.fill_(n)
         average.update_parameters(model)
-    assert average.module.running_mean.tolist() == [2.0, 2.0]
+    assert 0 < average.module.running_mean[0].item() < 2
+    assert torch.equal(average.module.running_mean, average.module.weight)
     assert int(average.module.num_batches_tracked) == 2
 
 
