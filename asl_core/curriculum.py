@@ -199,9 +199,9 @@ def _refuse_changes(curriculum: Curriculum) -> None:
             problems.append(f"stage {name!r} was begun with other settings: {shown}")
     if problems:
         raise UsageError(
-            f"{curriculum.path} was begun with another curriculum, and a run is never changed half-way:\n"
+            f"{curriculum.path} was begun with other settings, and a run is never changed half-way:\n"
             + "\n".join(f"  - {p}" for p in problems)
-            + "\nPut the settings back, or give the changed curriculum another --name."
+            + "\nPut the settings back, or choose another --name or --out."
         )
     try:
         curriculum.path.mkdir(parents=True, exist_ok=True)

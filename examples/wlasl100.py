@@ -25,9 +25,32 @@ ROWS: dict[str, dict[str, object]] = {
 }
 
 
-def finished(out: Path, name: str, settings: dict[str, object]) -> Path:
+HEADER = "| | top-1 | of the seeds | 95 % over clips | top-5 | parameters | seconds to train |\n" + 7 * "|---" + "|"
+
+
+def finished(out: Path, name: str, settings: dict[str, object], recipe: str | None = None) -> Path:
     """The run of this name: found done, resumed, or made."""
-    return asl.complete(asl.configure({**settings, "run.out": str(out), "run.name": name}))
+    return asl.complete(asl.configure({**settings, "run.out": str(out), "run.name": name}, recipe=recipe))
+
+
+def row_of(name: str, runs: list[Path]) -> str:
+    """One line of the table, of the runs of all seeds."""
+    top1, top5, seconds, clips = [], [], [], 0
+    for path in runs:
+        report = json.loads((path / "summary.json").read_text(encoding="utf-8"))["report"]
+        top1.append(report["metrics"]["top1"])
+        top5.append(report["metrics"]["top5"])
+        clips = report["clips"]
+        lines = (path / "timings.jsonl").read_text(encoding="utf-8").splitlines()
+        seconds.append(sum(json.loads(line).get("seconds", 0.0) for line in lines))
+    mean = statistics.fmean(top1)
+    low, high = bootstrap_interval(torch.arange(clips) < round(mean * clips))
+    each = ", ".join(f"{100 * v:.1f}" for v in top1)
+    return (
+        f"| {name} | **{100 * mean:.1f} %** | {each} | {100 * low:.1f} to {100 * high:.1f} | "
+        f"{100 * statistics.fmean(top5):.1f} % | {asl.load(runs[0]).model.parameter_count():,} | "
+        f"{statistics.median(seconds):.0f} |"
+    )
 
 
 def main() -> None:
@@ -38,27 +61,13 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     options = parser.parse_args()
 
-    print("| | top-1 | of the seeds | 95 % over clips | top-5 | parameters | seconds to train |")
-    print("|---|---|---|---|---|---|---|")
+    print(HEADER)
     for row in options.rows:
-        top1, top5, seconds, clips, parameters = [], [], [], 0, 0
+        runs = []
         for seed in options.seeds:
             settings = {"dataset": "wlasl", "dataset.root": options.root, "run.seed": seed, **ROWS[row]}
-            path = finished(options.out, f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", settings)
-            report = json.loads((path / "summary.json").read_text(encoding="utf-8"))["report"]
-            top1.append(report["metrics"]["top1"])
-            top5.append(report["metrics"]["top5"])
-            clips = report["clips"]
-            lines = (path / "timings.jsonl").read_text(encoding="utf-8").splitlines()
-            seconds.append(sum(json.loads(line).get("seconds", 0.0) for line in lines))
-            parameters = asl.load(path).model.parameter_count()
-        mean = statistics.fmean(top1)
-        low, high = bootstrap_interval(torch.arange(clips) < round(mean * clips))
-        each = ", ".join(f"{100 * v:.1f}" for v in top1)
-        print(
-            f"| {row} | **{100 * mean:.1f} %** | {each} | {100 * low:.1f} to {100 * high:.1f} | "
-            f"{100 * statistics.fmean(top5):.1f} % | {parameters:,} | {statistics.median(seconds):.0f} |"
-        )
+            runs.append(finished(options.out, f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", settings))
+        print(row_of(row, runs), flush=True)
 
 
 if __name__ == "__main__":

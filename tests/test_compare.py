@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -81,10 +82,32 @@ def test_command_runs_both_sides_once(tmp_path: Path, monkeypatch, capsys: pytes
         return said.out
 
     assert "over seeds and clips" in call()
-    stamp = Path("runs/compare/long-seed1/final.safetensors").stat().st_mtime_ns
+    stamp = Path("runs/compare/long-seed1/run/final.safetensors").stat().st_mtime_ns
     assert json.loads(call("--json"))["seeds"] == [0, 1]
-    assert Path("runs/compare/long-seed1/final.safetensors").stat().st_mtime_ns == stamp
+    assert Path("runs/compare/long-seed1/run/final.safetensors").stat().st_mtime_ns == stamp
     with pytest.raises(SystemExit) as stop:
         main(["compare", "short.toml", "long.toml", "--seeds", "0-1", "--set", "train.batch-size=4"])
     assert stop.value.code == 2
-    assert "made with other settings" in capsys.readouterr().err
+    assert "was begun with other settings: train.batch-size" in capsys.readouterr().err
+
+
+def test_a_run_that_left_something_out_is_found_again(tmp_path: Path, monkeypatch, capsys) -> None:
+    """The data set suggests an augmentation for another width: the run leaves it out, and is the run asked for."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for split, clips in (("train", 8), ("val", 4)):
+        entries = {
+            f"{split}{i}": {"features": rng.normal(size=(6, 10)).astype(np.float32), "gloss": "ab"[i % 2]}
+            for i in range(clips)
+        }
+        Path(f"features_{split}_x.pkl").write_bytes(pickle.dumps(entries))
+    Path("one.toml").write_text(
+        '[dataset]\nname = "wlasl"\nroot = "."\n[encoder]\nname = "gru"\nhidden-size = 4\nfront-size = 4\n'
+        '[run]\ndevice = "cpu"\n[train]\nepochs = 1\n'
+    )
+    Path("two.toml").write_text(Path("one.toml").read_text() + "batch-size = 4\n")
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stop:
+            main(["compare", "one.toml", "two.toml", "--seeds", "0"])
+        assert stop.value.code == 0, capsys.readouterr().err
+    assert "mirror36" not in Path("runs/compare/one-seed0/run/config.toml").read_text()

@@ -18,7 +18,7 @@ def offers(*slots: str) -> list[pytest.param]:
     return [pytest.param(o, id=o.qualified) for slot in slots for o in REGISTRY.slot(slot)]
 
 
-@pytest.mark.parametrize("offer", offers("dataset", "transform", "checkpoint-loader", "observer"))
+@pytest.mark.parametrize("offer", offers("dataset", "checkpoint-loader", "observer"))
 def test_documented(offer: Offer) -> None:
     testing.check_component(offer.component)
 
@@ -53,9 +53,27 @@ def test_every_loss_has_a_head() -> None:
     assert {p.values[0].component.name for p in PAIRS} == {o.component.name for o in REGISTRY.slot("loss")}
 
 
+#: numbers a frame that a component says it takes, of those that data sets here have
+WIDTHS = (36, 126, 168, 212, 244)
+
+
+def takes(offer: Offer) -> list[int]:
+    made = offer.component.load()(offer.component.options())
+    return [w for w in WIDTHS if not hasattr(made, "unfit") or made.unfit(w) is None]
+
+
 @pytest.mark.parametrize("offer", offers("augment"))
 def test_augment(offer: Offer) -> None:
-    testing.check_augment(offer.component)
+    assert takes(offer)
+    for width in takes(offer):
+        testing.check_augment(offer.component, width=width)
+
+
+@pytest.mark.parametrize("offer", offers("transform"))
+def test_transform(offer: Offer) -> None:
+    assert takes(offer)
+    for width in takes(offer):
+        testing.check_transform(offer.component, width=width)
 
 
 @pytest.mark.parametrize("encoder", offers("encoder"))

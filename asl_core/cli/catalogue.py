@@ -11,16 +11,20 @@ from asl_core.cli.tables import table_lines
 from asl_core.component import SLOTS
 from asl_core.options import OptionSpec, option_specs
 from asl_core.plugins import discover
+from asl_core.recipes import Recipe, recipes
 
 __all__ = ["ls", "show"]
 
 
 @click.command("ls")
-@click.argument("slot", required=False, type=click.Choice(list(SLOTS)))
+@click.argument("slot", required=False, type=click.Choice([*SLOTS, "recipe"]))
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def ls(slot: str | None, as_json: bool) -> None:
-    """List the components, of one SLOT or all."""
+    """List the components, of one SLOT or all, and the recipes."""
     report = discover()
+    if slot == "recipe":
+        _list_recipes(recipes(report), as_json)
+        return
     offers = report.registry.slot(slot) if slot else tuple(report.registry)
     if as_json:
         rows = [
@@ -40,6 +44,14 @@ def ls(slot: str | None, as_json: bool) -> None:
     )
     for warning in report.warnings():
         click.echo(f"warning: {warning}", err=True)
+
+
+def _list_recipes(found: list[Recipe], as_json: bool) -> None:
+    if as_json:
+        rows = [{"name": r.name, "from": r.distribution, "path": str(r.path), "summary": r.summary} for r in found]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    _print_table(["recipe", "from", "summary"], [[r.name, r.distribution, r.summary] for r in found])
 
 
 @click.command("show")

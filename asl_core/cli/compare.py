@@ -56,9 +56,13 @@ def _seeds(text: str) -> list[int]:
 
 
 def _run(file: Path, seed: int, out: Path, settings: tuple[str, ...]) -> Path:
-    """The run of one side with one seed: made, resumed, or found done."""
+    """The run of one side with one seed: made, resumed, or found done.
+
+    A plain file is run as a curriculum of one stage, which keeps the plan as it was asked for: the run itself may have
+    left out what does not fit its clips, and is the same run all the same when the command is given again.
+    """
     from asl_core import api
-    from asl_core.curriculum import is_curriculum, load_curriculum, run_curriculum
+    from asl_core.curriculum import Curriculum, Stage, is_curriculum, load_curriculum, run_curriculum
     from asl_core.layers import flag_layer
 
     name = f"{file.stem}-seed{seed}"
@@ -66,15 +70,5 @@ def _run(file: Path, seed: int, out: Path, settings: tuple[str, ...]) -> Path:
     click.echo(f"{name} …", err=True)
     if is_curriculum(file):
         return run_curriculum(load_curriculum(file, layer))[-1].path
-    path = out / name
-    config = api.configure(file=file, flags=layer)
-    if (path / "config.toml").is_file():
-        before = api.configure(file=path / "config.toml", environ={}, project_file=False)
-        changed = {k for k, v in config.values().items() if before.values().get(k) != v}
-        if changed:
-            from asl_core.errors import UsageError
-
-            raise UsageError(
-                f"{path} was made with other settings ({', '.join(sorted(changed))}); choose another --out."
-            )
-    return api.complete(config)
+    config = api.configure({"run.out": str(out / name), "run.name": "run"}, file=file, flags=layer)
+    return run_curriculum(Curriculum(out / name, (Stage("run", config, None),)))[-1].path

@@ -21,7 +21,8 @@ from asl_core.config import TABLES
 from asl_core.errors import ConfigError
 from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, toml_layer
 from asl_core.options import OptionSpec, option_specs
-from asl_core.plugins import discover
+from asl_core.plugins import PluginReport, discover
+from asl_core.recipes import find_recipe
 
 __all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of", "set_pairs"]
 
@@ -50,7 +51,8 @@ class ConfiguredCommand(click.Command):
         for warning in report.warnings():
             click.echo(f"warning: {warning}", err=True)
         typed = _scan(args)
-        groups = list(self._groups(report.registry, typed, [a for a in args if a.endswith(".toml")]))
+        files = [*_recipe_files(typed, report), *(a for a in args if a.endswith(".toml"))]
+        groups = list(self._groups(report.registry, typed, files))
         self.params = [*self.fixed, *(o for g in groups for o in g.options)]
         known = {name for p in self.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
         ctx.meta["asl.groups"] = groups
@@ -221,10 +223,18 @@ def _scan(args: Sequence[str]) -> dict[str, str]:
     found = {}
     for place, word in enumerate(args):
         name, equals, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and name in (*SINGLE_SLOTS, *LIST_SLOTS):
+        if word.startswith("--") and name in (*SINGLE_SLOTS, *LIST_SLOTS, "recipe"):
             following = args[place + 1] if place + 1 < len(args) else ""
             found[name] = value if equals else following
     return found
+
+
+def _recipe_files(typed: dict[str, str], report: PluginReport) -> list[str]:
+    """The file of the recipe that is named; one that is not there is told when the verb runs."""
+    name = typed.pop("recipe", None)
+    with contextlib.suppress(ConfigError):
+        return [] if name is None else [str(find_recipe(name, report).path)]
+    return []
 
 
 def _set_aside(args: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.errors import UsageError
+from asl_core.recipes import find_recipe
 
 if TYPE_CHECKING:
     from asl_core.config import RunConfig
@@ -21,6 +23,7 @@ __all__ = ["run"]
 
 @click.command(cls=ConfiguredCommand)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--recipe", metavar="NAME", help="settings that go well together, shipped with a plugin: asl ls recipe")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="go on with a run that was cut off")
 @click.option("--quiet", is_flag=True, help="only the outcome")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for programs")
@@ -30,6 +33,7 @@ def run(
     ctx: click.Context,
     /,
     file: Path | None,
+    recipe: str | None,
     resume: Path | None,
     quiet: bool,
     as_json: bool,
@@ -42,6 +46,10 @@ def run(
     tables, run in order); a flag beats the file. Without any choice it trains on made-up signs.
     """
     flags = flags_of(ctx, values, settings)
+    if recipe is not None:
+        if file is not None:
+            raise UsageError(f"--recipe {recipe} is a file of settings, and so is {file}: give one of them.")
+        file = find_recipe(recipe).path
     if resume is not None and (file or flags):
         given = ", ".join(s.origin.removeprefix("flag ") for s in flags.values()) or str(file)
         raise UsageError(
@@ -51,7 +59,17 @@ def run(
 
     from asl_core import api, curriculum
     from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver, print_stages
+    from asl_core.distributed import EchoError
+    from asl_core.torchrun import wanted
 
+    if wanted() > 1:
+        if file is not None and curriculum.is_curriculum(file):
+            raise UsageError(
+                f"{file} holds a curriculum, whose stages are run by one process; leave out torchrun, or run each "
+                f"stage in several processes as a run of its own with --init run:RUN."
+            )
+        if os.environ.get("RANK", "0") != "0":
+            logging.disable(logging.WARNING)  # the first process says it
     kind = JsonObserver if as_json else QuietObserver if quiet else ConsoleObserver
     registry = ctx.meta["asl.registry"]
     place = _Place()
@@ -66,6 +84,8 @@ def run(
         else:
             config = api.configure(file=file, flags=flags, registry=registry)
             api.run(config, [place, kind()], registry=registry)
+    except EchoError as fault:
+        raise click.exceptions.Exit(fault.exit_code) from fault
     except KeyboardInterrupt:
         if place.path is not None:
             click.echo(f"finished epochs are kept; `asl run --resume {place.path}` goes on.", err=True)

@@ -18,7 +18,7 @@ from asl_core.options import option_specs as option_specs
 from asl_core.testing.augments import check_augment
 from asl_core.testing.batches import CLASSES, LENGTHS, WIDTH, devices, random_batch
 from asl_core.testing.checks import CheckResult, ContractError
-from asl_core.testing.clips import check_dataset, check_transform
+from asl_core.testing.clips import check_dataset
 from asl_core.testing.components import check_component, options_of
 from asl_core.testing.encoders import check_encoder
 from asl_core.testing.heads import check_head
@@ -27,6 +27,7 @@ from asl_core.testing.loaders import check_checkpoint_loader
 from asl_core.testing.losses import check_loss
 from asl_core.testing.plugin import check_plugin
 from asl_core.testing.runs import check_observer, check_run, tiny_settings
+from asl_core.testing.transforms import check_transform
 
 __all__ = [
     "CLASSES",

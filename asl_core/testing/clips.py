@@ -1,4 +1,4 @@
-"""What data sets and transforms promise of clips: named, finite, of one width, the same at every reading."""
+"""What data sets promise of clips: named, finite, of one width, the same at every reading."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import attrs
 import numpy as np
 
 from asl_core.component import Component
-from asl_core.contracts import Dataset, Transform
+from asl_core.contracts import Dataset
 from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
-from asl_core.testing.augments import require_fit
-from asl_core.testing.batches import LENGTHS, WIDTH
 from asl_core.testing.checks import Bench, Checks, ContractError, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS
 
-__all__ = ["DATASET_CHECKS", "TRANSFORM_CHECKS", "DatasetBench", "TransformBench", "check_dataset", "check_transform"]
+__all__ = ["DATASET_CHECKS", "DatasetBench", "check_dataset"]
 
 _SPLITS = ("train", "val", "test")
 
@@ -43,22 +41,6 @@ def check_dataset(dataset: Dataset | Component, most: int = 50, *, sample: Path 
         made = Component(name="made", factory="none:none", summary="a data set that is there already")
         bench = DatasetBench(made, most=most, sample=sample, made=dataset)
     hold(DATASET_CHECKS, bench)
-
-
-def check_transform(component: Component, *, width: int = WIDTH, **options: Any) -> None:
-    """Every promise of a transform; see :data:`TRANSFORM_CHECKS`.
-
-    Args:
-        component: the transform.
-        width: numbers a frame of the clips to try it on.
-        options: other than the defaults.
-
-    Raises:
-        ContractError: the first promise that is broken.
-    """
-    bench = TransformBench(component, options, width)
-    hold(COMPONENT_CHECKS, bench)
-    hold(TRANSFORM_CHECKS, bench)
 
 
 @attrs.define(slots=False)
@@ -163,65 +145,4 @@ DATASET_CHECKS: Checks[DatasetBench] = {
     "findings": _findings,
     "refuses": _refuses,
     "read": _sample,
-}
-
-
-@attrs.define(slots=False)
-class TransformBench(Bench):
-    """A transform, built as ``factory(options)``."""
-
-    width: int = WIDTH
-
-    def clips(self) -> list[Clip]:
-        """Random clips, one of a single frame."""
-        random = np.random.default_rng(0)
-        return [
-            Clip(id=str(i), features=random.standard_normal((n, self.width)), glosses=("a",), signer="s", source="x")
-            for i, n in enumerate(LENGTHS)
-        ]
-
-
-def _transform_builds(bench: TransformBench) -> None:
-    transform = bench.make()
-    require(callable(transform), f"the factory gives a {type(transform).__name__}, which cannot be called with a clip")
-    require_fit(transform, bench.width)
-
-
-def _transform_shapes(bench: TransformBench) -> str:
-    transform: Transform = bench.make()
-    widths = set()
-    for clip in bench.clips():
-        out = transform(clip)
-        require(isinstance(out, Clip), f"it gives a {type(out).__name__}; expected a Clip")
-        where = f"a clip of {len(clip.features)} frames"
-        shape = out.features.shape
-        require(len(shape) == 2 and min(shape) > 0, f"{where} became {shape}; expected (frames, numbers a frame)")
-        require(np.isfinite(out.features).all(), f"{where} became NaN or infinite")
-        named = ("id", "glosses", "signer", "source")
-        lost = [n for n in named if getattr(out, n) != getattr(clip, n)]
-        require(not lost, f"{', '.join(lost)} of the clip changed: use attrs.evolve(clip, features=…)")
-        widths.add(shape[1])
-    require(len(widths) == 1, f"clips of one width become clips of {sorted(widths)} numbers a frame")
-    return f"{bench.width} numbers a frame become {widths.pop()}"
-
-
-def _transform_pure(bench: TransformBench) -> None:
-    """Training and prediction see one clip alike, whatever was transformed before it."""
-    transform: Transform = bench.make()
-    clips = bench.clips()
-    before = [c.features.copy() for c in clips]
-    first = [transform(c).features for c in clips]
-    kept = all(np.array_equal(a, c.features) for a, c in zip(before, clips, strict=True))
-    require(kept, "the clip that came in has changed: work on a copy")
-    again = [transform(c).features for c in reversed(clips)][::-1]
-    fresh = [bench.make()(c).features for c in clips]
-    for name, other in (("again, in another order", again), ("by another instance", fresh)):
-        same = all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-        require(same, f"a clip transformed {name} gives other numbers: it must depend on the clip alone")
-
-
-TRANSFORM_CHECKS: Checks[TransformBench] = {
-    "builds": _transform_builds,
-    "shapes": _transform_shapes,
-    "pure": _transform_pure,
 }

@@ -15,7 +15,7 @@ from asl_core.options import option_specs, parse_text
 from asl_core.testing.augments import AUGMENT_CHECKS, AugmentBench
 from asl_core.testing.batches import WIDTH, one_thread
 from asl_core.testing.checks import Bench, CheckResult, require, results
-from asl_core.testing.clips import DATASET_CHECKS, TRANSFORM_CHECKS, DatasetBench, TransformBench
+from asl_core.testing.clips import DATASET_CHECKS, DatasetBench
 from asl_core.testing.components import COMPONENT_CHECKS
 from asl_core.testing.encoders import ENCODER_CHECKS, EncoderBench
 from asl_core.testing.heads import HEAD_CHECKS, HeadBench
@@ -24,6 +24,7 @@ from asl_core.testing.loaders import LOADER_CHECKS, LoaderBench
 from asl_core.testing.losses import LOSS_CHECKS, LossBench
 from asl_core.testing.probe import probe
 from asl_core.testing.runs import OBSERVER_CHECKS, RUN_CHECKS, RunBench, fitting
+from asl_core.testing.transforms import TRANSFORM_CHECKS, TransformBench
 
 __all__ = ["Setup", "check_plugin", "plugin_results"]
 

@@ -1,0 +1,87 @@
+"""The README's table on raw hand landmarks: ``python examples/landmarks.py --root features/ --pool pool/``.
+
+Recipe ``hands`` from scratch, after a stage 1 on other glosses, with mean pooling in place of CTC, and without one part
+at a time; every seed, the last weights. Runs that are done are not run again, so the command may be given until the
+table is whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from wlasl100 import HEADER, finished, row_of
+
+from asl_core.compare import compare
+
+MOVES = "mirror-hands,rotate,stretch,jitter,speed,crop"
+#: row -> what it changes in the recipe
+ROWS: dict[str, dict[str, object]] = {
+    "ctc": {},
+    "mean pooling": {"head": "mean"},
+    "ctc, after stage 1": {},
+    "without mixup": {"train.mixup": 0.0},
+    "without trim": {"transform": "landmarks,fill-gaps,hand-features"},
+    "without fill-gaps": {"transform": "landmarks,trim,hand-features"},
+    "without one side for left-handed signers": {"transform.landmarks.dominant-right": False},
+    **{f"without {block}": {"transform.hand-features.blocks": blocks} for block, blocks in (
+        ("shape", "path,image,distances,seen"), ("path", "shape,image,distances,seen"),
+        ("image", "shape,path,distances,seen"), ("distances", "shape,path,image,seen"),
+        ("seen", "shape,path,image,distances"),
+    )},
+    **{f"without {name}": {"augment": ",".join(n for n in MOVES.split(",") if n != name)} for name in MOVES.split(",")},
+    "without the cross-entropy on frames": {"loss.frame-weight": 0.0},
+    "without label smoothing": {"loss.label-smoothing": 0.0},
+}  # fmt: skip
+
+
+def pretrained(out: Path, pool: Path) -> Path:
+    """Stage 1: the recipe's encoder on the glosses of the pool, one run for all seeds of stage 2."""
+    settings = {
+        "dataset.root": str(pool), "dataset.train": "features_pretrain_*_of_6.pkl", "dataset.val": "none",
+        "head": "mean", "train.epochs": 30, "train.batch-size": 64,
+    }  # fmt: skip
+    return finished(out, "stage1", settings, "hands")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", default="../shared/data/wlasl100-hands", help="folder with the pickles")
+    parser.add_argument("--pool", type=Path, default=Path("../shared/data/pretrain-hands"), help="those of stage 1")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--out", type=Path, default=Path("runs/landmarks"))
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=["ctc", "mean pooling", "ctc, after stage 1"])
+    parser.add_argument("--fold", default=None, help="K/N: on a fold of train instead of val, to choose by")
+    parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds hold out")
+    options = parser.parse_args()
+
+    where = f"fold{options.fold.replace('/', 'of')}-{options.fold_by}-" if options.fold else ""
+    sides: dict[str, list[Path]] = {}
+    print(HEADER)
+    for row in options.rows:
+        changed = dict(ROWS[row])
+        if row.endswith("after stage 1"):
+            changed["init.path"] = f"run:{pretrained(options.out, options.pool)}"
+        if options.fold:
+            changed |= {"split.fold": options.fold, "split.fold-by": options.fold_by}
+        sides[row] = [
+            finished(
+                options.out,
+                f"{where}{row.replace(', ', '-').replace(' ', '-')}-{seed}",
+                {"dataset.root": options.root, "run.seed": seed, **changed},
+                "hands",
+            )
+            for seed in options.seeds
+        ]
+        print(row_of(row, sides[row]), flush=True)
+    if "ctc" in sides:
+        for row in sides:
+            if row == "ctc":
+                continue
+            found = compare(sides["ctc"], sides[row], options.seeds)
+            low, high = (100 * v for v in found.interval)
+            print(f"{row} against ctc: {100 * found.difference:+.1f} ({low:+.1f} to {high:+.1f})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Raw landmarks of every known layout to :class:`Landmarks`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asl_core import Clip, DataError
+from asl_landmarks.handedness import swapped_slots
+from asl_landmarks.landmarks import Landmarks
+from asl_landmarks.layout import FACE, HAND, HANDS, POSE, unfit_raw
+
+__all__ = ["read_landmarks"]
+
+_FACE, _POSE = 468, 33
+
+
+def read_landmarks(clip: Clip) -> Landmarks:
+    """The landmarks of a clip of raw frames; hands in order of detection are told apart by what they look like.
+
+    A hand, a face or a pose is missing where its numbers are all -1, all 0 or all NaN; one point of it where it has
+    a NaN.
+
+    Raises:
+        DataError: frames of another width, or infinite numbers.
+    """
+    width = clip.features.shape[1]
+    where = f"clip {clip.id!r} ({clip.source or 'unknown source'})"
+    if (reason := unfit_raw(width)) is not None:
+        raise DataError(f"{where} cannot be used: {reason}.")
+    if np.isinf(clip.features).any():
+        raise DataError(
+            f"{where} holds infinite numbers; expected landmarks, NaN or 0 where there are none. Extract it again."
+        )
+    return _detected(clip.features) if width == 2 * HAND * 3 else _holistic(clip.features)
+
+
+def _detected(frames: np.ndarray) -> Landmarks:
+    slots = frames.reshape(len(frames), 2, HAND, 3)
+    found = np.stack([_found(slots[:, slot]) for slot in (0, 1)], axis=1)
+    slots = np.where(found[..., None], slots, 0)
+    # A hand that was found in part would say little of its side.
+    swapped = swapped_slots(slots, np.asarray(found.all(2)))[:, None, None]
+    hands = np.where(swapped[..., None], slots[:, ::-1], slots)
+    found = np.where(swapped, found[:, ::-1], found)
+    return Landmarks.of_points(hands.reshape(-1, HANDS, 3), found.reshape(-1, HANDS))
+
+
+def _holistic(frames: np.ndarray) -> Landmarks:
+    parts = _parts(frames)
+    points = [parts["right"], parts["left"], parts["pose"][:, list(POSE.values())]]
+    found = [_found(parts["right"]), _found(parts["left"]), _found(parts["pose"])[:, list(POSE.values())]]
+    if "face" in parts:
+        points.append(parts["face"][:, list(FACE.values())])
+        found.append(_found(parts["face"])[:, list(FACE.values())])
+    return Landmarks.of_points(np.concatenate(points, axis=1), np.concatenate(found, axis=1))
+
+
+def _parts(frames: np.ndarray) -> dict[str, np.ndarray]:
+    """(T, points, 3) of each part; see :mod:`asl_landmarks.layout` for their order."""
+    count, width = frames.shape
+    order = {
+        225: (("pose", _POSE), ("left", HAND), ("right", HAND)),
+        1629: (("face", _FACE), ("left", HAND), ("pose", _POSE), ("right", HAND)),
+        1662: (("face", _FACE), ("left", HAND), ("right", HAND)),
+    }[width]
+    found = {}
+    if width == 1662:  # the pose has a fourth number, MediaPipe's guess of visibility, which is not needed
+        found["pose"] = frames[:, : 4 * _POSE].reshape(count, _POSE, 4)[:, :, :3]
+        frames = frames[:, 4 * _POSE :]
+    start = 0
+    for name, points in order:
+        found[name] = frames[:, start : start + 3 * points].reshape(count, points, 3)
+        start += 3 * points
+    return found
+
+
+def _found(part: np.ndarray) -> np.ndarray:
+    """(T, points) bool of a part (T, points, 3)."""
+    nothing = (part == 0).all((1, 2)) | (part == -1).all((1, 2))
+    return np.asarray(np.isfinite(part).all(2) & ~nothing[:, None])
