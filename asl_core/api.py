@@ -19,8 +19,10 @@ from asl_core.checkpoint import load_tensors
 from asl_core.component import Registry
 from asl_core.config import RunConfig, is_resolved
 from asl_core.contracts import Observer
+from asl_core.coupling import check_batch_size, coupling_notes
 from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
+from asl_core.distributed import LostContactError, Processes
 from asl_core.errors import CheckpointError, ConfigError, RunError, UsageError
 from asl_core.evaluate import Predictions, predict, report
 from asl_core.fitting import fit_augments
@@ -32,10 +34,12 @@ from asl_core.objectives import build_objectives
 from asl_core.options import option_specs
 from asl_core.plugins import discover
 from asl_core.random import mix_seed
+from asl_core.recipes import find_recipe
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir, predictions_csv
 from asl_core.selection import check_selection
 from asl_core.splits import load_audit, load_data, load_split
+from asl_core.torchrun import joined
 from asl_core.train import Trainer, fingerprints, train, validate
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]
@@ -45,6 +49,7 @@ def configure(
     values: Mapping[str, Any] | None = None,
     *,
     file: str | os.PathLike[str] | None = None,
+    recipe: str | None = None,
     flags: Layer | None = None,
     registry: Registry | None = None,
     environ: Mapping[str, str] | None = None,
@@ -55,6 +60,7 @@ def configure(
     Args:
         values: dotted keys to values, ``{"encoder": "gru", "encoder.hidden-size": 256}``.
         file: a TOML file of settings, such as a run's ``config.toml``.
+        recipe: instead of a file, one that a plugin ships, by its name.
         flags: a layer from the command line.
         registry: components (default: those of the installed plugins).
         environ: environment (default: the process's).
@@ -63,6 +69,10 @@ def configure(
     Raises:
         ConfigError: with every fault found.
     """
+    if recipe is not None:
+        if file is not None:
+            raise ConfigError([f"recipe {recipe!r} is a file of settings, and so is {file}: give one of them"])
+        file = find_recipe(recipe).path
     registry = discover().registry if registry is None else registry
     environ = os.environ if environ is None else environ
     layers: list[Layer] = []
@@ -166,8 +176,21 @@ def complete(config: RunConfig, observers: Sequence[Observer] = (), *, registry:
 def _execute(
     config: RunConfig, observers: Sequence[Observer], existing: RunDir | None, registry: Registry | None
 ) -> RunResult:
-    """Check everything, then train; with ``existing``, from where it stopped."""
-    device = choose_device(config.run.device)
+    """Check everything, then train; with ``existing``, from where it stopped. Several processes do so side by side."""
+    processes = joined()
+    with processes.told_once():
+        return _execute_among(processes, config, observers, existing, registry)
+
+
+def _execute_among(
+    processes: Processes,
+    config: RunConfig,
+    observers: Sequence[Observer],
+    existing: RunDir | None,
+    registry: Registry | None,
+) -> RunResult:
+    device = processes.device(config.run.device)
+    check_batch_size(processes, config)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     data = load_data(config)
@@ -182,27 +205,33 @@ def _execute(
         objective.loss.prepare(described)
     del described
     config = fit_augments(config, data.train.width)
-    observers = [*observers, *(choice.build() for choice in config.observers)]
-    trainer = Trainer.new(config, data, model, objectives, device, transfer.loaded if transfer else ())
+    # The first of several processes speaks and writes; what the others see of the run is the same.
+    observers = [*observers, *(choice.build() for choice in config.observers)] if processes.leads else []
+    trainer = Trainer.new(config, data, model, objectives, device, transfer.loaded if transfer else (), processes)
+    processes.agree("the configuration", config.values())
+    processes.agree("the data set", fingerprints(data))
     if config.train.select != "auto":
         # Without val the figures of train choose: the sum and the objectives.
         check_selection(config.train.select, validate(trainer) or {"loss", *trainer.loss_names}, trainer.loss_names)
+    config = attrs.evolve(config, notes=(*config.notes, *coupling_notes(trainer)))
 
-    stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
-    run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
-    run_dir.lock()
+    run_dir = _place(config, existing, processes)
     try:
-        if existing is None:
-            _begin(run_dir, config)
-        if not run_dir.environment.is_file():
-            _write_circumstances(run_dir, config, data.audit, trainer, transfer)
-        if run_dir.last.is_file():
+        if processes.leads:
+            if existing is None:
+                _begin(run_dir, config)
+            if not run_dir.environment.is_file():
+                _write_circumstances(run_dir, config, data.audit, trainer, transfer)
+            config = attrs.evolve(config, notes=(*config.notes, *run_dir.note_processes(processes.size)))
+        if processes.gather(run_dir.last.is_file())[0]:
             trainer.restore(run_dir)
-            run_dir.write_history(trainer.progress.history)  # a kill may have come before this line of it
-        elif transfer is not None:
+            if processes.leads:
+                run_dir.write_history(trainer.progress.history)  # a kill may have come before this line of it
+        elif transfer is not None and processes.leads:
             run_dir.write_json(run_dir.transfer, transfer.record)
             trainer.save(run_dir)  # from here on the run goes on without the checkpoint's file
-        summary = _summary(run_dir, config, trainer, transfer)
+        trainer.hold_together("before training", buffers_only=False)
+        summary = _summary(run_dir, config, trainer, transfer) | {"processes": processes.size}
         for observer in observers:
             observer.on_start(config, summary)
         started = time.perf_counter()
@@ -213,8 +242,24 @@ def _execute(
         for observer in observers:
             observer.on_end(outcome)
         return RunResult(run_dir.path, last, best["val"] or best["train"], progress.best_epoch, outcome["report"])
+    except LostContactError as fault:
+        raise LostContactError(
+            f"{fault} Finished epochs are kept; `asl run --resume {run_dir.path}` goes on, with any number of "
+            f"processes."
+        ) from fault
     finally:
         run_dir.release()
+
+
+def _place(config: RunConfig, existing: RunDir | None, processes: Processes) -> RunDir:
+    """The run's directory, made and locked by the first process; the others are told where it is."""
+    run_dir = existing
+    if processes.leads:
+        stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
+        run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
+        run_dir.lock()
+    path = processes.gather(run_dir and str(run_dir.path))[0]
+    return run_dir or RunDir(Path(str(path)))
 
 
 def _begin(run_dir: RunDir, config: RunConfig) -> None:
@@ -277,9 +322,12 @@ def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]
     full: dict[str, Any] = {}
     if val is not None:
         size = trainer.config.train.eval_batch_size
-        found = predict(trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device)
+        found = predict(
+            trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device, trainer.processes
+        )
         full = report(found, val)
-        write_text(run_dir.path / "predictions-val.csv", predictions_csv(found, val))
+        if trainer.processes.leads:
+            write_text(run_dir.path / "predictions-val.csv", predictions_csv(found, val))
     best = progress.history[progress.best_epoch - 1]
     outcome = {
         "epochs": progress.epoch,
@@ -287,8 +335,10 @@ def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]
         "best": best["val"] or best["train"],
         "report": full,
     }
-    run_dir.write_json(run_dir.summary, outcome)
-    run_dir.note_timing({"seconds_training": round(seconds, 3)})
+    if trainer.processes.leads:
+        run_dir.write_json(run_dir.summary, outcome)
+        run_dir.note_timing({"seconds_training": round(seconds, 3)})
+    trainer.processes.gather(None)  # whoever looks for the summary after this finds it
     return outcome | {"run": str(run_dir.path), "last": progress.history[-1]}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from asl_core.contracts import Augment
 from asl_core.data import UNKNOWN, Batch, ClipStore
+from asl_core.distributed import ALONE, Processes
 from asl_core.model import Recognizer
 from asl_core.objectives import Objective, compute
 from asl_core.random import ClipRandom
@@ -52,45 +54,32 @@ def predict(
     objectives: Sequence[Objective] = (),
     augments: Sequence[Augment] = (),
     device: torch.device | None = None,
+    processes: Processes = ALONE,
 ) -> Predictions:
-    """Run the model over every clip once.
+    """Run the model over every clip once, with several processes each over its share of the batches.
 
     Losses are computed on the clips whose glosses the model knows. Those that ask for two views or a corrupted
     batch get them, drawn from a fixed key, so that the figure is the same at every evaluation of one model.
     """
     device = device or torch.device("cpu")
     name = model.ranking_head
-    scores: dict[str, Tensor] = {}
-    decoded: list[list[int]] = [[] for _ in range(len(store))]
-    reads = name is not None
-    sums: defaultdict[str, float] = defaultdict(float)
-    counts: Counter[str] = Counter()
-
-    def add(figures: Mapping[str, Tensor], clips: int) -> None:
-        for key, value in figures.items():
-            sums[key] += float(value.cpu().double().mean()) * clips  # MPS has no float64
-            counts[key] += clips
-
+    found: list[_OfBatch] = []
     for objective in objectives:
         objective.eval()
     with inference(model):
-        for batch in store.batches(batch_size):
+        for place, batch in processes.part(store.batches(batch_size)):
+            seen = _OfBatch(place, batch.index)
+            found.append(seen)
             batch = batch.to(device)
             frames, lengths = model.encode(model.standardiser(batch))
             outputs = {n: model.head(n)(frames, lengths) for n in model.heads}
             for head, output in outputs.items():
                 prefix = f"{head}." if len(outputs) > 1 else ""
-                add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
+                seen.add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
                 if model.head(head).ranks:
-                    part = model.head(head).scores(output).float().cpu()
-                    whole = scores.setdefault(head, part.new_empty(len(store), part.shape[1]))
-                    whole[batch.index.cpu()] = part
+                    seen.scores[head] = model.head(head).scores(output).float().cpu()
             if name is not None:
-                texts = model.head(name).decode(outputs[name])
-                reads = reads and texts is not None
-                if texts is not None:
-                    for place, text in zip(batch.index.tolist(), texts, strict=True):
-                        decoded[place] = text
+                seen.texts = model.head(name).decode(outputs[name])
             known = _with_usable_labels(model, objectives, batch, lengths)
             if known is None:
                 continue
@@ -104,10 +93,44 @@ def predict(
                 encoded=(frames, lengths) if plain and known is batch else None,
                 figures=True,
             )
-            add({"loss": result.total, **result.parts, **result.figures}, len(known))
-    others = {head: found for head, found in scores.items() if head != name}
+            seen.add({"loss": result.total, **result.parts, **result.figures}, len(known))
+    return _joined(itertools.chain.from_iterable(processes.gather(found)), len(store), name)
+
+
+@attrs.define(eq=False)
+class _OfBatch:
+    """What one batch of an evaluation came to."""
+
+    place: int  #: among the batches
+    index: Tensor
+    scores: dict[str, Tensor] = attrs.field(factory=dict)  #: by head
+    texts: list[list[int]] | None = None
+    figures: list[tuple[str, float, int]] = attrs.field(factory=list)  #: name, sum over clips, clips
+
+    def add(self, figures: Mapping[str, Tensor], clips: int) -> None:
+        for key, value in figures.items():
+            self.figures.append((key, float(value.cpu().double().mean()) * clips, clips))  # MPS has no float64
+
+
+def _joined(batches: Iterable[_OfBatch], clips: int, ranking: str | None) -> Predictions:
+    """All batches in the store's order. Figures are added up batch by batch, whichever process had which."""
+    scores: dict[str, Tensor] = {}
+    decoded: list[list[int]] = [[] for _ in range(clips)]
+    reads = ranking is not None
+    sums: defaultdict[str, float] = defaultdict(float)
+    counts: Counter[str] = Counter()
+    for batch in sorted(batches, key=lambda b: b.place):
+        for head, part in batch.scores.items():
+            scores.setdefault(head, part.new_empty(clips, part.shape[1]))[batch.index] = part
+        reads = reads and batch.texts is not None
+        for place, text in zip(batch.index.tolist(), batch.texts or [[]] * len(batch.index), strict=True):
+            decoded[place] = text
+        for key, value, of in batch.figures:
+            sums[key] += value
+            counts[key] += of
+    others = {head: found for head, found in scores.items() if head != ranking}
     figures = {k: sums[k] / counts[k] for k in sorted(sums)}
-    return Predictions(scores.get(name or ""), decoded if reads else None, figures, others)
+    return Predictions(scores.get(ranking or ""), decoded if reads else None, figures, others)
 
 
 def _fixed_random(index: Tensor, purpose: str) -> ClipRandom:

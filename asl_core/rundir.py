@@ -134,6 +134,29 @@ class RunDir:
         """Append to ``log.txt``."""
         self._append(self.log, "".join(f"{line}\n" for line in lines))
 
+    def note_processes(self, size: int) -> list[str]:
+        """Keep by how many processes a run was trained, and say when it is not the same number throughout.
+
+        The checkpoints do not depend on it. Gradients are added up in another order, though, and dropout is drawn by
+        each process for its own clips, so that the bits after a change are not those of a run without one.
+        """
+        if self.summary.is_file():
+            return []  # it is done
+        kept = json.loads(self.environment.read_text(encoding="utf-8"))
+        numbers: list[int] = kept.get("processes", [1])
+        if numbers[-1] != size:
+            numbers = [*numbers, size] if self.last.is_file() else [size]
+        if numbers != kept.get("processes", [1]):
+            self.write_json(self.environment, kept | {"processes": numbers})
+        if len(numbers) == 1:
+            return []
+        told = (
+            f"{', then '.join(map(str, numbers))} processes train this run: it ends as good as a run that one number "
+            f"of them trained, and not with the same bits"
+        )
+        self.note(told)
+        return [told]
+
     def note_timing(self, entry: Mapping[str, Any]) -> None:
         """Append to ``timings.jsonl``."""
         self._append(self.timings, json.dumps(entry) + "\n")

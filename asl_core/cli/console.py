@@ -75,7 +75,8 @@ class ConsoleObserver:
         augments = ", ".join(a.name for a in config.augments) or "none"
         self._line(
             f"train  {config.train.epochs} epochs, batches of {config.train.batch_size}, augmentation {augments}, "
-            f"seed {config.run.seed}, on {summary['device']} ({summary['precision']}, {summary['threads']} threads)"
+            f"seed {config.run.seed}, on {summary['device']} ({summary['precision']}, {summary['threads']} threads"
+            + (f", each batch shared by {summary['processes']} processes)" if summary["processes"] > 1 else ")")
         )
         for place, line in enumerate(summary["transfer"]):
             self._line(f"{'' if place else 'init':<6} {line}", "yellow" if line.startswith("warning") else None)

@@ -1,0 +1,196 @@
+"""All that changes while a run trains, and how it is saved and found again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import attrs
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from asl_core.checkpoint import Saved, flatten_optimizer, load_tensors, restore_optimizer, save_tensors
+from asl_core.config import RunConfig
+from asl_core.contracts import Augment
+from asl_core.device import Precision
+from asl_core.distributed import ALONE, Processes
+from asl_core.errors import CheckpointError
+from asl_core.model import Recognizer
+from asl_core.objectives import Objective
+from asl_core.optim import averaged, make_optimizer
+from asl_core.rundir import RunDir
+from asl_core.splits import RunData
+
+__all__ = ["Progress", "Trainer", "fingerprints"]
+
+
+@attrs.define
+class Progress:
+    """How far a run has come; with the weights, all that a resume needs."""
+
+    epoch: int = 0  #: finished epochs
+    best_epoch: int = 0
+    best_value: float = -math.inf  #: of the selection metric, larger is better
+    history: list[dict[str, Any]] = attrs.field(factory=list)  #: the lines of metrics.jsonl
+
+
+@attrs.define(eq=False)
+class Trainer:
+    """All that changes while a run trains."""
+
+    config: RunConfig
+    data: RunData
+    model: Recognizer
+    objectives: Sequence[Objective]
+    augments: Sequence[Augment]
+    device: torch.device
+    precision: Precision
+    optimizer: torch.optim.Optimizer
+    ema: AveragedModel | None
+    processes: Processes = ALONE
+    progress: Progress = attrs.field(factory=Progress)
+
+    @classmethod
+    def new(
+        cls,
+        config: RunConfig,
+        data: RunData,
+        model: Recognizer,
+        objectives: Sequence[Objective],
+        device: torch.device,
+        transferred: Collection[str] = (),
+        processes: Processes = ALONE,
+    ) -> Trainer:
+        """Move the model to its device and give it an optimiser and an average.
+
+        Those of the encoder's parameters that are ``transferred`` learn at a rate of their own.
+        """
+        model.to(device)
+        modules: list[nn.Module] = [model, *objectives]
+        for objective in objectives:
+            objective.to(device)
+        scaled = [p for name, p in model.encoder.named_parameters() if name in transferred]
+        scale = config.init.learning_rate_scale
+        return cls(
+            config=config,
+            data=data,
+            model=model,
+            objectives=objectives,
+            augments=[a.build() for a in config.augments],
+            device=device,
+            precision=Precision.of(config.train.precision, device),
+            optimizer=make_optimizer(modules, config.train, device, scaled, scale),
+            ema=averaged(model, config.train.ema) if config.train.ema else None,
+            processes=processes,
+        )
+
+    @property
+    def evaluated(self) -> Recognizer:
+        """The weights that are evaluated and kept: the average where there is one."""
+        return self.model if self.ema is None else self.ema.module  # type: ignore[return-value]  # a copy of model
+
+    @property
+    def loss_names(self) -> set[str]:
+        """Names of the objectives, as they stand among the figures."""
+        return {o.name for o in self.objectives}
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """What the optimiser changes."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def hold_together(self, when: str, *, buffers_only: bool) -> None:
+        """Let several processes go on from the same bits; nothing alone.
+
+        Weights and buffers, or the buffers alone, are taken from the first process: each takes the running averages
+        of a batch norm from its own clips, and as in DDP those of the first stand, which has a clip of every batch.
+        All else has to be the same already.
+
+        Raises:
+            RunError: it is not.
+        """
+        if self.processes.size == 1:
+            return
+        modules: list[nn.Module] = [self.model, *self.objectives, *([self.ema] if self.ema is not None else [])]
+        tensors = [b for m in modules for b in m.buffers()]
+        if not buffers_only:
+            tensors += [p for m in modules for p in m.parameters()]
+        self.processes.take_from_first(tensors)
+        self.processes.check_same(f"the state {when}", self.state())
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Every tensor a resume needs."""
+        parts: dict[str, dict[str, torch.Tensor]] = {
+            "model": self.model.state_dict(),
+            "objectives": nn.ModuleList(self.objectives).state_dict(),
+            "optimizer": flatten_optimizer(self.optimizer),
+            "precision": self.precision.state(),
+        }
+        if self.ema is not None:
+            parts["ema"] = self.ema.state_dict()
+        return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+
+    def save(self, run: RunDir) -> None:
+        """The state from which a resume goes on, in one file, so that it is whole or the one before."""
+        run.last.parent.mkdir(exist_ok=True)
+        meta = {
+            "progress": attrs.asdict(self.progress) | {"best_value": _finite(self.progress.best_value)},
+            "config": self.config.values(),
+            "data": fingerprints(self.data),
+        }
+        save_tensors(run.last, self.state(), meta)
+
+    def restore(self, run: RunDir) -> None:
+        """Go on from what :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: the state is damaged, or of other data or settings than those at hand.
+        """
+        saved = load_tensors(run.last)
+        try:
+            self._restore(saved, run)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as fault:
+            reason = str(fault).partition("\n")[0]
+            raise CheckpointError(
+                f"{run.last} does not hold the state of this run ({type(fault).__name__}: {reason}); it was damaged or "
+                f"replaced. Put it back, or start a new run with `asl run {run.config}`."
+            ) from fault
+
+    def _restore(self, saved: Saved, run: RunDir) -> None:
+        if saved.meta["data"] != fingerprints(self.data):
+            raise CheckpointError(
+                f"run {run.path} was trained on other clips than the data set holds now (fingerprints differ); put "
+                f"the files back as they were, or start a new run."
+            )
+        now = json.loads(json.dumps(self.config.values()))
+        changed = sorted(k for k in {*now, *saved.meta["config"]} if now.get(k) != saved.meta["config"].get(k))
+        if changed := [k for k in changed if k not in _FREE_TO_CHANGE]:
+            raise CheckpointError(
+                f"{run.config} was changed since run {run.path} was begun ({', '.join(changed)}), and a resumed run "
+                f"must end as one left alone; put the settings back, or start a new run with `asl run {run.config}`."
+            )
+        self.model.load_state_dict(saved.under("model"))
+        nn.ModuleList(self.objectives).load_state_dict(saved.under("objectives"))
+        restore_optimizer(self.optimizer, saved.under("optimizer"))
+        self.precision.restore(saved.under("precision"))
+        if self.ema is not None:
+            self.ema.load_state_dict(saved.under("ema"))
+        kept = saved.meta["progress"]
+        best = -math.inf if kept["best_value"] is None else kept["best_value"]
+        self.progress = Progress(**{**kept, "best_value": best})
+
+
+#: settings that say where and on what a run goes on, not what comes out of it
+_FREE_TO_CHANGE = ("run.out", "run.device", "run.threads")
+
+
+def fingerprints(data: RunData) -> dict[str, str]:
+    """What identifies the clips of a run."""
+    return {name: split.fingerprint for name, split in data.audit.splits.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
