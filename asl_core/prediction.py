@@ -10,13 +10,13 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core.api import LoadedRun, load
 from asl_core.audit import audit_clips
 from asl_core.component import Registry
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
 from asl_core.fitting import Pipeline
+from asl_core.loading import LoadedRun, load
 
 __all__ = ["ClipPrediction", "predict_clips", "predict_file", "read_npy"]
 

@@ -1,0 +1,217 @@
+"""A run from its configuration to its end: everything checked, then trained, in one process or several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from asl_core import rundir as rundir_module
+from asl_core.atomic import write_text
+from asl_core.audit import Audit
+from asl_core.component import Registry
+from asl_core.config import RunConfig
+from asl_core.contracts import Observer
+from asl_core.coupling import check_batch_size, coupling_notes
+from asl_core.data import ClipStore
+from asl_core.distributed import LostContactError, Processes
+from asl_core.errors import RunError
+from asl_core.evaluate import predict, report
+from asl_core.fitting import fit_augments
+from asl_core.initial import Transfer, freeze, initialise
+from asl_core.labels import check_labels
+from asl_core.model import Recognizer, build_model
+from asl_core.objectives import build_objectives
+from asl_core.plugins import discover
+from asl_core.random import mix_seed
+from asl_core.rundir import RunDir, predictions_csv
+from asl_core.selection import check_selection
+from asl_core.splits import load_data
+from asl_core.torchrun import joined
+from asl_core.train import Trainer, fingerprints, train, validate
+
+__all__ = ["RunResult", "execute"]
+
+
+@attrs.frozen(eq=False)
+class RunResult:
+    """What a run came to."""
+
+    path: Path
+    last: Mapping[str, float]  #: val metrics after the last epoch
+    best: Mapping[str, float]  #: val metrics of the best epoch
+    best_epoch: int
+    report: Mapping[str, Any]  #: of the last weights on val, see :func:`asl_core.evaluate.report`
+
+
+def execute(
+    config: RunConfig, observers: Sequence[Observer], existing: RunDir | None, registry: Registry | None
+) -> RunResult:
+    """Check everything, then train; with ``existing``, from where it stopped. Several processes do so side by side."""
+    processes = joined()
+    with processes.told_once():
+        return _execute_among(processes, config, observers, existing, registry)
+
+
+def _execute_among(
+    processes: Processes,
+    config: RunConfig,
+    observers: Sequence[Observer],
+    existing: RunDir | None,
+    registry: Registry | None,
+) -> RunResult:
+    device = processes.device(config.run.device)
+    check_batch_size(processes, config)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    data = load_data(config)
+    config = data.config
+    torch.manual_seed(mix_seed(config.run.seed, "weights"))
+    model = build_model(config, data.train.width, len(data.vocabulary))
+    described = model.standardiser.described(data.train)
+    config, transfer = _start(config, described, model, existing, registry)
+    objectives = build_objectives(config)
+    check_labels(model, objectives, data.train)
+    for objective in objectives:
+        objective.loss.prepare(described)
+    del described
+    config = fit_augments(config, data.train.width)
+    # The first of several processes speaks and writes; what the others see of the run is the same.
+    observers = [*observers, *(choice.build() for choice in config.observers)] if processes.leads else []
+    trainer = Trainer.new(config, data, model, objectives, device, transfer.loaded if transfer else (), processes)
+    processes.agree("the configuration", config.values())
+    processes.agree("the data set", fingerprints(data))
+    if config.train.select != "auto":
+        # Without val the figures of train choose: the sum and the objectives.
+        check_selection(config.train.select, validate(trainer) or {"loss", *trainer.loss_names}, trainer.loss_names)
+    config = attrs.evolve(config, notes=(*config.notes, *coupling_notes(trainer)))
+
+    run_dir = _place(config, existing, processes)
+    try:
+        if processes.leads:
+            if existing is None:
+                _begin(run_dir, config)
+            if not run_dir.environment.is_file():
+                _write_circumstances(run_dir, config, data.audit, trainer, transfer)
+            config = attrs.evolve(config, notes=(*config.notes, *run_dir.note_processes(processes.size)))
+        if processes.gather(run_dir.last.is_file())[0]:
+            trainer.restore(run_dir)
+            if processes.leads:
+                run_dir.write_history(trainer.progress.history)  # a kill may have come before this line of it
+        elif transfer is not None and processes.leads:
+            run_dir.write_json(run_dir.transfer, transfer.record)
+            trainer.save(run_dir)  # from here on the run goes on without the checkpoint's file
+        trainer.hold_together("before training", buffers_only=False)
+        summary = _summary(run_dir, config, trainer, transfer) | {"processes": processes.size}
+        for observer in observers:
+            observer.on_start(config, summary)
+        started = time.perf_counter()
+        progress = train(trainer, run_dir, observers)
+        outcome = _finish(run_dir, trainer, time.perf_counter() - started)
+        last = progress.history[-1]["val"] or progress.history[-1]["train"]
+        best = progress.history[progress.best_epoch - 1]
+        for observer in observers:
+            observer.on_end(outcome)
+        return RunResult(run_dir.path, last, best["val"] or best["train"], progress.best_epoch, outcome["report"])
+    except LostContactError as fault:
+        raise LostContactError(
+            f"{fault} Finished epochs are kept; `asl run --resume {run_dir.path}` goes on, with any number of "
+            f"processes."
+        ) from fault
+    finally:
+        run_dir.release()
+
+
+def _place(config: RunConfig, existing: RunDir | None, processes: Processes) -> RunDir:
+    """The run's directory, made and locked by the first process; the others are told where it is."""
+    run_dir = existing
+    if processes.leads:
+        stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
+        run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
+        run_dir.lock()
+    path = processes.gather(run_dir and str(run_dir.path))[0]
+    return run_dir or RunDir(Path(str(path)))
+
+
+def _begin(run_dir: RunDir, config: RunConfig) -> None:
+    """Write the configuration: from here on it is a run that can be resumed. If that fails, there is no run."""
+    try:
+        write_text(run_dir.config, config.to_toml())
+    except RunError:
+        run_dir.release()
+        RunDir.clear_if_unbegun(run_dir.path)
+        raise
+
+
+def _start(
+    config: RunConfig, train: ClipStore, model: Recognizer, existing: RunDir | None, registry: Registry | None
+) -> tuple[RunConfig, Transfer | None]:
+    """Standardiser and first weights: from the clips, from a checkpoint, or later from the run's own state."""
+    if config.init.path is None:
+        if config.train.standardise:
+            model.standardiser.fit(train.features)
+        return config, None
+    if existing is not None and existing.last.is_file():
+        transfer = Transfer.read(existing.transfer)
+    else:
+        config, transfer = initialise(config, model, train, registry or discover().registry)
+    if config.init.freeze:
+        freeze(model.encoder, transfer)
+    return config, transfer
+
+
+def _summary(run_dir: RunDir, config: RunConfig, trainer: Trainer, transfer: Transfer | None) -> dict[str, Any]:
+    """What the screen before training says."""
+    return {
+        "run": str(run_dir.path),
+        "audit": trainer.data.audit,
+        "classes": len(trainer.data.vocabulary),
+        "parameters": trainer.model.parameter_count(),
+        "encoder_parameters": sum(p.numel() for p in trainer.model.encoder.parameters()),
+        "device": str(trainer.device),
+        "threads": torch.get_num_threads(),
+        "precision": str(trainer.precision.dtype or "fp32").removeprefix("torch."),
+        "done": trainer.progress.epoch,
+        "notes": config.notes,
+        "transfer": transfer.lines if transfer else [],
+    }
+
+
+def _write_circumstances(
+    run_dir: RunDir, config: RunConfig, audit: Audit, trainer: Trainer, transfer: Transfer | None
+) -> None:
+    """What the run found and where it ran; ``environment.json`` comes last and shows that all of it is there."""
+    taken = transfer.lines if transfer else []
+    run_dir.note(*(f"{f.level}: {f.message}" for f in audit.findings), *config.notes, *(f"init: {t}" for t in taken))
+    run_dir.write_json(run_dir.audit, audit.to_json())
+    run_dir.write_json(run_dir.environment, rundir_module.environment(fingerprints(trainer.data), trainer.device))
+
+
+def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]:
+    """Evaluate the last weights on val in full and write what is left to write."""
+    progress, val = trainer.progress, trainer.data.val
+    full: dict[str, Any] = {}
+    if val is not None:
+        size = trainer.config.train.eval_batch_size
+        found = predict(
+            trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device, trainer.processes
+        )
+        full = report(found, val)
+        if trainer.processes.leads:
+            write_text(run_dir.path / "predictions-val.csv", predictions_csv(found, val))
+    best = progress.history[progress.best_epoch - 1]
+    outcome = {
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "best": best["val"] or best["train"],
+        "report": full,
+    }
+    if trainer.processes.leads:
+        run_dir.write_json(run_dir.summary, outcome)
+        run_dir.note_timing({"seconds_training": round(seconds, 3)})
+    trainer.processes.gather(None)  # whoever looks for the summary after this finds it
+    return outcome | {"run": str(run_dir.path), "last": progress.history[-1]}
