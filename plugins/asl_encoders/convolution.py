@@ -10,9 +10,10 @@ __all__ = ["DepthwiseConvolution"]
 class DepthwiseConvolution(nn.Conv1d):
     """Every number of a frame convolved over ``kernel`` frames on its own: (B, T, D) to (B, T, D).
 
-    The parameters are those of ``nn.Conv1d(size, size, kernel, groups=size)``. Frames lie in memory as the channels-last
-    layout of an image of width 1 does, and torch's CPU kernel for such images is many times as quick as that for
-    sequences, which also needs the frames turned round; ``python tests/bench/convolution.py`` prints the times.
+    The parameters are those of ``nn.Conv1d(size, size, kernel, groups=size)``. Frames lie in memory as the
+    channels-last layout of an image of width 1 does, and torch's CPU kernel for such images is many times as quick
+    as that for sequences, which also needs the frames turned round; ``python tests/bench/convolution.py`` prints the
+    times.
     """
 
     def __init__(self, size: int, kernel: int):
