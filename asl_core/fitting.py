@@ -35,6 +35,11 @@ class Pipeline:
         """
         built = [(choice.name, choice.build()) for choice in config.transforms]
         late = [getattr(transform, "batchwise", False) for _, transform in built]
+        mute = [name for (name, t), b in zip(built, late, strict=True) if b and not hasattr(t, "output_width")]
+        if mute:
+            raise ConfigError(
+                [f"transform {mute[0]} is batchwise and has no output_width(width): a fault of its plugin"]
+            )
         first = late.index(True) if True in late else len(built)
         early = [name for name, t in built[first:] if not getattr(t, "batchwise", False)]
         if early:
@@ -104,7 +109,7 @@ def _without(config: RunConfig, slot: str, choices: tuple[Choice, ...], reasons:
     texts = [f"{slot} {name} does not fit: {reason}" for name, reason in reasons.items()]
     origin = config.origins.get(f"{slot}.names", "default")
     if not origin.startswith("suggested by"):
-        raise ConfigError([f"{origin}: {text}; leave it out of --{slot}" for text in texts])
+        raise ConfigError([f"{origin}: {t}" + f"; leave it out of --{slot}" * (" put " not in t) for t in texts])
     kept = tuple(c for c in choices if c.name not in reasons)
     notes = (*config.notes, *(f"{text}; it is left out" for text in texts))
     changed: dict[str, Any] = {f"{slot}s": kept, "notes": notes}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from asl_core.config import HeadChoice, RunConfig
 from asl_core.contracts import BatchTransform, Encoder, Head, HeadOutput
 from asl_core.data import Batch, ClipStore
-from asl_core.errors import ConfigError
+from asl_core.errors import ConfigError, RunError
 from asl_core.fitting import Pipeline
 
 __all__ = ["Recognizer", "Standardiser", "build_model"]
@@ -49,7 +49,18 @@ class Standardiser(nn.Module):
         return store.with_features(features)
 
     def _transformed(self, batch: Batch) -> Batch:
-        return functools.reduce(lambda seen, transform: transform(seen), self.transforms, batch)
+        for transform in self.transforms:
+            before = batch
+            batch = transform(before)
+            given = tuple(batch.features.shape) if isinstance(batch, Batch) else type(batch).__name__
+            said = (*before.features.shape[:2], transform.output_width(before.features.shape[2]))
+            if given != said:
+                raise RunError(
+                    f"batchwise transform {_named(transform)} gave {given} for a batch of "
+                    f"{tuple(before.features.shape)}; its output_width and the batch say {said}. This is a fault of "
+                    f"the plugin it comes from: `asl plugins check` on that shows it."
+                )
+        return batch
 
     def fit(self, frames: Tensor) -> None:
         """Take the statistics of (N, D) frames, summed in float64 a slice at a time."""
@@ -95,7 +106,17 @@ class Recognizer(nn.Module):
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Encoder frames (B, T', F) and their lengths (B,), or (B, F) and None, of a standardised batch."""
         frames = self.encoder(batch.features, batch.lengths)
-        return frames, self.encoder.output_lengths(batch.lengths) if self.encoder.frames else None
+        if not self.encoder.frames:
+            return frames, None
+        lengths = self.encoder.output_lengths(batch.lengths)
+        size, longest = self.encoder.output_size, int(lengths.max())
+        if frames.ndim != 3 or frames.shape[1] < longest or frames.shape[2] != size:
+            raise RunError(
+                f"encoder {_named(self.encoder)} gave frames of shape {tuple(frames.shape)} and says that there are "
+                f"{longest} of {size} numbers (output_lengths, output_size): clips would be read past their ends. This "
+                f"is a fault of the plugin it comes from: `asl plugins check` on that shows it."
+            )
+        return frames, lengths
 
     def forward(self, batch: Batch) -> dict[str, HeadOutput]:
         """Every head's output for a batch of raw features."""
@@ -110,6 +131,10 @@ class Recognizer(nn.Module):
     def parameter_count(self) -> int:
         """Trained numbers."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def _named(component: object) -> str:
+    return f"{type(component).__module__}.{type(component).__qualname__}"
 
 
 def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:

@@ -55,8 +55,7 @@ def find_recipe(name: str, report: PluginReport | None = None) -> Recipe:
     every = recipes(report)
     found = [r for r in every if name in (r.name, r.qualified)]
     if not found:
-        there = ", ".join(r.name for r in every) or "none"
-        raise ConfigError([f"there is no recipe {name!r}{nearest(name, {r.name for r in every})}; there is {there}"])
+        raise ConfigError([f"there is no recipe {name!r}{nearest(name, {r.name for r in every})}"])
     if len(found) > 1:
         raise ConfigError([f"recipe {name!r} is shipped twice: say {' or '.join(r.qualified for r in found)}"])
     return found[0]

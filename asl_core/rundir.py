@@ -93,6 +93,10 @@ class RunDir:
             UsageError: there is none at ``path``.
         """
         run = cls(path)
+        if (path / "curriculum.json").is_file():
+            raise UsageError(
+                f"{path} holds the runs of a curriculum: `asl run FILE.toml` of that file goes on with it."
+            )
         if not run.config.is_file():
             raise UsageError(
                 f"{path} is not a run directory (it has no config.toml); expected one that `asl run` made."

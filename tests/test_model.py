@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from toy_components import ClassLoss, FrameHead, LinearEncoder, MeanHead, SmallOptions, make_clips, registry
 
 from asl_core import Clip, ClipStore, ConfigError, DataError, Vocabulary
@@ -149,3 +150,42 @@ def test_clips_too_short_for_their_label() -> None:
         check(AnyLabels(), [("a",), ("a", "b")], [4, 3], head="frames")
     check(NoLabels(), [("a",), ("a", "b")], [4, 3], head="frames")
     check(AnyLabels(), [("a",), ("a", "b")], [4, 3], head="main")
+
+
+class Short(nn.Module):
+    """Every second frame, and no word of it."""
+
+    frames, output_size = True, 3
+
+    def output_lengths(self, lengths):
+        return lengths
+
+    def forward(self, features, lengths):
+        return features[:, ::2]
+
+
+class Wide:
+    batchwise = True
+
+    def output_width(self, width: int) -> int:
+        return width
+
+    def __call__(self, batch):
+        return batch.with_features(torch.cat([batch.features, batch.features], 2))
+
+
+def test_an_encoder_that_drops_frames_in_silence_is_named() -> None:
+    from asl_core.errors import RunError
+    from asl_core.testing import random_batch
+
+    model = Recognizer(Standardiser(3), Short(), {})
+    with pytest.raises(RunError, match=r"encoder test_model.Short gave .*\(4, 12, 3\).* 23 of 3 numbers"):
+        model(random_batch(width=3, dtype=torch.float32))
+
+
+def test_a_transform_that_gives_another_width_than_it_says_is_named() -> None:
+    from asl_core.errors import RunError
+    from asl_core.testing import random_batch
+
+    with pytest.raises(RunError, match=r"transform test_model.Wide gave \(4, 23, 6\) .* say \(4, 23, 3\)"):
+        Standardiser(3, [Wide()])(random_batch(width=3, dtype=torch.float32))

@@ -25,7 +25,7 @@ def test_every_recipe_resolves_and_says_what_it_is_for(recipe) -> None:
 
 
 def test_what_is_not_there_is_told_with_what_is() -> None:
-    with pytest.raises(ConfigError, match=r"no recipe 'hand'.*did you mean 'hands'.*there is .*hands"):
+    with pytest.raises(ConfigError, match="no recipe 'hand'; did you mean 'hands'"):
         find_recipe("hand")
     with pytest.raises(ConfigError, match="give one of them"):
         api.configure(recipe="hands", file="x.toml")

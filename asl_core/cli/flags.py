@@ -65,7 +65,7 @@ class ConfiguredCommand(click.Command):
         chosen = self._chosen(registry, typed, files)
         yield _Group("Components", [self._choice(registry, slot) for slot in self.slots])
         for slot in self.slots:
-            for name in chosen.get(slot, ()):
+            for name in dict.fromkeys(chosen.get(slot, ())):  # one named twice is told later
                 try:
                     offer = registry.find(slot, name)
                 except ConfigError:
