@@ -50,32 +50,51 @@ def compare(first: Sequence[Path], second: Sequence[Path], seeds: Sequence[int],
     pairs: it says what to expect of another seed on other clips of this kind. Over seeds alone the same clips are
     kept, which is the smaller question whether the difference is more than the luck of the start.
 
+    Seeds may have clips of their own, as where each holds out another fold: then the clips of each seed that is drawn
+    are drawn by themselves.
+
     Raises:
-        UsageError: a run cannot be read, or the two sides have other clips.
+        UsageError: a run cannot be read, or the two runs of a seed have other clips.
     """
     answers = [[right_answers(path) for path in side] for side in (first, second)]
-    clips = sorted(answers[0][0])
-    if any(sorted(run) != clips for side in answers for run in side):
-        raise UsageError(
-            f"the runs were validated on different clips ({first[0]}, {second[0]}, …); nothing can be paired."
-        )
-    a, b = (np.array([[run[c] for c in clips] for run in side], dtype=float) for side in answers)
-    gain = b - a  # (seeds, clips)
-    rng = np.random.default_rng(0)
-    both = np.empty(samples)
-    alone = np.empty(samples)
-    for n in range(samples):
-        chosen = gain[rng.integers(0, len(gain), len(gain))].mean(0)
-        alone[n] = chosen.mean()
-        both[n] = chosen[rng.integers(0, len(clips), len(clips))].mean()
+    for one, other, *paths in zip(*answers, first, second, strict=True):
+        if sorted(one) != sorted(other):
+            raise UsageError(
+                f"the runs were validated on different clips ({paths[0]}, {paths[1]}); nothing can be paired."
+            )
+    a, b = ([np.array([run[c] for c in sorted(run)], dtype=float) for run in side] for side in answers)
+    gains = [y - x for x, y in zip(a, b, strict=True)]
+    shared = all(sorted(run) == sorted(answers[0][0]) for run in answers[0])
+    draws = _of_shared_clips(np.stack(gains), samples) if shared else _of_own_clips(gains, samples)
     return Comparison(
         seeds=tuple(seeds),
-        first=tuple(a.mean(1).tolist()),
-        second=tuple(b.mean(1).tolist()),
-        difference=float(gain.mean()),
-        interval=_percentiles(both),
-        seed_interval=_percentiles(alone),
+        first=tuple(float(run.mean()) for run in a),
+        second=tuple(float(run.mean()) for run in b),
+        difference=float(np.mean([gain.mean() for gain in gains])),
+        interval=_percentiles(draws[0]),
+        seed_interval=_percentiles(draws[1]),
     )
+
+
+def _of_shared_clips(gain: np.ndarray, samples: int) -> np.ndarray:
+    """(2, samples) mean gain over seeds and clips, and over seeds alone, of ``gain`` (seeds, clips)."""
+    rng = np.random.default_rng(0)
+    draws = np.empty((2, samples))
+    for n in range(samples):
+        chosen = gain[rng.integers(0, len(gain), len(gain))].mean(0)
+        draws[:, n] = chosen[rng.integers(0, len(chosen), len(chosen))].mean(), chosen.mean()
+    return draws
+
+
+def _of_own_clips(gains: Sequence[np.ndarray], samples: int) -> np.ndarray:
+    """The same where each seed has its own clips."""
+    rng = np.random.default_rng(0)
+    draws = np.empty((2, samples))
+    for n in range(samples):
+        chosen = [gains[i] for i in rng.integers(0, len(gains), len(gains))]
+        again = [gain[rng.integers(0, len(gain), len(gain))].mean() for gain in chosen]
+        draws[:, n] = np.mean(again), np.mean([gain.mean() for gain in chosen])
+    return draws
 
 
 def _percentiles(draws: np.ndarray) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 Recipe ``hands`` from scratch, after a stage 1 on other glosses, with mean pooling in place of CTC, and without one part
 at a time; every seed, the last weights. Runs that are done are not run again, so the command may be given until the
-table is whole.
+table is whole. With ``--folds`` every seed holds out another part of train and val is not looked at: so settings are
+chosen, and ``--fold-by signer`` tells how signs of unknown signers are recognised.
 """
 
 from __future__ import annotations
@@ -44,6 +45,18 @@ def pretrained(out: Path, pool: Path) -> Path:
     return finished(out, "stage1", settings, "hands")
 
 
+def one(row: str, seed: int, settings: dict[str, object], options: argparse.Namespace) -> Path:
+    """The run of a row and a seed."""
+    name, settings = f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", {**settings, "run.seed": seed}
+    if options.epochs:
+        name, settings["train.epochs"] = f"epochs{options.epochs}-{name}", options.epochs
+    if options.folds:
+        fold = f"{seed % options.folds + 1}/{options.folds}"
+        name = f"{options.fold_by}-fold{fold.replace('/', 'of')}-{name}"
+        settings |= {"split.fold": fold, "split.fold-by": options.fold_by}
+    return finished(options.out, name, settings, "hands")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", default="../shared/data/wlasl100-hands", help="folder with the pickles")
@@ -51,28 +64,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--out", type=Path, default=Path("runs/landmarks"))
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=["ctc", "mean pooling", "ctc, after stage 1"])
-    parser.add_argument("--fold", default=None, help="K/N: on a fold of train instead of val, to choose by")
-    parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds hold out")
+    parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
+    parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds part")
+    parser.add_argument("--epochs", type=int, help="fewer than the recipe has, for a table of many rows")
     options = parser.parse_args()
 
-    where = f"fold{options.fold.replace('/', 'of')}-{options.fold_by}-" if options.fold else ""
     sides: dict[str, list[Path]] = {}
     print(HEADER)
     for row in options.rows:
-        changed = dict(ROWS[row])
+        settings = {"dataset.root": options.root, **ROWS[row]}
         if row.endswith("after stage 1"):
-            changed["init.path"] = f"run:{pretrained(options.out, options.pool)}"
-        if options.fold:
-            changed |= {"split.fold": options.fold, "split.fold-by": options.fold_by}
-        sides[row] = [
-            finished(
-                options.out,
-                f"{where}{row.replace(', ', '-').replace(' ', '-')}-{seed}",
-                {"dataset.root": options.root, "run.seed": seed, **changed},
-                "hands",
-            )
-            for seed in options.seeds
-        ]
+            settings["init.path"] = f"run:{pretrained(options.out, options.pool)}"
+        sides[row] = [one(row, seed, settings, options) for seed in options.seeds]
         print(row_of(row, sides[row]), flush=True)
     if "ctc" in sides:
         for row in sides:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 import asl_core as asl
+from asl_core.compare import right_answers
 from asl_core.evaluate import bootstrap_interval
 
 ROWS: dict[str, dict[str, object]] = {
@@ -35,12 +36,12 @@ def finished(out: Path, name: str, settings: dict[str, object], recipe: str | No
 
 def row_of(name: str, runs: list[Path]) -> str:
     """One line of the table, of the runs of all seeds."""
-    top1, top5, seconds, clips = [], [], [], 0
+    top1, top5, seconds = [], [], []
+    clips = len({clip for path in runs for clip in right_answers(path)})  # folds have clips of their own
     for path in runs:
         report = json.loads((path / "summary.json").read_text(encoding="utf-8"))["report"]
         top1.append(report["metrics"]["top1"])
         top5.append(report["metrics"]["top5"])
-        clips = report["clips"]
         lines = (path / "timings.jsonl").read_text(encoding="utf-8").splitlines()
         seconds.append(sum(json.loads(line).get("seconds", 0.0) for line in lines))
     mean = statistics.fmean(top1)

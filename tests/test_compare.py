@@ -54,6 +54,22 @@ def test_clips_widen_the_interval(tmp_path: Path) -> None:
     assert found.interval[1] > 0.2
 
 
+def test_every_seed_may_have_clips_of_its_own(tmp_path: Path) -> None:
+    """Folds: each seed's two runs are paired, and no seed weighs more for having more clips."""
+    rows = {"first": ([1, 0, 0, 0], [0, 0]), "second": ([1, 1, 0, 0], [1, 0])}
+    first, second = (
+        [write(tmp_path / side / str(n), row, prefix=f"fold{n}-") for n, row in enumerate(rows[side])] for side in rows
+    )
+    found = compare(first, second, [0, 1])
+    assert found.first == (0.25, 0.0)
+    assert found.second == (0.5, 0.5)
+    assert found.difference == pytest.approx(0.375)
+    assert found.interval[0] < 0.375 < found.interval[1]
+    assert found.seed_interval == (pytest.approx(0.25), pytest.approx(0.5))
+    with pytest.raises(UsageError, match="different clips"):
+        compare(first, second[::-1], [0, 1])
+
+
 def test_other_clips_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="different clips"):
         compare([write(tmp_path / "a", [1, 0])], [write(tmp_path / "b", [1, 0], prefix="d")], [0])
@@ -89,6 +105,27 @@ def test_command_runs_both_sides_once(tmp_path: Path, monkeypatch, capsys: pytes
         main(["compare", "short.toml", "long.toml", "--seeds", "0-1", "--set", "train.batch-size=4"])
     assert stop.value.code == 2
     assert "was begun with other settings: train.batch-size" in capsys.readouterr().err
+
+
+def test_folds_are_held_out_in_place_of_val(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seed s holds out fold s mod N + 1, and folds have directories of their own."""
+    monkeypatch.chdir(tmp_path)
+    toml = (
+        '[dataset]\nname = "demo"\nglosses = 4\ntrain = 4\nval = 2\n[encoder]\nname = "gru"\nhidden-size = 4\n'
+        'front-size = 4\n[run]\ndevice = "cpu"\n[train]\nepochs = 1\n'
+    )
+    for name in ("one", "two"):
+        Path(f"{name}.toml").write_text(toml)
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", "one.toml", "two.toml", "--seeds", "0,3", "--folds", "2", "--json"])
+    assert json.loads(capsys.readouterr().out)["difference"] == 0
+    held = {}
+    for seed, fold in ((0, 1), (3, 2)):
+        run = Path(f"runs/compare/one-seed{seed}-gloss-fold{fold}of2/run")
+        assert f'fold = "{fold}/2"' in (run / "config.toml").read_text()
+        held[fold] = {line.split(",")[0] for line in (run / "predictions-val.csv").read_text().splitlines()[1:]}
+    assert held[1]
+    assert not held[1] & held[2]
 
 
 def test_a_run_that_left_something_out_is_found_again(tmp_path: Path, monkeypatch, capsys) -> None:

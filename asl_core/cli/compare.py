@@ -19,18 +19,31 @@ __all__ = ["compare"]
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--seeds", default="0-4", show_default=True, help="0-4, or 0,1,2")
 @click.option("--out", default="runs/compare", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--folds", type=click.IntRange(min=2), help="hold out a fold of train in place of val: seed s the fold s mod N + 1"
+)
+@click.option(
+    "--fold-by", type=click.Choice(["gloss", "signer"]), default="gloss", show_default=True, help="what folds part"
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="a setting for both sides")
 @click.option("--json", "as_json", is_flag=True, help="the figures as JSON")
-def compare(first: Path, second: Path, seeds: str, out: Path, settings: tuple[str, ...], as_json: bool) -> None:
+def compare(
+    first: Path, second: Path, seeds: str, out: Path, folds: int | None, fold_by: str, settings: tuple[str, ...],
+    as_json: bool,
+) -> None:  # fmt: skip
     """Train FIRST and SECOND (TOML files of a run or a curriculum) with each seed, and compare their top-1 on val.
 
     Runs that are done are not run again; a curriculum is judged by its last stage. The last weights count, not
-    the epoch that val likes best.
+    the epoch that val likes best. With --folds val is not looked at, which is how to choose between settings: as many
+    seeds as folds judge by every clip of train once. In a curriculum each stage holds out its fold.
     """
     from asl_core import compare as library
 
     numbers = _seeds(seeds)
-    sides = [[_run(file, seed, out, settings) for seed in numbers] for file in (first, second)]
+    sides = [
+        [_run(file, seed, out, {**set_pairs(settings), **_fold(seed, folds, fold_by)}) for seed in numbers]
+        for file in (first, second)
+    ]
     found = library.compare(sides[0], sides[1], numbers)
     if as_json:
         click.echo(json.dumps(attrs.asdict(found), indent=2))
@@ -55,7 +68,12 @@ def _seeds(text: str) -> list[int]:
         raise click.BadParameter(f"{text!r} is neither a range such as 0-4 nor a list such as 0,1,2") from fault
 
 
-def _run(file: Path, seed: int, out: Path, settings: tuple[str, ...]) -> Path:
+def _fold(seed: int, folds: int | None, by: str) -> dict[str, str]:
+    """Settings of the fold that a seed holds out."""
+    return {} if folds is None else {"split.fold": f"{seed % folds + 1}/{folds}", "split.fold-by": by}
+
+
+def _run(file: Path, seed: int, out: Path, settings: dict[str, str]) -> Path:
     """The run of one side with one seed: made, resumed, or found done.
 
     A plain file is run as a curriculum of one stage, which keeps the plan as it was asked for: the run itself may have
@@ -66,7 +84,9 @@ def _run(file: Path, seed: int, out: Path, settings: tuple[str, ...]) -> Path:
     from asl_core.layers import flag_layer
 
     name = f"{file.stem}-seed{seed}"
-    layer = flag_layer({**set_pairs(settings), "run.seed": str(seed), "run.out": str(out), "run.name": name})
+    if fold := settings.get("split.fold"):
+        name += f"-{settings.get('split.fold-by', 'gloss')}-fold{fold.replace('/', 'of')}"
+    layer = flag_layer({**settings, "run.seed": str(seed), "run.out": str(out), "run.name": name})
     click.echo(f"{name} …", err=True)
     if is_curriculum(file):
         return run_curriculum(load_curriculum(file, layer))[-1].path
