@@ -33,7 +33,7 @@ from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.contracts import Observer
 from asl_core.errors import ConfigError, UsageError, nearest
-from asl_core.layers import Layer, flatten, merge, value_layer
+from asl_core.layers import Layer, Setting, flatten, merge, value_layer
 from asl_core.plugins import discover
 
 __all__ = ["Curriculum", "Stage", "StageResult", "is_curriculum", "load_curriculum", "run_curriculum"]
@@ -83,7 +83,8 @@ def load_curriculum(
 
     Args:
         file: the TOML file.
-        flags: settings for every stage that beat the file, such as ``--seed 1``.
+        flags: settings that beat the file, for every stage such as ``--seed 1``, or for one, such as
+            ``--set stage.NAME.dataset.root=FOLDER``.
         registry: components (default: those of the installed plugins).
         environ: environment (default: the process's).
 
@@ -102,6 +103,7 @@ def load_curriculum(
         raise ConfigError(problems)
 
     folder = _folder(file, content, flags)
+    shared, own_flags = _by_stage(flags or {}, [str(n) for n in names])
     stages = []
     for place, table in enumerate(tables):
         name = table.pop("name")
@@ -114,7 +116,7 @@ def load_curriculum(
             own = {k: s for k, s in own.items() if not k.startswith("init.")}
         fixed = {"run.out": str(folder), "run.name": name} | ({"init.path": f"run:{folder / after}"} if after else {})
         try:
-            merged, _ = merge([layer, own, _without(flags or {}, "run.out", "run.name")])
+            merged, _ = merge([layer, own, _without(shared, "run.out", "run.name"), own_flags.get(name, {})])
             config = api.configure(fixed, flags=merged, registry=registry, environ=environ or {}, project_file=False)
             stages.append(Stage(name, config, after))
         except ConfigError as refused:
@@ -134,6 +136,28 @@ def _folder(file: Path, content: Mapping[str, Any], flags: Layer | None) -> Path
     out = given.get("run.out", common.get("run.out", "runs"))
     name = given.get("run.name", content.get("name", file.stem))
     return Path(str(out)) / str(name)
+
+
+def _by_stage(flags: Layer, names: Sequence[str]) -> tuple[Layer, dict[str, dict[str, Setting]]]:
+    """Flags for all stages, and those of each.
+
+    Raises:
+        ConfigError: one names a stage that there is not.
+    """
+    shared: dict[str, Setting] = {}
+    own: dict[str, dict[str, Setting]] = {}
+    problems = []
+    for key, setting in flags.items():
+        if not key.startswith("stage."):
+            shared[key] = setting
+            continue
+        name, _, rest = key.removeprefix("stage.").partition(".")
+        if name not in names or not rest:
+            problems.append(f"{setting.origin}: expected stage.NAME.KEY, NAME one of {', '.join(names)}")
+        own.setdefault(name, {})[rest] = setting
+    if problems:
+        raise ConfigError(problems)
+    return shared, own
 
 
 def _without(layer: Layer, *keys: str) -> Layer:

@@ -15,6 +15,7 @@ import pytest
 from asl_core.cli import main
 from asl_core.curriculum import load_curriculum, run_curriculum
 from asl_core.errors import ConfigError, UsageError
+from asl_core.layers import flag_layer
 
 TWO = """
 name = "two"
@@ -156,6 +157,18 @@ def test_faults_are_found_before_anything_runs(file: Path, old: str, new: str, t
     with pytest.raises(ConfigError, match=text):
         load_curriculum(file)
     assert not Path("runs").exists()
+
+
+def test_a_flag_of_one_stage(file: Path) -> None:
+    """It beats the file and the flags of all stages; a stage that there is not is named with those there are."""
+    flags = flag_layer({"train.epochs": "5", "stage.one.train.epochs": "4", "stage.two.encoder.hidden-size": "8"})
+    one, two = (stage.config for stage in load_curriculum(file, flags).stages)
+    assert (one.train.epochs, two.train.epochs) == (4, 5)
+    assert two.origins["encoder.hidden-size"] == "flag --stage.two.encoder.hidden-size"
+    with pytest.raises(ConfigError, match="stage.three.train.epochs: expected stage.NAME.KEY, NAME one of one, two"):
+        load_curriculum(file, flag_layer({"stage.three.train.epochs": "4"}))
+    with pytest.raises(ConfigError, match="expected stage.NAME.KEY"):
+        load_curriculum(file, flag_layer({"stage.one": "4"}))
 
 
 def test_faults_of_all_stages_at_once(file: Path) -> None:
