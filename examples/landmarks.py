@@ -22,9 +22,12 @@ ROWS: dict[str, dict[str, object]] = {
     "mean pooling": {"head": "mean"},
     "ctc, after stage 1": {},
     "without mixup": {"train.mixup": 0.0},
-    "without trim": {"transform": "landmarks,fill-gaps,hand-features"},
-    "without fill-gaps": {"transform": "landmarks,trim,hand-features"},
-    "without one side for left-handed signers": {"transform.landmarks.dominant-right": False},
+    "without trim": {"transform": "landmarks,hand-features"},
+    "with fill-gaps": {"transform": "landmarks,fill-gaps,trim,hand-features"},
+    "with fill-gaps up to 5 frames": {
+        "transform": "landmarks,fill-gaps,trim,hand-features", "transform.fill-gaps.max-gap": 5,
+    },
+    "without one side for all signers": {"transform.landmarks.dominant-right": False},
     **{f"without {block}": {"transform.hand-features.blocks": blocks} for block, blocks in (
         ("shape", "path,image,distances,seen"), ("path", "shape,image,distances,seen"),
         ("image", "shape,path,distances,seen"), ("distances", "shape,path,image,seen"),
@@ -40,7 +43,7 @@ def pretrained(out: Path, pool: Path) -> Path:
     """Stage 1: the recipe's encoder on the glosses of the pool, one run for all seeds of stage 2."""
     settings = {
         "dataset.root": str(pool), "dataset.train": "features_pretrain_*_of_6.pkl", "dataset.val": "none",
-        "head": "mean", "train.epochs": 30, "train.batch-size": 64,
+        "head": "mean", "train.epochs": 40, "train.batch-size": 64,
     }  # fmt: skip
     return finished(out, "stage1", settings, "hands")
 
