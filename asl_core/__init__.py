@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from asl_core.contracts import LossResult as LossResult
     from asl_core.contracts import Observer as Observer
     from asl_core.contracts import Sample as Sample
+    from asl_core.contracts import Span as Span
     from asl_core.contracts import Transform as Transform
     from asl_core.data import Batch as Batch
     from asl_core.data import Clip as Clip
@@ -54,13 +55,18 @@ if TYPE_CHECKING:
     from asl_core.errors import DataError as DataError
     from asl_core.errors import RunError as RunError
     from asl_core.hookspecs import hookimpl as hookimpl
+    from asl_core.mistakes import Mistakes as Mistakes
     from asl_core.options import NoOptions as NoOptions
     from asl_core.options import option as option
+    from asl_core.packed import packed_splits as packed_splits
+    from asl_core.packed import read_packed as read_packed
     from asl_core.prediction import ClipPrediction as ClipPrediction
     from asl_core.prediction import predict_clips as predict_clips
     from asl_core.prediction import predict_file as predict_file
     from asl_core.random import ClipRandom as ClipRandom
     from asl_core.random import mix_seed as mix_seed
+    from asl_core.why import Explained as Explained
+    from asl_core.why import explain_run as explain_run
 
 __version__ = "0.1.0"
 
@@ -70,14 +76,17 @@ _HOMES = {
     "component": ["Component", "Offer", "Registry"],
     "contracts": [
         "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head",
-        "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Transform",
+        "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Span", "Transform",
     ],
     "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"],
     "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError"],
     "hookspecs": ["hookimpl"],
+    "mistakes": ["Mistakes"],
     "options": ["NoOptions", "option"],
+    "packed": ["packed_splits", "read_packed"],
     "prediction": ["ClipPrediction", "predict_clips", "predict_file"],
     "random": ["ClipRandom", "mix_seed"],
+    "why": ["Explained", "explain_run"],
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

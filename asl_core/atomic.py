@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from asl_core.errors import RunError
 
-__all__ = ["write_bytes", "write_text"]
+__all__ = ["keep_as", "write_bytes", "write_text"]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -36,3 +37,34 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """:func:`write_bytes` in UTF-8 with Unix line ends on every system."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Let ``other`` be what ``path`` is now, whatever is written to ``path`` later; at no moment is either missing.
+
+    A second name for the same bytes where the file system has such, else a copy.
+
+    Raises:
+        RunError: it cannot be written; both are as they were.
+    """
+    temporary = other.with_name(f"{other.name}.part")
+    try:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(path, temporary)
+        except OSError:  # no second names here
+            shutil.copyfile(path, temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+        # Two names of one file: rename(2) would leave both where ``other`` is that file already.
+        if other.exists() and other.samefile(temporary):
+            temporary.unlink()
+        else:
+            temporary.replace(other)
+    except OSError as fault:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise RunError(
+            f"{other} cannot be written ({fault.strerror or fault}); {path.name} beside it is untouched. Make room, "
+            f"then go on with --resume."
+        ) from fault

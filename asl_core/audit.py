@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,7 +14,7 @@ import numpy as np
 from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
 
-__all__ = ["Audit", "SplitSummary", "audit_clips"]
+__all__ = ["Audit", "SplitSummary", "audit_clips", "shortened", "zero_share"]
 
 
 @attrs.frozen
@@ -25,7 +25,7 @@ class SplitSummary:
     glosses: int
     frames: tuple[int, float, int]  #: shortest, median, longest clip
     width: int
-    empty_share: float  #: share of frames in which every number is 0, or every number is -1
+    empty_share: float  #: share of frames in which nothing was seen
     signers: int
     fingerprint: str  #: of ids, glosses and frames; equal for equal data
 
@@ -55,23 +55,35 @@ class Audit:
         return attrs.asdict(self)
 
 
-def audit_clips(splits: Mapping[str, Sequence[Clip]], own: Sequence[Finding] = ()) -> Audit:
+def zero_share(clip: Clip) -> np.ndarray:
+    """(T,) share of each frame's numbers that are 0; 1 where every number is -1, which detectors write as well."""
+    share = (clip.features == 0).mean(1)
+    return np.where((clip.features == -1).all(1), 1.0, share)
+
+
+def audit_clips(
+    splits: Mapping[str, Sequence[Clip]],
+    own: Sequence[Finding] = (),
+    unseen: Callable[[Clip], np.ndarray] = zero_share,
+) -> Audit:
     """Look at every clip of every split once.
 
     Args:
         splits: name -> clips.
-        own: what the data set noticed by itself.
+        own: what the data set and the transforms noticed by themselves.
+        unseen: (T,) share of each frame of a clip that was not seen, where a transform knows better than its zeros.
     """
     findings = list(own)
     digests = {name: [_digest(c) for c in clips] for name, clips in splits.items()}
+    empty = {name: [_empty_frames(c, unseen) for c in clips] for name, clips in splits.items()}
     for name, clips in splits.items():
-        findings += _within(name, clips, digests[name])
+        findings += _within(name, clips, digests[name]) + _blank(name, clips, empty[name])
     findings += _constant(splits.get("train", ()))
     for name in splits:
         if name != "train" and "train" in splits:
             findings += _across(splits, digests, name)
     order = {"error": 0, "warning": 1, "note": 2}
-    summaries = {name: _summary(clips, digests[name]) for name, clips in splits.items() if clips}
+    summaries = {name: _summary(clips, digests[name], empty[name]) for name, clips in splits.items() if clips}
     return Audit(summaries, tuple(sorted(findings, key=lambda f: order[f.level])))
 
 
@@ -84,10 +96,25 @@ def _digest(clip: Clip) -> bytes:
     return hashlib.blake2b(frames.tobytes() + str(frames.shape).encode(), digest_size=16).digest()
 
 
-def _summary(clips: Sequence[Clip], digests: Sequence[bytes]) -> SplitSummary:
+def _empty_frames(clip: Clip, unseen: Callable[[Clip], np.ndarray]) -> int:
+    return int((unseen(clip) >= 1).sum()) if _has_frames(clip) else 0
+
+
+def _blank(split: str, clips: Sequence[Clip], empty: Sequence[int]) -> list[Finding]:
+    """Clips in which nothing was seen from end to end."""
+    blank = [c.id for c, n in zip(clips, empty, strict=True) if n and n == len(c.features)]
+    if not blank:
+        return []
+    message = (
+        f"{len(blank)} of {len(clips)} clips of {split} show nothing in any frame, only zeros or no hand "
+        f"({shortened(blank)}): no sign can be told from them. Extract them again, or leave them out."
+    )
+    return [Finding("warning", "blank-clips", message, {"split": split, "ids": blank})]
+
+
+def _summary(clips: Sequence[Clip], digests: Sequence[bytes], empty: Sequence[int]) -> SplitSummary:
     usable = [c for c in clips if _has_frames(c)]
     lengths = [len(c.features) if _has_frames(c) else 0 for c in clips]
-    empty = sum(int(((c.features == 0).all(1) | (c.features == -1).all(1)).sum()) for c in usable)
     whole = hashlib.blake2b(digest_size=16)
     for clip, digest in zip(clips, digests, strict=True):
         whole.update("\0".join((clip.id, *clip.glosses)).encode() + digest)
@@ -96,7 +123,7 @@ def _summary(clips: Sequence[Clip], digests: Sequence[bytes]) -> SplitSummary:
         glosses=len({g for c in clips for g in c.glosses}),
         frames=(min(lengths), float(statistics.median(lengths)), max(lengths)),
         width=usable[0].features.shape[1] if usable else 0,
-        empty_share=empty / max(1, sum(lengths)),
+        empty_share=sum(empty) / max(1, sum(lengths)),
         signers=len({c.signer for c in clips if c.signer is not None}),
         fingerprint=whole.hexdigest(),
     )
@@ -109,21 +136,23 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
         return [Finding("error", "empty-split", f"split {split} holds no clip; expected at least one.")]
     twice = [i for i, n in Counter(c.id for c in clips).items() if n > 1]
     if twice:
-        message = f"{len(twice)} clip ids occur more than once in {split} ({_list(twice)}); expected each once."
+        message = f"{len(twice)} clip ids occur more than once in {split} ({shortened(twice)}); expected each once."
         findings.append(Finding("error", "duplicate-ids", message, {"split": split, "ids": twice}))
     bad = [c.id for c in clips if not _has_frames(c)]
     if bad:
-        message = f"{len(bad)} clips of {split} have no frames ({_list(bad)}); leave them out of the files."
+        message = f"{len(bad)} clips of {split} have no frames ({shortened(bad)}); leave them out of the files."
         return [*findings, Finding("error", "no-frames", message, {"split": split, "ids": bad})]
     bad = [c.id for c in clips if not np.isfinite(c.features).all()]
     if bad:
-        message = f"{len(bad)} clips of {split} hold NaN or infinite numbers ({_list(bad)}); extract them again."
+        message = f"{len(bad)} clips of {split} hold NaN or infinite numbers ({shortened(bad)}); extract them again."
         findings.append(Finding("error", "non-finite", message, {"split": split, "ids": bad}))
     widths = Counter(c.features.shape[1] for c in clips)
     if len(widths) > 1:
         usual = widths.most_common(1)[0][0]
         odd = [c.id for c in clips if c.features.shape[1] != usual]
-        message = f"clips of {split} differ in width: {dict(widths)} numbers a frame ({_list(odd)} are the odd ones)."
+        message = (
+            f"clips of {split} differ in width: {dict(widths)} numbers a frame ({shortened(odd)} are the odd ones)."
+        )
         findings.append(Finding("error", "widths", message, {"split": split, "ids": odd}))
     same = defaultdict(list)
     for clip, digest in zip(clips, digests, strict=True):
@@ -132,8 +161,8 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
     if groups:
         pairs = ["/".join(c.id for c in g) for g in groups]
         differing = ["/".join(c.id for c in g) for g in groups if len({c.glosses for c in g}) > 1]
-        more = f"; {len(differing)} of them under different glosses ({_list(differing)})" if differing else ""
-        message = f"{len(groups)} groups of clips of {split} are identical ({_list(pairs)}){more}."
+        more = f"; {len(differing)} of them under different glosses ({shortened(differing)})" if differing else ""
+        message = f"{len(groups)} groups of clips of {split} are identical ({shortened(pairs)}){more}."
         data = {"split": split, "groups": pairs, "different_glosses": differing}
         findings.append(Finding("warning", "identical-clips", message, data))
     return findings
@@ -143,8 +172,9 @@ def _constant(clips: Sequence[Clip]) -> list[Finding]:
     clips = [c for c in clips if _has_frames(c)]
     if len({c.features.shape[1] for c in clips}) != 1:
         return []
-    low = np.min([c.features.min(0) for c in clips], axis=0)
-    high = np.max([c.features.max(0) for c in clips], axis=0)
+    low, high = clips[0].features[0], clips[0].features[0]
+    for clip in clips:  # one at a time: there may be very many
+        low, high = np.minimum(low, clip.features.min(0)), np.maximum(high, clip.features.max(0))
     dims = np.flatnonzero(low == high).tolist()
     if not dims:
         return []
@@ -164,13 +194,14 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
     if leaks:
         pairs = [f"{a} = {b}" for a, b in leaks]
         message = (
-            f"{len(leaks)} clips of {name} are identical to a train clip ({_list(pairs)}): they flatter the model."
+            f"{len(leaks)} clips of {name} are identical to a train clip ({shortened(pairs)}): they flatter the model."
         )
         findings.append(Finding("warning", "leak", message, {"split": name, "pairs": leaks}))
     shared = sorted({c.id for c in other} & {c.id for c in train})
     if shared:
         message = (
-            f"{len(shared)} clip ids of {name} are also ids of train ({_list(shared)}): the same clips, or a mix-up?"
+            f"{len(shared)} clip ids of {name} are also ids of train ({shortened(shared)}): the same clips, or a "
+            f"mix-up?"
         )
         findings.append(Finding("warning", "shared-ids", message, {"split": name, "ids": shared}))
     known = {g for c in train for g in c.glosses}
@@ -178,8 +209,8 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
     if unknown and known:
         glosses = sorted({g for c in other for g in c.glosses} - known)
         message = (
-            f"{len(unknown)} clips of {name} have a gloss that train lacks ({_list(glosses)}): they count as wrong, "
-            f"and the figure without them is given too."
+            f"{len(unknown)} clips of {name} have a gloss that train lacks ({shortened(glosses)}): they count as "
+            f"wrong, and the figure without them is given too."
         )
         findings.append(Finding("warning", "unknown-glosses", message, {"split": name, "ids": unknown}))
     absent = sorted(known - {g for c in other for g in c.glosses})
@@ -194,7 +225,8 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
     return findings
 
 
-def _list(items: Sequence[str], most: int = 5) -> str:
+def shortened(items: Sequence[str], most: int = 5) -> str:
+    """``a, b and 3 more``."""
     return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 

@@ -34,13 +34,18 @@ def right_answers(run: Path) -> dict[str, bool]:
     """
     file = run / "predictions-val.csv"
     try:
+        if file.exists() and not file.is_file():
+            raise OSError("it is no file")
         with file.open(encoding="utf-8", newline="") as text:
-            return {row["clip"]: row["correct"] == "1" for row in csv.DictReader(text)}
-    except (OSError, KeyError) as fault:
+            found = {row["clip"]: row["correct"] for row in csv.DictReader(text)}
+        if not found or None in found or not set(found.values()) <= {"0", "1"}:
+            raise ValueError("clips with an answer of 0 or 1 were expected")
+    except (OSError, KeyError, ValueError, csv.Error) as fault:
         raise UsageError(
-            f"{file} cannot be read ({fault}); expected a finished run with a val split. `asl run --resume {run}` "
-            f"finishes one that was cut off."
+            f"{file} cannot be read ({type(fault).__name__}: {fault}); expected a finished run with a val split. "
+            f"`asl run --resume {run}` finishes one that was cut off."
         ) from fault
+    return {clip: correct == "1" for clip, correct in found.items()}
 
 
 def compare(first: Sequence[Path], second: Sequence[Path], seeds: Sequence[int], samples: int = 10_000) -> Comparison:

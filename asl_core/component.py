@@ -30,14 +30,22 @@ SLOTS: Mapping[str, str] = {
 
 
 def _factory_path(_: object, __: object, value: str) -> None:
-    module, colon, attribute = value.partition(":")
+    module, colon, attribute = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not (module and colon and attribute):
         raise ValueError(f'factory is {value!r}: expected "package.module:callable"')
 
 
 def _plain_name(_: object, __: object, value: str) -> None:
-    if not value or not all(ch.isalnum() or ch == "-" for ch in value):
+    if not isinstance(value, str) or not value or not all(ch.isalnum() or ch == "-" for ch in value):
         raise ValueError(f"component name {value!r}: expected letters, digits and '-'")
+
+
+def _api_number(component: Any, __: object, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(
+            f"component {component.name!r} says api={value!r}: expected the whole number of the plugin interface that "
+            f"it was written for, api={API}; or leave it out"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -51,7 +59,7 @@ class Component:
     #: settings that go well with it, ``{"train.learning-rate": 2e-3}``: a layer of the configuration that
     #: anything a user says overrides
     suggests: Mapping[str, Any] = attrs.field(factory=dict)
-    api: int = 1  #: version of the plugin interface it was written for
+    api: int = attrs.field(default=1, validator=_api_number)  #: version of the plugin interface it was written for
 
     def load(self) -> Callable[..., Any]:
         """Import the factory.
@@ -94,7 +102,14 @@ class Registry:
     else the only one offered; two foreign ones of a name have to be told apart as ``dist:name``.
     """
 
-    def __init__(self, offers: Iterable[Offer]):
+    def __init__(self, offers: Iterable[Offer], unused: Iterable[str] = ()):
+        """Tables of what is offered.
+
+        Args:
+            offers: by working plugins.
+            unused: the plugins that are broken or left out, in words: what is missing here may be theirs.
+        """
+        self._unused = tuple(unused)
         self._offers: dict[str, list[Offer]] = {slot: [] for slot in SLOTS}
         for offer in offers:
             self._offers[offer.slot].append(offer)
@@ -122,7 +137,8 @@ class Registry:
         found = [o for o in offers if name in (o.component.name, o.qualified)]
         if not found:
             known = [o.component.name for o in offers] + [o.qualified for o in offers if ":" in name]
-            raise ConfigError([f"there is no {slot} {name!r}{nearest(name, set(known))}"])
+            theirs = f"; it may be of a plugin that is not used: {', '.join(self._unused)}" if self._unused else ""
+            raise ConfigError([f"there is no {slot} {name!r}{nearest(name, set(known))}{theirs}"])
         if len(found) > 1 and found[0].distribution != BUILTIN:
             choices = " or ".join(o.qualified for o in found)
             raise ConfigError([f"{slot} {name!r} is offered by {len(found)} packages: say {choices}"])

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import tomli_w
 
-from asl_core.component import Component
+from asl_core.component import BUILTIN, Component
 from asl_core.layers import LIST_SLOTS
 from asl_core.options import option, unstructure
 
@@ -39,6 +39,12 @@ class TrainOptions:
     schedule: str = option("cosine", help="what the learning rate does after warm-up", choices=("cosine", "constant"))
     clip_norm: float = option(5.0, help="largest gradient norm, 0 for no clipping", ge=0)
     ema: float = option(0.99, help="decay of the averaged weights that are evaluated, 0 for none", ge=0, lt=1)
+    average_last: int = option(
+        0,
+        help="instead of by the moving average, evaluate by the mean of the weights after each of this many last "
+        "epochs (set ema to 0); before them, by the weights as they are",
+        ge=0,
+    )
     mixup: float = option(
         0.0,
         help="alpha of the share by which pairs of clips are mixed in half of the batches (Zhang et al. 2018); 0: none",
@@ -49,12 +55,31 @@ class TrainOptions:
     select: str = option("auto", help="val metric that chooses the best epoch: top1, top5, loss, wer, … or auto")
     standardise: bool = option(True, help="scale every feature to mean 0 and deviation 1 over the train frames")
     pool: int = option(32, help="batches sorted by length together; 1 for a plain random order", ge=1)
+    average_views: tuple[str, ...] = option(
+        (),
+        help="evaluate and predict by the mean probability over each clip as it is and these views of it (mirror, "
+        "slower, faster), which an augmentation of the run offers; a pass of the encoder each, and what is read off "
+        "the frames of a sentence stays that of the clip as it is",
+    )
     eval_batch_size: int = option(64, help="clips a batch in evaluation", ge=1)
     precision: str = option(
         "auto",
         help="arithmetic of the forward pass; auto is bf16 on CUDA that has it",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
+
+    def __attrs_post_init__(self) -> None:
+        if not self.average_last:
+            return
+        if self.ema:
+            raise ValueError(
+                f"average-last {self.average_last} takes the place of the moving average, and ema is {self.ema:g}: "
+                f"set ema to 0, or leave average-last out"
+            )
+        if self.patience:
+            raise ValueError("average-last needs to know which epochs are the last: leave out patience")
+        if self.average_last > self.epochs:
+            raise ValueError(f"average-last is {self.average_last}, and there are {self.epochs} epochs")
 
 
 @attrs.frozen
@@ -117,9 +142,19 @@ class Choice:
     """A component and its options."""
 
     slot: str
-    name: str
+    name: str  #: the shortest that means it now, to be shown
     component: Component
     options: Any
+    distribution: str = BUILTIN
+
+    @property
+    def saved_name(self) -> str:
+        """The name that always means it, whatever else is installed or left out when it is read again."""
+        return self.name if self.distribution == BUILTIN else f"{self.distribution}:{self.component.name}"
+
+    def goes_by(self, name: str | None) -> bool:
+        """Whether a name, as it was saved or as it is shown, is this component's."""
+        return name in (self.name, self.saved_name)
 
     def build(self, *args: Any) -> Any:
         """Call the factory: ``factory(options, *args)``."""
@@ -166,9 +201,9 @@ class RunConfig:
             choice: Choice = getattr(self, slot)
             found |= _dotted(slot, choice)
         for slot, choices in zip(LIST_SLOTS, (self.transforms, self.augments, self.observers), strict=True):
-            found[f"{slot}.names"] = [c.name for c in choices]
+            found[f"{slot}.names"] = [c.saved_name for c in choices]
             for choice in choices:
-                found |= {f"{slot}.{choice.name}.{k}": v for k, v in unstructure(choice.options).items()}
+                found |= {f"{slot}.{choice.saved_name}.{k}": v for k, v in unstructure(choice.options).items()}
         for name, head in self.heads.items():
             found |= _dotted(f"heads.{name}", head.choice)
             for loss_name, loss in head.losses.items():
@@ -211,7 +246,7 @@ def is_resolved(file: Path) -> bool:
 
 
 def _dotted(stem: str, choice: Choice) -> dict[str, Any]:
-    return {f"{stem}.name": choice.name} | {f"{stem}.{k}": v for k, v in unstructure(choice.options).items()}
+    return {f"{stem}.name": choice.saved_name} | {f"{stem}.{k}": v for k, v in unstructure(choice.options).items()}
 
 
 def _toml(value: Any) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "LossResult",
     "Observer",
     "Sample",
+    "Span",
     "Transform",
 ]
 
@@ -68,7 +69,15 @@ class Dataset(Protocol):
 class Transform(Protocol):
     """A pure function on one clip, applied once before training and at prediction alike.
 
-    It may have ``unfit(width)`` as :class:`Augment` may. With ``batchwise = True`` it is a :class:`BatchTransform`.
+    It may have ``unfit(width)`` as :class:`Augment` may. One that leaves frames out may have
+    ``frames_kept(clip) -> slice``: which of the clip's frames it hands on, so that a frame can be found again in the
+    file. With ``batchwise = True`` it is a :class:`BatchTransform`.
+
+    It may know more of its frames than their numbers say, and tell it by two methods, which change nothing:
+    ``unseen(clip) -> np.ndarray | None``, (T,) for each frame of a clip that it handed on the share of what signs are
+    told by that was not seen, 1 where nothing was, or None where the frames are of another layout; and
+    ``findings(clip) -> Sequence[Finding]``, what is odd about a clip that is handed to it. The messages name no clip:
+    those of one code are told together, with the clips that they are true of.
     """
 
     def __call__(self, clip: Clip) -> Clip:
@@ -101,6 +110,12 @@ class Augment(Protocol):
     It is given standardised frames, or with an attribute ``raw = True`` frames as they are stored, before that.
     It may have a method ``unfit(width) -> str | None``: why it cannot be used on frames of ``width`` numbers. The
     run then refuses it where the user chose it, and leaves it out, and says so, where it was only suggested.
+
+    It may have a method ``views() -> Mapping[str, Callable[[Batch], Batch]]``: changes of every clip without chance, by
+    name (``mirror``), over which predictions can be averaged. What it draws and what it keeps holds for them too.
+
+    With ``changes_time = True`` it says that frame t of a changed clip need not be frame t of the clip before, as in
+    a crop. Two views of a clip whose frames are to stay in line (:attr:`Loss.aligned`) then get the same draw of it.
     """
 
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
@@ -148,6 +163,16 @@ class HeadOutput:
         return attrs.evolve(self, values=self.values[start:end], lengths=lengths)
 
 
+@attrs.frozen
+class Span:
+    """Frames in a row on which one gloss stands, or none."""
+
+    gloss: int | None  #: class number, or None for blank
+    start: int  #: first frame
+    end: int  #: the one after the last
+    probability: float  #: of the gloss, or of blank, on the mean over these frames
+
+
 class Head(nn.Module):
     """Encoder frames to an output. Made by ``factory(options, input_size, classes)``.
 
@@ -164,6 +189,18 @@ class Head(nn.Module):
 
     def decode(self, output: HeadOutput) -> list[list[int]] | None:
         """Class numbers read from each clip in order, or None where the head cannot read sentences."""
+        return None
+
+    def align(self, output: HeadOutput, labels: Sequence[Sequence[int]] | None = None) -> list[list[Span]] | None:
+        """Which gloss stands on which encoder frames of each clip, from the first frame to the last without a gap.
+
+        Args:
+            output: of the clips.
+            labels: class numbers that each clip is to be read as; default: what each frame by itself says best.
+
+        Returns:
+            None where the head does not place glosses in time.
+        """
         return None
 
     def min_frames(self, targets: Sequence[int]) -> int:
@@ -209,6 +246,8 @@ class Loss(nn.Module):
 
     accepts: ClassVar[frozenset[str]] = frozenset()  #: kinds of head output
     views: int = 1  #: 2: two augmentations of each clip, which other losses then see too
+    aligned: bool = False  #: whether frame t of both views is to be the same moment; see :class:`Augment`
+    running: bool = False  #: whether it keeps a running mean of what it is shown in training, as a batch norm does
     corrupts: bool = False  #: whether :meth:`corrupt` changes what the encoder sees
     labels: ClassVar[str] = "one"  #: "one" gloss a clip, "any" number of at least one, or "none" needed
 

@@ -41,6 +41,9 @@ def coupling_notes(trainer: Trainer) -> list[str]:
     if processes.size == 1:
         return []
     found = [f"loss {name} compares the clips of a batch" for name in coupled(trainer)]
+    found += [
+        f"loss {o.name} takes its running mean over the clips of a batch" for o in trainer.objectives if o.loss.running
+    ]
     if any(isinstance(module, _BatchNorm) for module in trainer.model.modules()):
         found.append("batch norm takes its averages over the clips of a batch")
     if trainer.config.train.mixup:

@@ -20,6 +20,7 @@ What is done is skipped and what was cut off is resumed, so the same command may
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,16 +30,19 @@ import attrs
 
 from asl_core import api
 from asl_core.atomic import write_text
+from asl_core.bounds import is_folder_name
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.contracts import Observer
-from asl_core.errors import ConfigError, UsageError, nearest
+from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
 from asl_core.layers import Layer, Setting, flatten, merge, value_layer
 from asl_core.plugins import discover
+from asl_core.reading import read_json
 
 __all__ = ["Curriculum", "Stage", "StageResult", "is_curriculum", "load_curriculum", "run_curriculum"]
 
 _PLAN = "curriculum.json"
+_LARGEST = 1 << 20  #: bytes of a file of stages; what is larger is refused where settings are read
 
 
 @attrs.frozen
@@ -71,6 +75,8 @@ class StageResult:
 def is_curriculum(file: Path) -> bool:
     """Whether a TOML file describes stages; a file that cannot be read is left to others to refuse."""
     try:
+        if not file.is_file() or file.stat().st_size > _LARGEST:
+            return False
         return "stage" in tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
@@ -96,9 +102,14 @@ def load_curriculum(
     problems = [f"{file}: no such key {k!r}{nearest(k, _KEYS)}" for k in content if k not in _KEYS]
     tables = content["stage"] if isinstance(content["stage"], list) else []
     names = [t.get("name") if isinstance(t, dict) else None for t in tables]
-    if not tables or not all(isinstance(n, str) and n and Path(n).name == n for n in names):
-        problems.append(f"{file}: every [[stage]] needs a name that can be a folder; found {names}")
-    problems += [f"{file}: stage {n!r} occurs more than once" for n in dict.fromkeys(names) if names.count(n) > 1]
+    if not tables or not all(map(is_folder_name, names)):
+        problems.append(f"{file}: every [[stage]] needs a name that can be a folder; found {str(names)[:300]}")
+    else:
+        problems += [f"{file}: stage {n!r} occurs more than once" for n in dict.fromkeys(names) if names.count(n) > 1]
+    if not is_folder_name(content.get("name", "x")):
+        problems.append(f"{file}: name is {str(content['name'])[:300]!r}; expected that of a folder below --out")
+    if not isinstance(content.get("common", {}), dict):
+        problems.append(f"{file}: common is {str(content['common'])[:300]}; expected tables such as [common.dataset]")
     if problems:
         raise ConfigError(problems)
 
@@ -176,7 +187,7 @@ def _earlier(own: Layer, name: str, before: Sequence[Any], names: Sequence[Any])
         return None, f"init names the stage itself; expected an earlier one{nearest(str(wanted), map(str, before))}"
     if wanted in names:
         return None, f"init names {wanted!r}, which comes later; expected an earlier one"
-    if isinstance(wanted, str) and Path(wanted.partition(":")[2] or wanted).exists():
+    if isinstance(wanted, str) and os.path.exists(wanted.partition(":")[2] or wanted):  # noqa: PTH110 - never raises
         return None, None
     return None, f"init is {wanted!r}, neither an earlier stage nor a file{nearest(str(wanted), map(str, before))}"
 
@@ -200,17 +211,29 @@ def run_curriculum(
         summary = path / "summary.json"
         done = summary.is_file()
         api.complete(stage.config, observers(stage))
-        results.append(StageResult(stage, path, done, json.loads(summary.read_text(encoding="utf-8"))))
+        results.append(StageResult(stage, path, done, summary_of(path)))
     return results
+
+
+def summary_of(run: Path) -> dict[str, Any]:
+    """What a finished run came to, from its ``summary.json``.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    return read_json(run / "summary.json", "Remove it, and the same command finishes the run again.")
 
 
 def _refuse_changes(curriculum: Curriculum) -> None:
     """Hold the plan against that of the call before; keep it for the next."""
     plan = {s.name: {**s.config.values(), "run.out": None} for s in curriculum.stages}
     file = curriculum.path / _PLAN
-    before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    remedy = "Remove it, if the runs beside it are those of this curriculum."
+    before: dict[str, Any] = read_json(file, remedy) if file.exists() or file.is_symlink() else {}
     problems = []
     for name, values in before.items():
+        if not is_folder_name(name) or not isinstance(values, dict):
+            raise CheckpointError(f"{file} is not what a curriculum wrote there: it has {name[:80]!r}. {remedy}")
         if not (curriculum.path / name / "config.toml").is_file():
             continue  # never begun
         if name not in plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from asl_core.errors import DataError
+from asl_core.frames import end_to_end, gathered
 
 __all__ = ["UNKNOWN", "Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"]
 
@@ -63,15 +65,9 @@ class Vocabulary:
         index = self._index
         return [index.get(g, UNKNOWN) for g in glosses]
 
-    @property
+    @functools.cached_property
     def _index(self) -> dict[str, int]:
-        found = _INDEX_CACHE.get(self.glosses)
-        if found is None:
-            found = _INDEX_CACHE[self.glosses] = {g: i for i, g in enumerate(self.glosses)}
-        return found
-
-
-_INDEX_CACHE: dict[tuple[str, ...], dict[str, int]] = {}
+        return {g: i for i, g in enumerate(self.glosses)}
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
@@ -164,8 +160,11 @@ class Batch:
 class ClipStore:
     """Every clip of a split, held once: all frames end to end in one tensor.
 
+    Clips whose frames stand in a mapped file in just this order are left there, and so many that memory should not
+    hold them are put into one (:mod:`asl_core.frames`): batches are cut from a file as from memory.
+
     Attributes:
-        features: (sum of lengths, D) float32.
+        features: (sum of lengths, D) float32, not to be changed.
         lengths: (N,) int64.
         ids, glosses, signers, sources: one entry a clip.
     """
@@ -178,15 +177,15 @@ class ClipStore:
         self.lengths = torch.tensor([c.features.shape[0] for c in clips], dtype=torch.int64)
         self.offsets = torch.zeros(len(clips) + 1, dtype=torch.int64)
         torch.cumsum(self.lengths, 0, out=self.offsets[1:])
-        self.features = torch.empty(int(self.offsets[-1]), width, dtype=torch.float32)
-        view = self.features.numpy()
-        for clip, start, end in zip(clips, self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True):
+        for clip in clips:
             if clip.features.shape[1] != width:
                 raise DataError(
                     f"clip {clip.id!r} ({clip.source or 'unknown source'}) has {clip.features.shape[1]} numbers a "
                     f"frame, clip {clips[0].id!r} has {width}; expected one width. Extract both in the same way."
                 )
-            view[start:end] = clip.features
+        frames = [c.features for c in clips]
+        there = end_to_end(frames)
+        self.features = torch.from_numpy(gathered(frames, int(self.offsets[-1]), width) if there is None else there)
         self.ids = tuple(c.id for c in clips)
         self.glosses = tuple(c.glosses for c in clips)
         self.signers = tuple(c.signer for c in clips)

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 __all__ = ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError", "nearest", "printable"]
 
 
+_LONGEST = 2000  #: characters of one fault of a configuration
+
+
 class AslError(Exception):
     """A fault the user can act on. Its text says what, where, what was expected and what to do."""
 
@@ -36,7 +39,8 @@ class ConfigError(UsageError):
     """One or more faults of a configuration, all of them told at once."""
 
     def __init__(self, problems: Iterable[str]):
-        self.problems = tuple(problems)
+        # A key of ten thousand characters is a fault, and its message is no reason to quote all of them.
+        self.problems = tuple(p if len(p) <= _LONGEST else f"{p[: _LONGEST - 1]}…" for p in problems)
         head = (
             "the configuration has a fault"
             if len(self.problems) == 1

@@ -21,6 +21,7 @@ from asl_core.distributed import ALONE, Processes
 from asl_core.model import Recognizer
 from asl_core.objectives import Objective, compute
 from asl_core.random import ClipRandom
+from asl_core.views import View, mean_scores
 
 __all__ = ["Predictions", "answers", "bootstrap_interval", "inference", "metrics", "predict", "ranks", "report"]
 
@@ -55,8 +56,12 @@ def predict(
     augments: Sequence[Augment] = (),
     device: torch.device | None = None,
     processes: Processes = ALONE,
+    views: Sequence[View] = (),
 ) -> Predictions:
     """Run the model over every clip once, with several processes each over its share of the batches.
+
+    With ``views``, scores are the mean probability over the clip as it is and each view of it; losses, figures of the
+    heads and what is read off the frames are those of the clip as it is.
 
     Losses are computed on the clips whose glosses the model knows. Those that ask for two views or a corrupted
     batch get them, drawn from a fixed key, so that the figure is the same at every evaluation of one model.
@@ -73,11 +78,14 @@ def predict(
             batch = batch.to(device)
             frames, lengths = model.encode(model.standardiser(batch))
             outputs = {n: model.head(n)(frames, lengths) for n in model.heads}
+            looks = [model.encode(view.standardised(batch, model.standardiser)) for view in views]
             for head, output in outputs.items():
                 prefix = f"{head}." if len(outputs) > 1 else ""
                 seen.add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
                 if model.head(head).ranks:
-                    seen.scores[head] = model.head(head).scores(output).float().cpu()
+                    ranking = model.head(head)
+                    others = [ranking.scores(ranking(*look)) for look in looks]
+                    seen.scores[head] = mean_scores([ranking.scores(output), *others]).float().cpu()
             if name is not None:
                 seen.texts = model.head(name).decode(outputs[name])
             known = _with_usable_labels(model, objectives, batch, lengths)

@@ -20,7 +20,7 @@ from asl_core.coupling import check_batch_size, coupling_notes
 from asl_core.data import ClipStore
 from asl_core.distributed import LostContactError, Processes
 from asl_core.errors import RunError
-from asl_core.evaluate import predict, report
+from asl_core.evaluate import report
 from asl_core.fitting import fit_augments
 from asl_core.initial import Transfer, freeze, initialise
 from asl_core.labels import check_labels
@@ -32,7 +32,7 @@ from asl_core.rundir import RunDir, predictions_csv
 from asl_core.selection import check_selection
 from asl_core.splits import load_data
 from asl_core.torchrun import joined
-from asl_core.train import Trainer, fingerprints, train, validate
+from asl_core.train import Trainer, fingerprints, predict_val, train, validate
 
 __all__ = ["RunResult", "execute"]
 
@@ -99,7 +99,13 @@ def _execute_among(
                 _write_circumstances(run_dir, config, data.audit, trainer, transfer)
             config = attrs.evolve(config, notes=(*config.notes, *run_dir.note_processes(processes.size)))
         if processes.gather(run_dir.last.is_file())[0]:
-            trainer.restore(run_dir)
+            damaged = trainer.restore(run_dir)
+            processes.gather(None)  # all have read what is mended next
+            if damaged is not None:
+                config = attrs.evolve(config, notes=(*config.notes, damaged))
+            if damaged is not None and processes.leads:
+                run_dir.note(damaged)
+                trainer.mend(run_dir)
             if processes.leads:
                 run_dir.write_history(trainer.progress.history)  # a kill may have come before this line of it
         elif transfer is not None and processes.leads:
@@ -196,10 +202,8 @@ def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]
     progress, val = trainer.progress, trainer.data.val
     full: dict[str, Any] = {}
     if val is not None:
-        size = trainer.config.train.eval_batch_size
-        found = predict(
-            trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device, trainer.processes
-        )
+        # Those of the last epoch, unless it was trained before this process began.
+        found = trainer.validated or predict_val(trainer, val)
         full = report(found, val)
         if trainer.processes.leads:
             write_text(run_dir.path / "predictions-val.csv", predictions_csv(found, val))

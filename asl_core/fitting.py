@@ -10,13 +10,41 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+import numpy as np
 
+from asl_core.audit import shortened, zero_share
 from asl_core.config import Choice, RunConfig
 from asl_core.contracts import BatchTransform, Transform
-from asl_core.data import Clip
+from asl_core.data import Clip, Finding
 from asl_core.errors import ConfigError
 
-__all__ = ["Pipeline", "fit_augments", "fit_transforms"]
+__all__ = ["Noticed", "Pipeline", "fit_augments", "fit_transforms"]
+
+
+@attrs.frozen
+class Noticed:
+    """What transforms found odd about clips: of every clip its findings, told together by what they say."""
+
+    of_clip: dict[str, list[Finding]] = attrs.field(factory=dict)
+
+    def add(self, clip: str, findings: Sequence[Finding]) -> None:
+        """Note the findings about a clip."""
+        if findings:
+            self.of_clip.setdefault(clip, []).extend(findings)
+
+    def findings(self, split: str, clips: Sequence[Clip]) -> list[Finding]:
+        """One finding for each code, with the clips of a split that it is true of."""
+        by_code: dict[tuple[str, str], tuple[str, list[str]]] = {}
+        for clip in clips:
+            for found in self.of_clip.get(clip.id, ()):
+                by_code.setdefault((found.level, found.code), (found.message, []))[1].append(clip.id)
+        return [
+            Finding(
+                level, code, f"{len(ids)} of {len(clips)} clips of {split} ({shortened(ids)}): {message}",
+                {"split": split, "ids": ids},
+            )
+            for (level, code), (message, ids) in by_code.items()
+        ]  # fmt: skip
 
 
 @attrs.frozen
@@ -52,9 +80,25 @@ class Pipeline:
             )
         return cls([t for _, t in built[:first]], [t for _, t in built[first:]])
 
-    def clip(self, clip: Clip) -> Clip:
-        """One clip as it is stored."""
-        return functools.reduce(lambda seen, transform: transform(seen), self.clipwise, clip)
+    def clip(self, clip: Clip, noticed: Noticed | None = None) -> Clip:
+        """One clip as it is stored; what the transforms find odd about it goes to ``noticed``."""
+        for transform in self.clipwise:
+            if noticed is not None and (findings := getattr(transform, "findings", None)) is not None:
+                noticed.add(clip.id, findings(clip))
+            clip = transform(clip)
+        return clip
+
+    def unseen(self, clip: Clip) -> np.ndarray:
+        """(T,) for each frame of a stored clip the share that was not seen, 1 where nothing was.
+
+        The last transform that knows says so; where none does it is the share of numbers that are 0.
+        """
+        for transform in reversed(self.clipwise):
+            tell = getattr(transform, "unseen", None)
+            found: np.ndarray | None = None if tell is None else tell(clip)
+            if found is not None:
+                return found
+        return zero_share(clip)
 
     def width(self, width: int) -> int:
         """Numbers a frame that the encoder sees, of ``width`` stored ones."""
@@ -67,15 +111,19 @@ def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
     Each is asked about what those before it hand on.
 
     Raises:
-        ConfigError: one that the user chose does not fit, or stands in the wrong place.
+        ConfigError: one that the user chose does not fit, or stands in the wrong place. Of several the first is
+            told: what is wrong with the others comes of its not being applied.
     """
     Pipeline.of(config)  # their order comes first: what arrives at each depends on it
+    suggested = _suggested(config, "transform")
     reasons: dict[str, str] = {}
     width = clip.features.shape[1]
     for choice in config.transforms:
         transform = choice.build()
         if (reason := _reason(transform, width)) is not None:
             reasons[choice.name] = reason
+            if not suggested:
+                break
         elif getattr(transform, "batchwise", False):
             width = transform.output_width(width)
         else:
@@ -98,6 +146,10 @@ def fit_augments(config: RunConfig, stored: int) -> RunConfig:
     return _without(config, "augment", config.augments, {k: v for k, v in found.items() if v is not None})
 
 
+def _suggested(config: RunConfig, slot: str) -> bool:
+    return config.origins.get(f"{slot}.names", "default").startswith("suggested by")
+
+
 def _reason(component: Any, width: int) -> str | None:
     unfit = getattr(component, "unfit", None)
     return None if unfit is None else unfit(width)
@@ -107,9 +159,12 @@ def _without(config: RunConfig, slot: str, choices: tuple[Choice, ...], reasons:
     if not reasons:
         return config
     texts = [f"{slot} {name} does not fit: {reason}" for name, reason in reasons.items()]
-    origin = config.origins.get(f"{slot}.names", "default")
-    if not origin.startswith("suggested by"):
-        raise ConfigError([f"{origin}: {t}" + f"; leave it out of --{slot}" * (" put " not in t) for t in texts])
+    if not _suggested(config, slot):
+        origin = config.origins.get(f"{slot}.names", "default")
+        # Where a recipe or another file chose it, the clips may be the wrong ones rather than the setting.
+        from_file = " line " in origin
+        remedy = "; name clips that it can take, or choose another" if from_file else "; leave it out of"
+        raise ConfigError([f"{origin}: {t}" + f"{remedy} --{slot}" * (" put " not in t) for t in texts])
     kept = tuple(c for c in choices if c.name not in reasons)
     notes = (*config.notes, *(f"{text}; it is left out" for text in texts))
     changed: dict[str, Any] = {f"{slot}s": kept, "notes": notes}

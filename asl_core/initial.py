@@ -6,7 +6,6 @@ Nothing is written here, so that a checkpoint that does not fit stops a run befo
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from asl_core.errors import CheckpointError, ConfigError
 from asl_core.foreign import Checkpoint, encoder_flags, named, read_checkpoint
 from asl_core.model import Recognizer
 from asl_core.options import unstructure
+from asl_core.reading import read_json
 from asl_core.transfer import TransferPlan, rename, suggest_map
 
 __all__ = ["Transfer", "freeze", "initialise"]
@@ -48,9 +48,9 @@ class Transfer:
             CheckpointError: the file is missing or damaged.
         """
         try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            return cls(tuple(entry["name"] for entry in record["plan"]["loaded"]), record)
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+            record = read_json(file, "Put it back, or start a new run.")
+            return cls(tuple(str(entry["name"]) for entry in record["plan"]["loaded"]), record)
+        except (CheckpointError, KeyError, TypeError) as fault:
             raise CheckpointError(
                 f"{file} cannot be read ({type(fault).__name__}: {fault}), and without it a resumed run does not know "
                 f"which weights were transferred; put the file back, or start a new run."
@@ -149,7 +149,7 @@ def _refusal(
 def _is_chosen(foreign: Foreign, config: RunConfig) -> bool:
     """Whether the run has that encoder already, with those options."""
     options = unstructure(config.encoder.options)
-    return foreign.encoder == config.encoder.name and all(options.get(k) == v for k, v in foreign.settings.items())
+    return config.encoder.goes_by(foreign.encoder) and all(options.get(k) == v for k, v in foreign.settings.items())
 
 
 def _checked(checkpoint: Checkpoint, chosen: Mapping[str, Tensor], encoder: Encoder) -> list[str]:

@@ -95,7 +95,11 @@ def toml_layer(path: Path) -> Layer:
     Raises:
         ConfigError: the file is missing or is not TOML.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigError([f"{path}: is no file; name a TOML file with the run's settings"])
     try:
+        if path.exists() and path.stat().st_size > _LARGEST:
+            raise ValueError(f"it has {path.stat().st_size:,} bytes, and no settings take more than {_LARGEST:,}")
         raw = path.read_bytes()
         content = raw.decode("utf-8-sig")  # Windows editors put a byte order mark before it
         values = tomllib.loads(content)
@@ -103,24 +107,36 @@ def toml_layer(path: Path) -> Layer:
         raise ConfigError(
             [f"{path}: cannot be read ({fault.strerror}); name a TOML file with the run's settings"]
         ) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
+    except (ValueError, RecursionError) as fault:  # a number of thousands of digits is a ValueError, too
         raise ConfigError(
-            [f'{path}: is not TOML ({fault}); expected tables such as [encoder] with name = "gru"']
+            [f'{path}: is not TOML ({str(fault)[:300]}); expected tables such as [encoder] with name = "gru"']
         ) from fault
     lines = _key_lines(content)
-    return {
-        key: Setting(value, f"{path}{f' line {lines[key]}' if key in lines else ''}") for key, value in flatten(values)
-    }
+    try:
+        settings = dict(flatten(values))
+    except ConfigError as fault:
+        raise ConfigError([f"{path}: {p}" for p in fault.problems]) from fault
+    return {k: Setting(v, f"{path}{f' line {lines[k]}' if k in lines else ''}") for k, v in settings.items()}
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Nested tables as ``(dotted key, value)``."""
+    """Nested tables as ``(dotted key, value)``.
+
+    Raises:
+        ConfigError: they are nested deeper than any setting is.
+    """
+    if prefix.count(".") > _DEEPEST:
+        raise ConfigError([f"{prefix[:60]}…: tables are nested more than {_DEEPEST} deep, and no setting is"])
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         else:
             dotted = _canonical(f"{prefix}{key}")
             yield dotted, _names(dotted, value)
+
+
+_DEEPEST = 50  #: dots in a key
+_LARGEST = 1 << 20  #: bytes of a file of settings
 
 
 _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")

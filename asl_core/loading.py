@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
+from torch import Tensor
 
 from asl_core.audit import Audit
-from asl_core.checkpoint import load_tensors
+from asl_core.bounds import no_larger_than, on_meta, refuse_links
+from asl_core.checkpoint import Saved, load_tensors
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.data import ClipStore, Vocabulary
@@ -24,6 +26,7 @@ from asl_core.plugins import discover
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir
 from asl_core.splits import load_audit, load_split
+from asl_core.views import View, find_views
 
 __all__ = ["LoadedRun", "audit_data", "evaluate_run", "load"]
 
@@ -38,25 +41,29 @@ class LoadedRun:
     vocabulary: Vocabulary
     width: int
     epoch: int
+    views: tuple[View, ...] = ()  #: that predictions are averaged over
 
     def predict(self, store: ClipStore, batch_size: int = 64) -> Predictions:
         """Scores of every clip of a store; see :func:`asl_core.evaluate.predict`."""
-        return predict(self.model, store, batch_size, device=next(self.model.parameters()).device)
+        return predict(self.model, store, batch_size, device=next(self.model.parameters()).device, views=self.views)
 
 
 def load(
-    path: str | os.PathLike[str], *, weights: str = "final", device: str = "cpu", registry: Registry | None = None
-) -> LoadedRun:
+    path: str | os.PathLike[str], *, weights: str = "final", device: str = "cpu",
+    average_views: Sequence[str] | None = None, registry: Registry | None = None,
+) -> LoadedRun:  # fmt: skip
     """A trained model from a run directory or one of its .safetensors files.
 
     Args:
         path: run directory, or file.
         weights: which of a directory's: ``final`` (last epoch) or ``best``.
         device: where to put it.
+        average_views: views of each clip that predictions are averaged over (default: the run's own setting).
         registry: components (default: those of the installed plugins).
 
     Raises:
         CheckpointError: damaged, or of other components than are installed.
+        ConfigError: the run has no augmentation with such a view.
     """
     path = Path(path)
     if path.is_dir():
@@ -71,19 +78,59 @@ def load(
     saved = load_tensors(path)
     try:
         values, glosses, width = saved.meta["config"], saved.meta["vocabulary"], saved.meta["width"]
+        _check_kinds(glosses, width, saved.meta.get("epoch", 0))
         vocabulary = Vocabulary(tuple(glosses))
         config = resolve([value_layer(values, str(path))], registry or discover().registry)
-        model = build_model(config, width, len(vocabulary))
-        model.load_state_dict(saved.tensors)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as fault:
-        raise CheckpointError(f"{path} does not hold what a run saves ({type(fault).__name__}: {fault}).") from fault
+        model = _model(config, width, len(vocabulary), saved)
+    except (LookupError, TypeError, AttributeError, RuntimeError, ValueError, ArithmeticError, AssertionError) as fault:
+        reason = " ".join(str(fault).split())[:300]
+        raise CheckpointError(
+            f"{path} does not hold what a run saves ({type(fault).__name__}: {reason}); it was damaged or changed. Use "
+            f"another checkpoint of the run."
+        ) from fault
     model.to(choose_device(device)).eval()
-    return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0))
+    views = find_views(config, average_views)
+    return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views)
+
+
+def _check_kinds(glosses: Any, width: Any, epoch: Any) -> None:
+    """Refuse a vocabulary, a width or an epoch that no run writes."""
+    if not isinstance(glosses, list) or not all(isinstance(g, str) for g in glosses):
+        raise TypeError("its vocabulary is no list of glosses")
+    for name, number, least in (("width", width, 1), ("epoch", epoch, 0)):
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise TypeError(f"its {name} is {str(number)[:40]}")
+
+
+def _model(config: RunConfig, width: int, classes: int, saved: Saved) -> Recognizer:
+    """The model that a checkpoint describes, with its weights; it never takes more memory than they account for."""
+    with no_larger_than(saved.tensors.values(), saved.path):
+        try:
+            with on_meta():
+                described = build_model(config, width, classes).state_dict()
+        except NotImplementedError:  # of a plugin's module that needs numbers when it is made
+            described = {}
+        _check_tensors(described, saved)
+        model = build_model(config, width, classes)
+    _check_tensors(model.state_dict(), saved)
+    model.load_state_dict(saved.tensors)
+    return model
+
+
+def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
+    """Refuse weights of other shapes or kinds than the model's: some would be converted in silence."""
+    for name, tensor in described.items():
+        stored = saved.tensors.get(name)
+        if stored is None or (stored.shape, stored.dtype) != (tensor.shape, tensor.dtype):
+            there = "missing" if stored is None else f"{str(stored.dtype)[6:]} {tuple(stored.shape)}"
+            wanted = f"{str(tensor.dtype)[6:]} {tuple(tensor.shape)}"
+            raise ValueError(f"{name[:100]} is {there}, and its model has {wanted}")
 
 
 def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
-    values: Mapping[str, Any] | None = None, registry: Registry | None = None,
+    values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
+    registry: Registry | None = None,
 ) -> tuple[dict[str, Any], Predictions, ClipStore]:  # fmt: skip
     """Evaluate a run on a split of its data set.
 
@@ -95,12 +142,14 @@ def evaluate_run(
         weights: ``final`` or ``best``.
         device: where to compute.
         values: settings of the data set to change, ``{"dataset.root": "elsewhere"}``.
+        average_views: as for :func:`load`.
         registry: components (default: those of the installed plugins).
 
     Returns:
-        The report of :func:`asl_core.evaluate.report`, the predictions, and the clips.
+        The report of :func:`asl_core.evaluate.report`, with ``average_views`` where predictions are averaged over any;
+        the predictions; and the clips.
     """
-    loaded = load(path, weights=weights, device=device, registry=registry)
+    loaded = load(path, weights=weights, device=device, average_views=average_views, registry=registry)
     config = loaded.config
     if values:
         config = resolve(
@@ -114,8 +163,11 @@ def evaluate_run(
         )
     found = loaded.predict(store, config.train.eval_batch_size)
     full = report(found, store)
+    if loaded.views:
+        full["average_views"] = [view.name for view in loaded.views]
     directory = Path(path) if Path(path).is_dir() else Path(path).parent
     if split == "test" and (directory / "config.toml").is_file():
+        refuse_links(directory)
         RunDir(directory).note(f"evaluated on test ({weights}): {json.dumps(full['metrics'], sort_keys=True)}")
     return full, found, store
 

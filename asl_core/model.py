@@ -13,6 +13,7 @@ from asl_core.contracts import BatchTransform, Encoder, Head, HeadOutput
 from asl_core.data import Batch, ClipStore
 from asl_core.errors import ConfigError, RunError
 from asl_core.fitting import Pipeline
+from asl_core.frames import gathered
 
 __all__ = ["Recognizer", "Standardiser", "build_model"]
 
@@ -41,12 +42,9 @@ class Standardiser(nn.Module):
         """The clips as the batchwise transforms hand them on: what is to be fitted on, and not yet scaled."""
         if not self.transforms:
             return store
-        features = torch.empty(len(store.features), self.width)
-        for place in torch.split(torch.arange(len(store)), 256):
-            batch = self._transformed(store.batch(place))
-            start, end = int(store.offsets[place[0]]), int(store.offsets[place[-1] + 1])
-            features[start:end] = batch.features[batch.mask]
-        return store.with_features(features)
+        batches = (self._transformed(store.batch(place)) for place in torch.split(torch.arange(len(store)), 256))
+        parts = (batch.features[batch.mask].numpy() for batch in batches)
+        return store.with_features(torch.from_numpy(gathered(parts, len(store.features), self.width)))
 
     def _transformed(self, batch: Batch) -> Batch:
         for transform in self.transforms:

@@ -57,11 +57,11 @@ def build_objectives(config: RunConfig) -> list[Objective]:
             if built.corrupts and built.views > 1:
                 raise ConfigError([f"loss {loss.choice.name!r} asks for {built.views} views and corrupts the batch"])
             found.append(Objective(f"{head}.{name}" if several else name, head, built, loss.weight))
-    if config.train.mixup and (unfit := [o.name for o in found if not o.plain or o.loss.labels != "one"]):
+    if config.train.mixup and (unfit := [o.name for o in found if o.loss.corrupts or o.loss.labels != "one"]):
         origin = config.origins.get("train.mixup", "default")
         raise ConfigError(
             [
-                f"{origin}: train.mixup mixes clips of one gloss, seen as they are, and loss {', '.join(unfit)} is "
+                f"{origin}: train.mixup mixes clips of one gloss, seen whole, and loss {', '.join(unfit)} is "
                 f"for another kind of training; set it to 0"
             ]
         )
@@ -101,11 +101,14 @@ def compute(
         mixup: alpha of :func:`asl_core.mixup.mix`, for losses that look at the clips as they are; 0 for none.
     """
     views = max((o.loss.views for o in objectives if not o.loss.corrupts), default=0)
-    seen = [_seen(model, batch, augments, random, view) for view in range(max(views, 1) if encoded is None else 0)]
+    aligned = any(o.loss.aligned for o in objectives)
+    seen = [
+        _seen(model, batch, augments, random, view, aligned) for view in range(max(views, 1) if encoded is None else 0)
+    ]
     pieces = seen[:views] if encoded is None else [batch]
-    mixed = mix(pieces[0], random("mixup"), mixup) if mixup else None
+    mixed = mix(pieces, random("mixup"), mixup) if mixup else None
     if mixed is not None:
-        pieces = [mixed.first]
+        pieces = mixed.first
     for objective in objectives:
         if objective.loss.corrupts:
             pieces.append(objective.loss.corrupt(seen[0], random(f"corrupt {objective.name}")))
@@ -131,7 +134,7 @@ def compute(
         sample = Sample(outputs[key], shown, shown if clean is None else clean, objective.loss.views)
         result = objective.loss(sample)
         if mixed is not None:
-            result = _weighed(result, objective.loss(attrs.evolve(sample, batch=mixed.second)), mixed.share)
+            result = _weighed(result, objective.loss(attrs.evolve(sample, batch=Batch.cat(mixed.second))), mixed.share)
         total = total + objective.weight * result.total
         parts[objective.name] = result.total.detach()
         for name, value in result.parts.items():
@@ -149,13 +152,22 @@ def _weighed(first: LossResult, second: LossResult, share: float) -> LossResult:
 
 
 def _seen(
-    model: Recognizer, batch: Batch, augments: Sequence[Augment], random: Callable[[str], ClipRandom], view: int
+    model: Recognizer,
+    batch: Batch,
+    augments: Sequence[Augment],
+    random: Callable[[str], ClipRandom],
+    view: int,
+    aligned: bool,
 ) -> Batch:
-    """What the encoder sees of the clips in one view: standardised, and augmented before and after that."""
+    """What the encoder sees of the clips in one view: standardised, and augmented before and after that.
+
+    In ``aligned`` views, what changes time is drawn once for all of them.
+    """
     for raw in (True, False):
         for place, augment in enumerate(augments):
             if getattr(augment, "raw", False) == raw:
-                batch = augment(batch, random(f"view {view} augment {place}"))
+                draw = 0 if aligned and getattr(augment, "changes_time", False) else view
+                batch = augment(batch, random(f"view {draw} augment {place}"))
         if raw:
             batch = model.standardiser(batch)
     return batch

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from asl_core.config import TrainOptions
 from asl_core.errors import ConfigError
 
-__all__ = ["averaged", "learning_rate", "make_optimizer", "set_learning_rate"]
+__all__ = ["averaged", "averaged_equally", "learning_rate", "make_optimizer", "set_learning_rate"]
 
 
 def make_optimizer(
@@ -81,16 +81,27 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of the weights, which forgets its random start quickly.
 
     After ``n`` updates the decay is min(decay, (1 + n) / (10 + n)), as TensorFlow's ExponentialMovingAverage
-    documents for short runs: a run of a few hundred steps is not dominated by its first weights. Buffers are averaged
-    like weights: the statistics of a batch norm belong to the weights that made them.
+    documents for short runs: a run of a few hundred steps is not dominated by its first weights.
+    """
+    return _average(model, lambda n: 1 - min(decay, (1 + n) / (10 + n)))
+
+
+def averaged_equally(model: nn.Module) -> AveragedModel:
+    """The mean of the weights at every update (stochastic weight averaging, Izmailov et al., UAI 2018)."""
+    return _average(model, lambda n: 1 / (n + 1))
+
+
+def _average(model: nn.Module, weight: Callable[[int], float]) -> AveragedModel:
+    """An average in which the newest weights count ``weight(n)`` after ``n`` updates; the first takes them as they are.
+
+    Buffers are averaged like weights: the statistics of a batch norm belong to the weights that made them.
     """
 
     def update(averages: Sequence[Tensor], values: Sequence[Tensor], count: int | Tensor) -> None:
-        n = int(count)
-        weight = 1 - min(decay, (1 + n) / (10 + n))
+        share = weight(int(count))
         for average, value in zip(averages, values, strict=True):
             if average.is_floating_point():
-                average.lerp_(value.to(average.dtype), weight)
+                average.lerp_(value.to(average.dtype), share)
             else:
                 average.copy_(value)
 

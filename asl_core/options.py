@@ -39,7 +39,7 @@ _META = "asl"
 def option(
     default: Any = attrs.NOTHING,
     *,
-    help: str,  # noqa: A002 - the word every command-line library uses for it
+    help: str = "",  # noqa: A002 - the word every command-line library uses for it
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -52,7 +52,7 @@ def option(
 
     Args:
         default: value when nobody sets it; without one the option is required.
-        help: one line for ``--help`` and ``asl show``; units belong here.
+        help: one line for ``--help`` and ``asl show``; units belong here. It has to be given.
         ge: smallest allowed value.
         gt: bound the value must exceed.
         le: largest allowed value.
@@ -61,7 +61,16 @@ def option(
         env: an environment variable that sets it (weaker than a flag, stronger than a file).
         path: whether it is a file or folder; a relative one is made absolute, so that a run that is used from
             another folder still finds it.
+
+    Raises:
+        ValueError: there is no help; an option that nobody explains is of no use on a command line.
     """
+    if not isinstance(help, str) or not help.strip():
+        known = "" if default is attrs.NOTHING else f"{default!r}, "
+        raise ValueError(
+            f'an option has no help: say option({known}help="…"), one line that --help and asl show print, with the '
+            f"unit where there is one"
+        )
     rule = _Rule(ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help)
 
     def validate(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -251,7 +260,8 @@ def parse_text(text: str, tp: Any) -> Any:
             return text
         if typing.get_origin(member) is tuple:
             inner = typing.get_args(member)[0]
-            return tuple(parse_text(part.strip(), inner) for part in text.split(",") if part.strip())
+            parts = [] if text.lower() == "none" else text.split(",")
+            return tuple(parse_text(part.strip(), inner) for part in parts if part.strip())
     raise _MismatchError(f"{text!r} is not a {describe_type(tp)}")
 
 

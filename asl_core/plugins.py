@@ -7,9 +7,11 @@ the file system and silently skips a second entry point of the same name.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib.metadata as metadata
 import io
 import os
+import re
 import sys
 import threading
 import time
@@ -119,7 +121,12 @@ def discover(
         record, mine = _load(one, manager, wanted, offers)
         records.append(record)
         offers += mine
-    report = PluginReport(tuple(records), Registry(offers), manager)
+    unused = [
+        f"{r.name or r.distribution} ({'broken; `asl plugins` tells why' if r.status == 'broken' else 'left out'})"
+        for r in records
+        if r.status != "ok"
+    ]
+    report = PluginReport(tuple(records), Registry(offers, unused), manager)
     if environ.get("ASL_STRICT_PLUGINS", "") not in ("", "0"):
         faults = report.warnings() + ([] if entry_points is not None else unknown_names(environ.get(ALLOW)))
         if faults:
@@ -202,8 +209,13 @@ def _guarded(what: str) -> Iterator[None]:
     except (_BrokenPluginError, KeyboardInterrupt):
         raise
     except pluggy.PluginValidationError as fault:
-        hooks = ", ".join(SLOTS.values())
-        raise _BrokenPluginError(f"pluggy refuses its hooks ({fault}); the hooks are {hooks}.") from fault
+        hooks = SLOTS.values()
+        misspelt = re.search(r"unknown hook '(\w+)'", str(fault))
+        if misspelt is not None:
+            near = difflib.get_close_matches(misspelt[1], hooks, n=1)
+            meant = f"; did you mean {near[0]!r}? The hooks are" if near else "; the hooks are"
+            raise _BrokenPluginError(f"there is no hook {misspelt[1]!r}{meant} {', '.join(hooks)}.") from fault
+        raise _BrokenPluginError(f"pluggy refuses its hooks ({fault}); the hooks are {', '.join(hooks)}.") from fault
     except SystemExit as fault:
         raise _BrokenPluginError(f"{what} called exit({fault.code}).") from fault
     except BaseException as fault:

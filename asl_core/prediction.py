@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 
+from asl_core.alignment import Alignment, align, frame_numbers
 from asl_core.audit import audit_clips
 from asl_core.component import Registry
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
-from asl_core.fitting import Pipeline
+from asl_core.fitting import Noticed, Pipeline
 from asl_core.loading import LoadedRun, load
 
 __all__ = ["ClipPrediction", "predict_clips", "predict_file", "read_npy"]
+
+_LONGEST_HEADER = 1000  #: bytes of a .npy header; an array of numbers needs some 100
 
 
 @attrs.frozen
@@ -29,13 +34,18 @@ class ClipPrediction:
     glosses: tuple[str, ...]  #: the true ones, where the file tells them
     top: tuple[tuple[str, float], ...]  #: the likeliest glosses and their probabilities, best first
     text: tuple[str, ...] | None = None  #: the glosses read in order, where the run was trained on sentences
+    warnings: tuple[str, ...] = ()  #: why the answer may mean little
+    alignment: Alignment | None = None  #: where the glosses stand in time, where that was asked for
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
         top = [{"gloss": g, "probability": p} for g, p in self.top]
-        return {"clip": self.id, "glosses": list(self.glosses), "top": top} | (
-            {} if self.text is None else {"text": list(self.text)}
-        )
+        found: dict[str, Any] = {"clip": self.id, "glosses": list(self.glosses), "top": top}
+        if self.text is not None:
+            found["text"] = list(self.text)
+        if self.alignment is not None:
+            found["alignment"] = attrs.asdict(self.alignment)
+        return found | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
 def predict_file(
@@ -45,32 +55,40 @@ def predict_file(
     top: int = 5,
     weights: str = "final",
     device: str = "cpu",
+    average_views: Sequence[str] | None = None,
+    alignment: bool = False,
     registry: Registry | None = None,
 ) -> list[ClipPrediction]:
-    """Predictions for every clip in a file.
+    """Predictions for every clip in a file; see :func:`asl_core.load` for how the model is found.
+
+    With ``alignment`` each says where its glosses stand in time; see :class:`asl_core.alignment.Alignment`.
 
     Raises:
         DataError: the file cannot be read, or its clips are not as wide as the run's.
     """
-    loaded = load(run, weights=weights, device=device, registry=registry)
+    loaded = load(run, weights=weights, device=device, average_views=average_views, registry=registry)
     path = Path(file)
     if path.suffix.lower() == ".npy":
         clips = [Clip(id=path.stem, features=read_npy(path), source=str(path))]
     else:
         dataset: Dataset = loaded.config.dataset.build()
         clips = list(dataset.read(path))
-    return predict_clips(loaded, clips, top=top)
+    return predict_clips(loaded, clips, top=top, alignment=alignment)
 
 
-def predict_clips(loaded: LoadedRun, clips: list[Clip], *, top: int = 5) -> list[ClipPrediction]:
+def predict_clips(
+    loaded: LoadedRun, clips: list[Clip], *, top: int = 5, alignment: bool = False
+) -> list[ClipPrediction]:
     """Predictions for clips in memory, through the same transforms and statistics as in training.
 
     Raises:
         DataError: no clip, a width that is not the run's, or numbers that are not finite.
+        UsageError: an alignment was asked for, and the run's head does not place glosses in time.
     """
-    pipeline = Pipeline.of(loaded.config)
-    clips = [pipeline.clip(c) for c in clips]
-    audit_clips({"file": clips}).require_sound()
+    pipeline, noticed = Pipeline.of(loaded.config), Noticed()
+    files = [(len(c.features), frame_numbers(c, pipeline.clipwise)) for c in clips] if alignment else []
+    clips = [pipeline.clip(c, noticed) for c in clips]
+    audit_clips({"file": clips}, unseen=pipeline.unseen).require_sound()
     store = ClipStore(clips, loaded.vocabulary)
     if store.width != loaded.width:
         raise DataError(
@@ -83,15 +101,29 @@ def predict_clips(loaded: LoadedRun, clips: list[Clip], *, top: int = 5) -> list
     names = loaded.vocabulary.glosses
     values, places = found.scores.exp().topk(min(top, len(names)), dim=1)
     sentences = loaded.config.train.select == "wer" or any(len(g) > 1 for g in store.glosses)
+    read = found.decoded if sentences else None
+    placed: list[Alignment | None] = [None] * len(store)
+    if alignment:
+        placed[:] = align(loaded.model, store, read or [[p] for p in places[:, 0].tolist()], files)
     return [
         ClipPrediction(
             id=store.ids[n],
             glosses=store.glosses[n],
             top=tuple((names[p], v) for p, v in zip(places[n].tolist(), values[n].tolist(), strict=True)),
-            text=tuple(names[c] for c in found.decoded[n]) if sentences and found.decoded is not None else None,
+            text=tuple(names[c] for c in read[n]) if read is not None else None,
+            warnings=_warnings(clips[n], pipeline, noticed),
+            alignment=placed[n],
         )
         for n in range(len(store))
     ]
+
+
+def _warnings(clip: Clip, pipeline: Pipeline, noticed: Noticed) -> tuple[str, ...]:
+    """Why what is said of a stored clip may mean little."""
+    found = [f.message for f in noticed.of_clip.get(clip.id, ()) if f.level != "note"]
+    if (pipeline.unseen(clip) >= 1).all():
+        found.append("it shows nothing in any frame, only zeros or no hand; the answer is a guess.")
+    return tuple(found)
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -105,20 +137,34 @@ def read_npy(path: Path) -> np.ndarray:
     if not path.is_file():
         raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × numbers a frame).")
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # headers of Python 2 are read too
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
+            start = file.tell()
+            length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+            if length > _LONGEST_HEADER:  # numpy would make room for it
+                raise ValueError(f"its header claims {length} bytes")
+            file.seek(start)
+            shape, _, dtype = read(file, max_header_size=_LONGEST_HEADER)
             size = path.stat().st_size - file.tell()
-    except (OSError, ValueError, EOFError) as fault:
-        raise DataError(f"{path} cannot be read as a .npy file ({fault}); expected what numpy.save writes.") from fault
-    if dtype.kind not in "fiu" or len(shape) != 2 or 0 in shape:
-        raise DataError(f"{path} holds {dtype} of shape {shape}; expected numbers of shape (frames, numbers a frame).")
+    except Exception as fault:  # the header is a Python literal, whose parser fails in many ways
+        reason = " ".join(str(fault).split())[:200]
+        raise DataError(
+            f"{path} cannot be read as a .npy file ({type(fault).__name__}: {reason}); expected what numpy.save writes."
+        ) from fault
+    if dtype.kind not in "fiu" or len(shape) != 2 or any(type(n) is not int or n < 1 for n in shape):
+        raise DataError(
+            f"{path} holds {str(dtype)[:60]} of shape {str(shape)[:60]}; expected numbers of shape (frames, numbers a "
+            f"frame)."
+        )
     if math.prod(shape) * dtype.itemsize != size:
         raise DataError(
-            f"{path} declares {shape} of {dtype} but holds {size} bytes; expected "
-            f"{math.prod(shape) * dtype.itemsize}. It was cut short or damaged: write it again."
+            f"{path} declares {str(shape)[:60]} of {dtype} but holds {size} bytes; expected "
+            f"{str(math.prod(shape) * dtype.itemsize)[:60]}. It was cut short or damaged: write it again."
         )
-    array: np.ndarray = np.load(path, allow_pickle=False)
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and the audit refuses that
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
+        warnings.simplefilter("ignore")
+        array: np.ndarray = np.load(path, allow_pickle=False)
+        # What float32 cannot hold becomes infinite, and the audit refuses that.
         return array.astype(np.float32, copy=False)

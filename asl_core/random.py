@@ -73,6 +73,10 @@ class ClipRandom:
         bits = _hash(self.keys[:, None] + numbers[None, :])
         return (_shift_right(bits, 40).to(torch.float32) * 2.0**-24).view(len(self.keys), *shape)
 
+    def chance(self, probability: float) -> Tensor:
+        """(B,) bool, true with this probability: whether an augmentation changes a clip at all."""
+        return self.stream("changed").uniform() < probability
+
     def normal(self, *shape: int) -> Tensor:
         """(B, *shape) float32 of mean 0 and variance 1 (Box and Muller 1958)."""
         radius = torch.sqrt(-2.0 * torch.log1p(-self.stream("radius").uniform(*shape)))

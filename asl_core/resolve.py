@@ -131,7 +131,7 @@ class _Resolver:
         setting = self.settings.get(key)
         if setting is None:
             there = ", ".join(o.component.name for o in self.registry.slot(slot))
-            self.problems.append(f"{shown(key)} is not set: choose a {slot} ({there})")
+            self.problems.append(f"{self._beside(stem)}{shown(key)} is not set: choose a {slot} ({there})")
             self._swallow(stem)
             return None
         if not isinstance(setting.value, str):
@@ -148,7 +148,7 @@ class _Resolver:
             self._swallow(stem)
             return None
         options = self._options(stem, offer.component.options, reserved=("name", *reserved))
-        return Choice(slot, self.registry.name_of(offer), offer.component, options)
+        return Choice(slot, self.registry.name_of(offer), offer.component, options, offer.distribution)
 
     def _swallow(self, stem: str) -> None:
         """Options of a component that is not there are not reported one by one."""
@@ -163,8 +163,13 @@ class _Resolver:
             weight = self._number(f"{at}.weight", 1.0)
             losses[loss] = LossChoice(self._choice("loss", at, reserved=("weight",)), weight)
         if choice is not None and not losses:
-            self.problems.append(f"head {name!r} has no loss: set {stem}.losses.main.name (--loss NAME)")
+            beside = self._beside(stem)
+            self.problems.append(f"{beside}head {name!r} has no loss: set {stem}.losses.main.name (--loss NAME)")
         return HeadChoice(choice, losses)
+
+    def _beside(self, stem: str) -> str:
+        """Where something about the same component was set, for a fault that no one setting has."""
+        return next((f"{s.origin}: " for k, s in self.settings.items() if k.startswith(f"{stem}.")), "")
 
     def _number(self, key: str, default: float) -> float:
         self.used.add(key)
@@ -190,7 +195,18 @@ class _Resolver:
             self._swallow(slot)
             return ()
         found = [self._component(slot, attrs.evolve(setting, value=n), f"{slot}.{n}") for n in names]
+        for name, choice in zip(names, found, strict=True):
+            if choice is not None and name != choice.saved_name:
+                self._tell_origins(f"{slot}.{name}.", f"{slot}.{choice.saved_name}.")
         return tuple(c for c in found if c is not None)
+
+    def _tell_origins(self, said: str, saved: str) -> None:
+        """Where options of a component come from, under the name that it is saved by too."""
+        for key, setting in list(self.settings.items()):
+            if key.startswith(said):
+                other = saved + key.removeprefix(said)
+                self.settings.setdefault(other, setting)
+                self.used.add(other)
 
     def _options(self, stem: str, cls: type, reserved: tuple[str, ...] = ()) -> Any:
         specs = {s.key: s for s in option_specs(cls)}
@@ -219,7 +235,8 @@ class _Resolver:
             whole = stem if stem in TABLES else f"{stem}.name"  # no key: of several options together
             key = f"{prefix}{problem.key}" if problem.key else whole
             at = self.settings.get(key)
-            self.problems.append(f"{at.origin + ': ' if at else ''}{shown(key)}: {problem.text}")
+            origin = f"{at.origin}: " if at else self._beside(stem)
+            self.problems.append(f"{origin}{shown(key)}: {problem.text}")
         return options
 
     def _unused(self) -> None:

@@ -21,9 +21,11 @@ import filelock
 import torch
 
 from asl_core.atomic import write_text
+from asl_core.bounds import is_folder_name, refuse_links
 from asl_core.data import ClipStore
-from asl_core.errors import RunError, UsageError
+from asl_core.errors import CheckpointError, RunError, UsageError
 from asl_core.evaluate import Predictions, answers
+from asl_core.reading import read_json
 
 __all__ = ["RunDir", "environment", "plain", "predictions_csv"]
 
@@ -44,6 +46,7 @@ class RunDir:
         self.best = path / "best.safetensors"
         self.final = path / "final.safetensors"
         self.last = path / "last" / "state.safetensors"
+        self.previous = path / "last" / "previous.safetensors"
         self.summary = path / "summary.json"
         self.environment = path / "environment.json"
         self.log = path / "log.txt"
@@ -56,7 +59,7 @@ class RunDir:
         Raises:
             UsageError: it exists already, or cannot be made.
         """
-        if name is not None and (not name or Path(name).name != name or name in (".", "..")):
+        if name is not None and not is_folder_name(name):
             raise UsageError(f"run name {name!r} cannot be a folder's; give a plain --name, and the place with --out.")
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -93,6 +96,7 @@ class RunDir:
             UsageError: there is none at ``path``.
         """
         run = cls(path)
+        refuse_links(path)
         if (path / "curriculum.json").is_file():
             raise UsageError(
                 f"{path} holds the runs of a curriculum: `asl run FILE.toml` of that file goes on with it."
@@ -146,8 +150,13 @@ class RunDir:
         """
         if self.summary.is_file():
             return []  # it is done
-        kept = json.loads(self.environment.read_text(encoding="utf-8"))
+        kept = read_json(self.environment, "Put the file back, or start a new run from its config.toml.")
         numbers: list[int] = kept.get("processes", [1])
+        if not isinstance(numbers, list) or not numbers or not all(type(n) is int for n in numbers):
+            raise CheckpointError(
+                f"{self.environment} says of the run's processes {str(numbers)[:80]}; expected a list of their "
+                f"numbers, such as [1]. Put the file back, or start a new run from its config.toml."
+            )
         if numbers[-1] != size:
             numbers = [*numbers, size] if self.last.is_file() else [size]
         if numbers != kept.get("processes", [1]):

@@ -14,7 +14,8 @@ from asl_core.config import RunConfig, SplitOptions
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore, Vocabulary
 from asl_core.errors import ConfigError, DataError
-from asl_core.fitting import Pipeline, fit_transforms
+from asl_core.fitting import Noticed, Pipeline, fit_transforms
+from asl_core.frames import held
 
 __all__ = ["RunData", "load_audit", "load_data", "load_split"]
 
@@ -41,13 +42,13 @@ def load_data(config: RunConfig) -> RunData:
     train, val = splits["train"], splits.get("val")
     vocabulary = Vocabulary.of(train)
     stored = ClipStore(train, vocabulary)
-    held = ClipStore(val, vocabulary) if val else None
-    if held is not None and held.width != stored.width:
+    validated = ClipStore(val, vocabulary) if val else None
+    if validated is not None and validated.width != stored.width:
         raise DataError(
-            f"val clips have {held.width} numbers a frame and train clips {stored.width}; expected one width. "
+            f"val clips have {validated.width} numbers a frame and train clips {stored.width}; expected one width. "
             f"Extract both in the same way, or name other files."
         )
-    return RunData(config, stored, held, vocabulary, audit)
+    return RunData(config, stored, validated, vocabulary, audit)
 
 
 def load_audit(config: RunConfig) -> tuple[dict[str, list[Clip]], Audit]:
@@ -63,15 +64,17 @@ def _load(config: RunConfig) -> tuple[RunConfig, dict[str, list[Clip]], Audit]:
     first = next(clips, None)
     if first is not None and first.features.ndim == 2:  # anything else the audit tells
         config = fit_transforms(config, first)
-    pipeline = Pipeline.of(config)
-    splits = {"train": [pipeline.clip(c) for c in itertools.chain([first] if first is not None else [], clips)]}
+    pipeline, noticed = Pipeline.of(config), Noticed()
+    every = itertools.chain([first] if first is not None else [], clips)
+    splits = {"train": held(pipeline.clip(c, noticed) for c in every)}
     if config.split.fold is not None:
         splits["train"], splits["val"] = _fold(splits["train"], config.split)
     elif "val" in dataset.splits():
-        splits["val"] = [pipeline.clip(c) for c in dataset.clips("val")]
+        splits["val"] = held(pipeline.clip(c, noticed) for c in dataset.clips("val"))
     if config.split.train_share < 1:
         splits["train"] = _share(splits["train"], config.split.train_share)
-    return config, splits, audit_clips(splits, dataset.findings())
+    own = [*dataset.findings(), *(f for name, part in splits.items() for f in noticed.findings(name, part))]
+    return config, splits, audit_clips(splits, own, pipeline.unseen)
 
 
 def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipStore:
@@ -90,8 +93,8 @@ def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipSto
         there = ", ".join(dataset.splits())
         raise DataError(f"data set {config.dataset.name!r} has no split {split!r}; there is {there}.")
     pipeline = Pipeline.of(config)
-    clips = [pipeline.clip(c) for c in dataset.clips(split)]
-    audit_clips({split: clips}, dataset.findings()).require_sound()
+    clips = held(pipeline.clip(c) for c in dataset.clips(split))
+    audit_clips({split: clips}, dataset.findings(), pipeline.unseen).require_sound()
     return ClipStore(clips, vocabulary)
 
 
@@ -101,8 +104,8 @@ def _fold(clips: list[Clip], options: SplitOptions) -> tuple[list[Clip], list[Cl
     if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) and int(of) >= 2):
         raise ConfigError([f"split.fold is {options.fold!r}: expected K/N with 1 <= K <= N and N >= 2, such as 2/5"])
     place = _places(clips, by_signer=options.fold_by == "signer")
-    held = [p % int(of) == int(number) - 1 for p in place]
-    return [c for c, h in zip(clips, held, strict=True) if not h], [c for c, h in zip(clips, held, strict=True) if h]
+    out = [p % int(of) == int(number) - 1 for p in place]
+    return [c for c, o in zip(clips, out, strict=True) if not o], [c for c, o in zip(clips, out, strict=True) if o]
 
 
 def _places(clips: Sequence[Clip], *, by_signer: bool) -> list[int]:

@@ -12,17 +12,19 @@ import torch
 from asl_core.batching import epoch_batches
 from asl_core.checkpoint import save_tensors
 from asl_core.contracts import EpochReport, Observer
+from asl_core.data import ClipStore
 from asl_core.device import told_out_of_memory
 from asl_core.errors import RunError
-from asl_core.evaluate import metrics, predict
+from asl_core.evaluate import Predictions, metrics, predict
 from asl_core.objectives import compute
 from asl_core.optim import learning_rate, set_learning_rate
 from asl_core.random import ClipRandom, mix_seed
 from asl_core.rundir import RunDir
 from asl_core.selection import selection_value
+from asl_core.stopping import unbroken
 from asl_core.trainer import Progress, Trainer, fingerprints
 
-__all__ = ["Progress", "Trainer", "backward", "fingerprints", "train", "train_epoch", "validate"]
+__all__ = ["Progress", "Trainer", "backward", "fingerprints", "predict_val", "train", "train_epoch", "validate"]
 
 
 def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> Progress:
@@ -45,18 +47,21 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
         smaller = f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate}"
         with told_out_of_memory(f"in epoch {epoch} with batches of {options.batch_size}", trainer.device, smaller):
             trained = train_epoch(trainer, epoch)
+        trainer.average_epoch(epoch)
         trainer.hold_together(f"after epoch {epoch}", buffers_only=True)
         validated = validate(trainer)
         progress.epoch = epoch
         progress.history.append({"epoch": epoch, "train": trained, "val": validated})
         value = selection_value(options.select, validated or trained, trainer.loss_names)
-        if value > progress.best_value or not progress.best_epoch:
+        better = value > progress.best_value or not progress.best_epoch
+        if better:
             progress.best_value, progress.best_epoch = value, epoch
-            if trainer.processes.leads:
-                save_model(trainer, run.best)
         if trainer.processes.leads:
-            trainer.save(run)
-            run.write_history(progress.history)
+            with unbroken():
+                if better:
+                    save_model(trainer, run.best)
+                trainer.save(run)
+                run.write_history(progress.history)
         spent.append(time.perf_counter() - started)
         if trainer.processes.leads:
             run.note_timing({"epoch": epoch, "seconds": round(spent[-1], 4)})
@@ -99,8 +104,7 @@ def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
                     sums[name] = sums.get(name, 0.0) + value * len(index)
         trainer.processes.add_gradients(trainer.parameters)
         trainer.precision.step(trainer.optimizer, options.clip_norm)
-        if trainer.ema is not None:
-            trainer.ema.update_parameters(trainer.model)
+        trainer.average_step()
     totals = trainer.processes.total({name: float(value) for name, value in sorted(sums.items())})
     return {name: value / len(store) for name, value in sorted(totals.items())}
 
@@ -133,14 +137,26 @@ def validate(trainer: Trainer) -> dict[str, float]:
     val = trainer.data.val
     if val is None:
         return {}
+    trainer.validated = predict_val(trainer, val)
+    return metrics(trainer.validated, val)
+
+
+def predict_val(trainer: Trainer, val: ClipStore) -> Predictions:
+    """What the evaluated weights say of the clips of val."""
     size = trainer.config.train.eval_batch_size
     with told_out_of_memory(
         f"in validation with batches of {size}", trainer.device, f"--eval-batch-size {max(1, size // 2)}"
     ):
-        found = predict(
-            trainer.evaluated, val, size, trainer.objectives, trainer.augments, trainer.device, trainer.processes
+        return predict(
+            trainer.evaluated,
+            val,
+            size,
+            trainer.objectives,
+            trainer.augments,
+            trainer.device,
+            trainer.processes,
+            trainer.views,
         )
-    return metrics(found, val)
 
 
 def save_model(trainer: Trainer, path: Path) -> None:

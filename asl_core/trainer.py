@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,17 +13,20 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from asl_core.checkpoint import Saved, flatten_optimizer, load_tensors, restore_optimizer, save_tensors
+from asl_core.atomic import keep_as
+from asl_core.checkpoint import DamagedError, Saved, flatten_optimizer, load_tensors, restore_optimizer, save_tensors
 from asl_core.config import RunConfig
 from asl_core.contracts import Augment
 from asl_core.device import Precision
 from asl_core.distributed import ALONE, Processes
-from asl_core.errors import CheckpointError
+from asl_core.errors import CheckpointError, RunError
+from asl_core.evaluate import Predictions
 from asl_core.model import Recognizer
 from asl_core.objectives import Objective
-from asl_core.optim import averaged, make_optimizer
+from asl_core.optim import averaged, averaged_equally, make_optimizer
 from asl_core.rundir import RunDir
 from asl_core.splits import RunData
+from asl_core.views import View, find_views
 
 __all__ = ["Progress", "Trainer", "fingerprints"]
 
@@ -49,9 +53,12 @@ class Trainer:
     device: torch.device
     precision: Precision
     optimizer: torch.optim.Optimizer
-    ema: AveragedModel | None
+    average: AveragedModel | None  #: of the weights after every step (EMA), or after each of the last epochs
+    views: Sequence[View] = ()  #: that evaluation averages over
     processes: Processes = ALONE
     progress: Progress = attrs.field(factory=Progress)
+    validated: Predictions | None = None  #: of the weights after the last epoch, where this process trained it
+    skipped: list[str] = attrs.field(factory=list)  #: a line for each step of this epoch that was left out
 
     @classmethod
     def new(
@@ -83,14 +90,29 @@ class Trainer:
             device=device,
             precision=Precision.of(config.train.precision, device),
             optimizer=make_optimizer(modules, config.train, device, scaled, scale),
-            ema=averaged(model, config.train.ema) if config.train.ema else None,
+            average=_average(config, model),
+            views=find_views(config),
             processes=processes,
         )
 
     @property
     def evaluated(self) -> Recognizer:
-        """The weights that are evaluated and kept: the average where there is one."""
-        return self.model if self.ema is None else self.ema.module  # type: ignore[return-value]  # a copy of model
+        """The weights that are evaluated and kept: the average, where there is one by now."""
+        average = self.average
+        if average is None or (self.config.train.average_last and not int(average.n_averaged)):
+            return self.model
+        return average.module  # type: ignore[return-value]  # a copy of model
+
+    def average_step(self) -> None:
+        """Take the weights after an optimiser step into their moving average."""
+        if self.average is not None and self.config.train.ema:
+            self.average.update_parameters(self.model)
+
+    def average_epoch(self, epoch: int) -> None:
+        """Take the weights after one of the last epochs into their mean."""
+        options = self.config.train
+        if self.average is not None and epoch > options.epochs - options.average_last:
+            self.average.update_parameters(self.model)
 
     @property
     def loss_names(self) -> set[str]:
@@ -114,7 +136,7 @@ class Trainer:
         """
         if self.processes.size == 1:
             return
-        modules: list[nn.Module] = [self.model, *self.objectives, *([self.ema] if self.ema is not None else [])]
+        modules: list[nn.Module] = [self.model, *self.objectives, *([self.average] if self.average is not None else [])]
         tensors = [b for m in modules for b in m.buffers()]
         if not buffers_only:
             tensors += [p for m in modules for p in m.parameters()]
@@ -129,13 +151,18 @@ class Trainer:
             "optimizer": flatten_optimizer(self.optimizer),
             "precision": self.precision.state(),
         }
-        if self.ema is not None:
-            parts["ema"] = self.ema.state_dict()
+        if self.average is not None:
+            parts["ema"] = self.average.state_dict()
         return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
 
     def save(self, run: RunDir) -> None:
-        """The state from which a resume goes on, in one file, so that it is whole or the one before."""
-        run.last.parent.mkdir(exist_ok=True)
+        """The state from which a resume goes on, in one file, so that it is whole or the one before.
+
+        The one before is kept too: bytes on a disk can change after they were written.
+        """
+        if run.last.is_file():
+            keep_as(run.last, run.previous)
+        _make_folder(run.last.parent)
         meta = {
             "progress": attrs.asdict(self.progress) | {"best_value": _finite(self.progress.best_value)},
             "config": self.config.values(),
@@ -143,13 +170,28 @@ class Trainer:
         }
         save_tensors(run.last, self.state(), meta)
 
-    def restore(self, run: RunDir) -> None:
-        """Go on from what :meth:`save` wrote.
+    def restore(self, run: RunDir) -> str | None:
+        """Go on from what :meth:`save` wrote; where that is damaged, from what it wrote before, which is told.
+
+        Returns:
+            What to tell. The caller puts the state gone on from in the damaged one's place, see :meth:`mend`.
 
         Raises:
-            CheckpointError: the state is damaged, or of other data or settings than those at hand.
+            CheckpointError: both states are damaged, or of other data or settings than those at hand.
         """
-        saved = load_tensors(run.last)
+        try:
+            saved, told = load_tensors(run.last), None
+        except DamagedError as fault:
+            if not run.previous.is_file():
+                raise DamagedError(
+                    f"{run.last} is damaged, and there is no state before it to go on from; start a new run with "
+                    f"`asl run {run.config}`."
+                ) from fault
+            saved = load_tensors(run.previous)
+            told = (
+                f"{run.last} was damaged (cut short, or its bytes changed): the run goes on from the state before it, "
+                f"after epoch {saved.meta['progress']['epoch']}"
+            )
         try:
             self._restore(saved, run)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as fault:
@@ -158,6 +200,12 @@ class Trainer:
                 f"{run.last} does not hold the state of this run ({type(fault).__name__}: {reason}); it was damaged or "
                 f"replaced. Put it back, or start a new run with `asl run {run.config}`."
             ) from fault
+        return told
+
+    @staticmethod
+    def mend(run: RunDir) -> None:
+        """Put the state before in the place of the damaged last one, so that it is not kept as the one before."""
+        keep_as(run.previous, run.last)
 
     def _restore(self, saved: Saved, run: RunDir) -> None:
         if saved.meta["data"] != fingerprints(self.data):
@@ -176,11 +224,28 @@ class Trainer:
         nn.ModuleList(self.objectives).load_state_dict(saved.under("objectives"))
         restore_optimizer(self.optimizer, saved.under("optimizer"))
         self.precision.restore(saved.under("precision"))
-        if self.ema is not None:
-            self.ema.load_state_dict(saved.under("ema"))
+        if self.average is not None:
+            self.average.load_state_dict(saved.under("ema"))
         kept = saved.meta["progress"]
         best = -math.inf if kept["best_value"] is None else kept["best_value"]
+        self.validated = None
         self.progress = Progress(**{**kept, "best_value": best})
+
+
+def _average(config: RunConfig, model: Recognizer) -> AveragedModel | None:
+    if config.train.average_last:
+        return averaged_equally(model)
+    return averaged(model, config.train.ema) if config.train.ema else None
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as fault:
+        raise RunError(
+            f"{path} cannot be made ({fault.strerror or fault}); make room, or put the run's folder back, then go on "
+            f"with --resume."
+        ) from fault
 
 
 #: settings that say where and on what a run goes on, not what comes out of it

@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,10 +18,11 @@ import asl_core as asl
 from asl_core.compare import right_answers
 from asl_core.evaluate import bootstrap_interval
 
-ROWS: dict[str, dict[str, object]] = {
+ROWS: dict[str, dict[str, Any]] = {
     "gru, ctc": {"encoder": "gru", "head": "ctc"},
     "transformer, ctc": {"encoder": "transformer", "head": "ctc"},
     "gru, mean pooling": {"encoder": "gru", "head": "mean"},
+    "recipe numbers36": {"recipe": "numbers36"},
     "gru, ctc, plain CTC loss": {"encoder": "gru", "head": "ctc", "loss": "ctc"},
     "gru, ctc, numbers as stored": {"encoder": "gru", "head": "ctc", "dataset.class-key": "stored-number"},
 }
@@ -67,7 +69,8 @@ def main() -> None:
         runs = []
         for seed in options.seeds:
             settings = {"dataset": "wlasl", "dataset.root": options.root, "run.seed": seed, **ROWS[row]}
-            runs.append(finished(options.out, f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", settings))
+            recipe = settings.pop("recipe", None)
+            runs.append(finished(options.out, f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", settings, recipe))
         print(row_of(row, runs), flush=True)
 
 

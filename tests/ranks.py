@@ -41,8 +41,8 @@ def record(file: Path) -> None:
     seen: dict[str, list[list[float]]] = {}
     whole = objectives._seen
 
-    def noted(model, batch, augments, random, view):
-        found = whole(model, batch, augments, random, view)
+    def noted(model, batch, augments, random, view, aligned):
+        found = whole(model, batch, augments, random, view, aligned)
         if augments:
             for place, clip in enumerate(found.ids):
                 frames = found.features[place, : int(found.lengths[place])].double()

@@ -158,3 +158,15 @@ def test_real_clips(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found.of_level("error") == []
     train, val = found.splits["train"], found.splits["val"]
     assert (train.clips, train.glosses, train.width, val.clips, val.glosses) == (748, 100, 36, 165, 89)
+
+
+def test_clips_that_show_nothing_are_named() -> None:
+    """By their zeros, or by what a transform knows of them."""
+    blank = changed(SOUND[0], id="blank", features=np.zeros((4, 3), np.float32))
+    found = by_code(audit_clips({"train": [*SOUND, blank]}))["blank-clips"]
+    assert found.level == "warning"
+    assert found.data == {"split": "train", "ids": ["blank"]}
+    assert "1 of 4 clips of train show nothing in any frame, only zeros or no hand (blank)" in found.message
+    told = audit_clips({"train": SOUND}, unseen=lambda clip: np.array([1.0] * 2 + [0.9] * (len(clip.features) - 2)))
+    assert told.splits["train"].empty_share == 0.5
+    assert told.findings == ()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from asl_core import CheckpointError
-from asl_core.checkpoint import flatten_optimizer, load_tensors, restore_optimizer, save_tensors
+from asl_core.checkpoint import DamagedError, flatten_optimizer, load_tensors, restore_optimizer, save_tensors
 
 TENSORS = {
     "float": torch.tensor([0.1, -0.0, float("nan"), float("inf"), 1e-45]),
@@ -139,3 +139,19 @@ def test_an_optimizer_that_never_stepped() -> None:
     assert flatten_optimizer(optimizer) == {}
     restore_optimizer(optimizer, {})
     assert flatten_optimizer(optimizer) == {}
+
+
+@pytest.mark.parametrize("what", ["tensors", "json"])
+def test_a_changed_byte_is_found(saved: Path, what: str) -> None:
+    content = bytearray(saved.read_bytes())
+    place = len(content) - 1 if what == "tensors" else content.index(b"gru")
+    content[place] ^= 1
+    saved.write_bytes(content)
+    with pytest.raises(DamagedError, match="checksum differs"):
+        load_tensors(saved)
+
+
+def test_a_file_of_before_there_was_a_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(safetensors.torch.save({"a": torch.ones(1)}, metadata={"asl": '{"format": 1}'}))
+    assert load_tensors(path).meta == {"format": 1}

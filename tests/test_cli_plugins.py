@@ -150,6 +150,7 @@ def test_clips_of_another_width(call: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
+        (["os"], "'os' is a module"),
         (["nowhere"], "there is no plugin 'nowhere': neither a folder with a pyproject.toml"),
         (["encoders", "--set", "nonsense"], "--set nonsense: expected --set encoder.my-encoder.hidden-size=64"),
         (["encoders", "--set", "encoder.gruu.layers=1"], "did you mean 'encoder.gru'"),

@@ -216,7 +216,7 @@ def test_text_that_cannot_be_read_is_told_once() -> None:
 
 
 def test_what_is_required() -> None:
-    assert problems({"loss": "needy"}) == ["loss.power: is required (number): watts"]
+    assert problems({"loss": "needy"}) == ["script: loss.power: is required (number): watts"]
 
 
 def test_a_fault_between_options_names_the_component() -> None:
@@ -241,8 +241,8 @@ def test_a_fault_between_options_names_the_component() -> None:
         ({"augment": 3}, "script: augment.names is 3: expected a list of augment names"),
         ({"augment": ["mask", 3]}, "script: augment.names is ('mask', 3): expected a list of augment names"),
         ({"augment": "mask,msak"}, "script: there is no augment 'msak'; did you mean 'mask'? (`asl ls"),
-        ({"heads.side.dropout": 0.1}, "heads.side.name is not set: choose a head (ctc, frames)"),
-        ({"head": "frames"}, "head 'main' has no loss: set heads.main.losses.main.name (--loss NAME)"),
+        ({"heads.side.dropout": 0.1}, "script: heads.side.name is not set: choose a head (ctc, frames)"),
+        ({"head": "frames"}, "script: head 'main' has no loss: set heads.main.losses.main.name (--loss NAME)"),
         ({"loss.weight": -1}, "script: loss.weight: -1 is not a number of at least 0"),
         ({"loss.weight": float("nan")}, "script: loss.weight: nan is not a number of at least 0"),
         ({"loss.weight": True}, "script: loss.weight: True is not a number of at least 0"),

@@ -12,9 +12,9 @@ import pytest
 import torch
 from small import small
 
-from asl_core import Batch, Clip, Component, ConfigError, api, option
+from asl_core import Batch, Clip, Component, ConfigError, Finding, api, option
 from asl_core.component import Offer, Registry
-from asl_core.fitting import Pipeline
+from asl_core.fitting import Noticed, Pipeline
 from asl_core.plugins import discover
 from asl_core.prediction import predict_clips
 
@@ -130,6 +130,58 @@ def test_every_fault_of_the_chain_is_told(run: Callable[..., api.RunResult], tmp
     with pytest.raises(ConfigError, match=r"put double before squares"):
         run(transform="squares,double")
     assert not any(tmp_path.iterdir())
+
+
+def test_of_a_chain_that_does_not_fit_the_first_is_told(run: Callable[..., api.RunResult], tmp_path: Path) -> None:
+    """What the others would say comes of the first one's not being applied."""
+    with pytest.raises(ConfigError) as told:
+        run(transform="landmarks,trim,fill-gaps,hand-features")
+    assert len(told.value.problems) == 1
+    assert "transform landmarks does not fit: it reads raw landmarks" in told.value.problems[0]
+    assert "these frames have 36; leave it out of --transform" in told.value.problems[0]
+
+
+def test_a_recipe_for_other_clips_is_one_fault(tmp_path: Path) -> None:
+    values = {"dataset": "demo", "run.out": str(tmp_path), "run.device": "cpu"}
+    config = api.configure(values, recipe="hands", project_file=False, environ={})
+    with pytest.raises(ConfigError) as told:
+        api.run(config)
+    (problem,) = told.value.problems
+    assert "hands.toml line" in problem
+    assert problem.endswith("these frames have 36; name clips that it can take, or choose another --transform")
+
+
+class Watchful:
+    """Says of clips what their numbers do not: the last number of a frame is 1 where it was not seen."""
+
+    def __init__(self, options: Nothing):
+        pass
+
+    def __call__(self, clip: Clip) -> Clip:
+        return clip
+
+    def unseen(self, clip: Clip) -> np.ndarray | None:
+        return None if clip.features.shape[1] == 9 else clip.features[:, -1]
+
+    def findings(self, clip: Clip) -> list[Finding]:
+        return [Finding("warning", "large", "numbers beyond 5")] if (clip.features > 5).any() else []
+
+
+def test_transforms_tell_what_was_not_seen_and_what_is_odd() -> None:
+    pipeline = Pipeline([Watchful(Nothing()), Double(Nothing())], [])
+    clip = Clip(id="x", features=np.array([[0.0, 0, 1], [1, 0, 0], [0, 9, 0.5]]))
+    np.testing.assert_array_equal(pipeline.unseen(clip), [1, 0, 0.5])
+    wide = Clip(id="wide", features=np.array([[0.0] * 9, [-1.0] * 9, [1.0] * 6 + [0.0] * 3]))
+    np.testing.assert_allclose(pipeline.unseen(wide), [1, 1, 1 / 3], err_msg="where none knows, zeros")
+    noticed = Noticed()
+    for name, scale in (("a", 1), ("b", 0.1), ("c", 2)):
+        pipeline.clip(attrs.evolve(clip, id=name, features=scale * clip.features), noticed)
+    clips = [attrs.evolve(clip, id=name) for name in "abcd"]
+    (found,) = noticed.findings("val", clips)
+    assert (found.level, found.code) == ("warning", "large")
+    assert found.message == "2 of 4 clips of val (a, c): numbers beyond 5"
+    assert found.data == {"split": "val", "ids": ["a", "c"]}
+    assert noticed.findings("train", clips[1:2]) == []
 
 
 def test_described_clips_have_the_frames_of_the_store(registry: Registry, tmp_path: Path) -> None:

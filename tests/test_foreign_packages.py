@@ -38,8 +38,8 @@ NAMED = (
     "plugin 'raising' of raising-kit 1.2 is not used: its import of 'plug_raising' failed (ModuleNotFoundError: No "
     "module named 'no_such_library'). Everything else works; fix, uninstall or leave it out (-P no:raising or "
     "ASL_PLUGINS=-raising).",
-    "plugin 'misspelt' of misspelt-kit 1.2 is not used: pluggy refuses its hooks (unknown hook 'asl_encoder'",
-    "the hooks are asl_datasets, asl_transforms, asl_augments, asl_encoders",
+    "plugin 'misspelt' of misspelt-kit 1.2 is not used: there is no hook 'asl_encoder'; did you mean 'asl_encoders'?",
+    "The hooks are asl_datasets, asl_transforms, asl_augments, asl_encoders",
     "leave it out (-P no:misspelt or ASL_PLUGINS=-misspelt)",
     "encoder 'gru' is offered twice: asl:gru and claiming-kit:gru say which; the plain name means the built-in.",
 )
@@ -210,3 +210,59 @@ def test_what_is_left_out_is_left_out_of_resumed_runs(
     assert call("run", "--quiet", *words, *left_out) == ""
     assert call("run", "--quiet", "--resume", "r", *left_out) == ""
     assert "raising-kit" in call("run", "--quiet", "--resume", "r")
+
+
+STRANGE = (
+    HEAD
+    + """from strange_options import LinearOptions
+@hookimpl
+def asl_encoders():
+    summary = "not the built-in"
+    return [Component(name="gru", factory="strange_linear:Linear", options=LinearOptions, summary=summary)]
+"""
+)
+STRANGE_OPTIONS = """import attrs
+from asl_core import option
+@attrs.frozen
+class LinearOptions:
+    size: int = option(4, help="of its output")
+"""
+STRANGE_ENCODER = """import torch
+from asl_core import Encoder
+class Linear(Encoder):
+    def __init__(self, options, input_size):
+        super().__init__()
+        self.output_size = options.size
+        self.linear = torch.nn.Linear(input_size, options.size)
+    def forward(self, features, lengths):
+        return self.linear(features)
+"""
+
+
+def test_a_saved_run_means_the_same_component_with_the_built_in_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A foreign encoder that took the plain name of a built-in left out is saved by its full name."""
+    files = {"stranger.py": STRANGE, "strange_options.py": STRANGE_OPTIONS, "strange_linear.py": STRANGE_ENCODER}
+    site = tmp_path / "site"
+    install(site, "strange-kit", files, {"asl.plugins": {"stranger": "stranger"}})
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.chdir(tmp_path)
+    values = {k: v for k, v in small(tmp_path, train__epochs=1, run__name="r").items() if not k.startswith("encoder.")}
+
+    def call(*words: str) -> tuple[str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(list(words))
+        said = capsys.readouterr()
+        assert not stop.value.code, said.err
+        return said.out, said.err
+
+    out, _ = call("run", *flags(values | {"encoder.size": 3}), "-P", "no:encoders")
+    assert "model  gru encoder" in out
+    saved = (tmp_path / "r" / "config.toml").read_text(encoding="utf-8")
+    assert 'name = "strange-kit:gru"  # flag --encoder' in saved
+    assert "size = 3  # flag --encoder.size" in saved
+    call("eval", "r", "--device", "cpu")  # with the built-in back
+    out, _ = call("run", "r/config.toml", "--name", "again")
+    assert "model  strange-kit:gru encoder" in out
+    assert (tmp_path / "again/metrics.jsonl").read_bytes() == (tmp_path / "r/metrics.jsonl").read_bytes()

@@ -21,34 +21,35 @@ def key(seed: int) -> ClipRandom:
 
 
 def a_mixing_seed() -> int:
-    return next(s for s in range(50) if mix(random_batch(), key(s), 0.4) is not None)
+    return next(s for s in range(50) if mix([random_batch()], key(s), 0.4) is not None)
 
 
 def test_frames_are_added_by_their_shares_and_the_longer_clip_s_end_stays() -> None:
     batch = random_batch()
-    mixed = mix(batch, key(a_mixing_seed()), 0.4)
+    mixed = mix([batch], key(a_mixing_seed()), 0.4)
     assert mixed is not None
+    (first,), (second,) = mixed.first, mixed.second
     assert 0.5 <= mixed.share <= 1
     for place in range(len(batch)):
-        (partner,) = (mixed.second.single[place] == batch.single).nonzero().flatten().tolist()
+        (partner,) = (second.single[place] == batch.single).nonzero().flatten().tolist()
         expected = mixed.share * batch.features[place] + (1 - mixed.share) * batch.features[partner]
-        torch.testing.assert_close(mixed.first.features[place], expected)
-        assert mixed.first.lengths[place] == max(batch.lengths[place], batch.lengths[partner])
-    assert torch.equal(mixed.first.single, batch.single)
-    assert sorted(mixed.second.single.tolist()) == sorted(batch.single.tolist())
-    assert bool((mixed.first.features[~mixed.first.mask] == 0).all())
+        torch.testing.assert_close(first.features[place], expected)
+        assert first.lengths[place] == max(batch.lengths[place], batch.lengths[partner])
+    assert torch.equal(first.single, batch.single)
+    assert sorted(second.single.tolist()) == sorted(batch.single.tolist())
+    assert bool((first.features[~first.mask] == 0).all())
 
 
 def test_half_of_the_batches_are_mixed_and_the_same_keys_mix_the_same() -> None:
-    found = [mix(random_batch(), key(s), 0.4) for s in range(400)]
+    found = [mix([random_batch()], key(s), 0.4) for s in range(400)]
     share = sum(m is not None for m in found) / len(found)
     assert 0.4 < share < 0.6
-    again = mix(random_batch(), key(a_mixing_seed()), 0.4)
+    again = mix([random_batch()], key(a_mixing_seed()), 0.4)
     first = found[a_mixing_seed()]
     assert first is not None
     assert again is not None
-    assert torch.equal(first.first.features, again.first.features)
-    assert mix(random_batch((5,)), ClipRandom.of(torch.arange(1), a_mixing_seed()), 0.4) is None
+    assert torch.equal(first.first[0].features, again.first[0].features)
+    assert mix([random_batch((5,))], ClipRandom.of(torch.arange(1), a_mixing_seed()), 0.4) is None
 
 
 def test_the_loss_is_that_of_both_glosses_by_their_shares(tmp_path: Path) -> None:
@@ -58,10 +59,10 @@ def test_the_loss_is_that_of_both_glosses_by_their_shares(tmp_path: Path) -> Non
     objectives = build_objectives(config)
     batch, seed = random_batch(), a_mixing_seed()
     total = compute(model, objectives, batch, lambda _: key(seed), mixup=0.4).total
-    mixed = mix(model.standardiser(batch), key(seed), 0.4)
+    mixed = mix([model.standardiser(batch)], key(seed), 0.4)
     assert mixed is not None
-    one = compute(model, objectives, mixed.first, lambda _: key(seed)).total
-    two = compute(model, objectives, mixed.second, lambda _: key(seed)).total
+    one = compute(model, objectives, mixed.first[0], lambda _: key(seed)).total
+    two = compute(model, objectives, mixed.second[0], lambda _: key(seed)).total
     torch.testing.assert_close(total, mixed.share * one + (1 - mixed.share) * two)
     plain = compute(model, objectives, batch, lambda _: key(seed)).total
     assert not torch.isclose(total, plain)

@@ -123,6 +123,33 @@ def test_two_views(model: Recognizer, batch: Batch) -> None:
     assert result.figures["norm"].shape == (6,)
 
 
+class Later:
+    """An augmentation that moves a clip's frames in time, and says so or not."""
+
+    def __init__(self, *, told: bool):
+        self.changes_time = told
+
+    def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
+        by = int(random.uniform(64).sum())  # of all clips and numbers, so that two draws are never the same
+        return batch.with_features(batch.features + by * batch.mask[:, :, None])
+
+
+@pytest.mark.parametrize(
+    ("aligned", "told", "same_draw"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_aligned_views_share_what_changes_time_and_nothing_else(
+    model: Recognizer, batch: Batch, aligned: bool, told: bool, same_draw: bool
+) -> None:
+    loss = TwoViews()
+    loss.aligned = aligned
+    run(model, batch, Objective("pair", "main", loss, 1.0), augments=(Later(told=told),))
+    one, two = loss.seen.batch.features.chunk(2)
+    assert torch.equal(one, two) == same_draw
+    run(model, batch, Objective("pair", "main", loss, 1.0), augments=(Later(told=told), shift))
+    one, two = loss.seen.batch.features.chunk(2)
+    assert not torch.equal(one, two)
+
+
 def test_a_corrupting_loss_sees_the_clean_copy(model: Recognizer, batch: Batch) -> None:
     loss = Masked()
     result = run(model, batch, Objective("mask", "frames", loss, 1.0))

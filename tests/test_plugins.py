@@ -88,8 +88,11 @@ def offering(arguments: str) -> str:
         (hook("asl_encoders()", "raise SystemExit(4)"), "called exit(4)"),
         (offering("name='x', factory='a:b', summary=None").replace(", summary='')", ")"), "a text as summary"),
         (offering("name='x', factory='a:b', suggests=[1]"), "a dict as suggests"),
-        (offering("name=3, factory='a:b'"), "TypeError"),
-        (offering("name='x', factory='a:b', api='1'"), "TypeError"),
+        (offering("name=3, factory='a:b'"), "component name 3: expected letters"),
+        (offering("name='x', factory=len"), 'expected "package.module:callable"'),
+        (offering("name='x', factory='a:b', api='1'"), "component 'x' says api='1': expected the whole number"),
+        (offering("name='x', factory='a:b', api=None"), "component 'x' says api=None: expected the whole number"),
+        (f"{HEAD}from asl_core import option\nx = option(5)", 'has no help: say option(5, help="…")'),
         (offering("name='x', factory='a:b', licence='MIT'"), "unexpected keyword argument 'licence'"),
         (offering("name='x y', factory='a:b'"), "component name 'x y'"),
         (offering("name='x', factory='a.b'"), 'expected "package.module:callable"'),
@@ -117,8 +120,20 @@ def test_a_broken_plugin_is_reported_and_the_rest_works(plugins: Plugins, source
 
 
 def test_the_hooks_there_are_are_named_when_one_is_misspelt(plugins: Plugins) -> None:
-    plugins.add("broken", hook("asl_encoder()", "return []"))
-    assert "asl_encoders" in plugins.discover().broken[0].reason
+    plugins.add("broken", hook("asl_encoderz()", "return []"))
+    reason = plugins.discover().broken[0].reason
+    assert reason.startswith("there is no hook 'asl_encoderz'; did you mean 'asl_encoders'? The hooks are asl_datasets")
+    assert "pluggy" not in reason
+
+
+def test_what_a_broken_or_left_out_plugin_might_have_offered_is_told_with_its_name(plugins: Plugins) -> None:
+    plugins.add("broken", "1 / 0")
+    plugins.add("out", GOOD.format(name="mine"))
+    found = plugins.discover(ASL_PLUGINS="-out").registry
+    with pytest.raises(ConfigError) as told:
+        found.find("encoder", "mine")
+    assert "there is no encoder 'mine'" in str(told.value)
+    assert "not used: broken (broken; `asl plugins` tells why), out (left out)" in str(told.value)
 
 
 @pytest.mark.parametrize(

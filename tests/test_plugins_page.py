@@ -123,7 +123,7 @@ def test_the_package_trains_a_run_with_all_of_it(package: Path, clips: Path, tmp
     assert done.stderr == "\a"
     config = (tmp_path / "runs/r/config.toml").read_text()
     for name in ("folders", "differences", "gain", "convolution", "peak", "margin", "bell"):
-        assert f'"{name}"' in config
+        assert f'"my-signs:{name}"' in config, "saved by the name that always means it"
     assert asl("my-signs", str(clips), path=path, cwd=tmp_path).stdout == "16 clips\n"
     told = asl("predict", "runs/r", str(clips / "val/chair/chair0.npy"), "--json", path=path, cwd=tmp_path)
     assert {t["gloss"] for t in json.loads(told.stdout)[0]["top"]} == {"book", "chair"}

@@ -11,6 +11,7 @@ from asl_core import api
 from asl_core.cli import main
 from asl_core.curriculum import is_curriculum, load_curriculum
 from asl_core.errors import ConfigError
+from asl_core.layers import flag_layer
 from asl_core.recipes import find_recipe, recipes
 
 
@@ -18,7 +19,7 @@ from asl_core.recipes import find_recipe, recipes
 def test_every_recipe_resolves_and_says_what_it_is_for(recipe) -> None:
     assert len(recipe.summary) > 20
     if is_curriculum(recipe.path):
-        assert load_curriculum(recipe.path).stages
+        assert load_curriculum(recipe.path, flag_layer({"dataset.root": "x"})).stages
     else:
         config = api.configure({"dataset.root": "x"}, recipe=recipe.name, project_file=False, environ={})
         assert config.origins["encoder.name"].startswith(str(recipe.path))
@@ -45,6 +46,8 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     code, said = call(capsys, "run", "--recipe", "hands", "--help")
     assert code == 0
     assert "--encoder.stochastic-depth" in said, "the options of what the recipe chooses"
+    code, said = call(capsys, "run", "--recipe", "hands-stage1", "--help")
+    assert "--encoder.stochastic-depth" in said, "and of what all stages of a curriculum share"
     code, said = call(capsys, "run", "--recipe", "nothing")
     assert code == 2
     assert "there is no recipe 'nothing'" in said

@@ -32,9 +32,9 @@ def name_of(slot: str) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A package for every slot."""
+    """A package for every kind of beginning."""
     out = tmp_path_factory.mktemp("made")
-    return {slot: write_plugin(names_for(name_of(slot), slot, REGISTRY), slot, out) for slot in SLOTS}
+    return {kind: write_plugin(names_for(name_of(kind), s.slot, REGISTRY), kind, out) for kind, s in STARTS.items()}
 
 
 def sources(made: dict[str, Path]) -> str:
@@ -47,21 +47,23 @@ def python(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProces
 
 
 def test_every_slot_has_a_beginning() -> None:
-    assert set(STARTS) == set(SLOTS)
+    assert {start.slot for start in STARTS.values()} == set(SLOTS)
+    assert set(SLOTS) < set(STARTS)
 
 
-@pytest.mark.parametrize("slot", SLOTS)
-def test_what_is_written_keeps_the_contract(made: dict[str, Path], slot: str) -> None:
-    results = testing.check_plugin(made[slot])
+@pytest.mark.parametrize("kind", STARTS)
+def test_what_is_written_keeps_the_contract(made: dict[str, Path], kind: str) -> None:
+    slot = STARTS[kind].slot
+    results = testing.check_plugin(made[kind])
     assert [str(r) for r in results if r.failed] == []
     (component,) = {r.component for r in results if r.slot == slot}
-    assert component == name_of(slot)
+    assert component == name_of(kind)
     expected = {"dataset": "name", "checkpoint-loader": "hostile"}.get(slot, "resumes")
     assert expected in {r.check for r in results if r.slot == slot and r.status == "passed"}
 
 
 def test_its_own_tests_pass_as_they_are(made: dict[str, Path]) -> None:
-    """All eight in one process, to import torch once; each is a project with tests of its own."""
+    """All of them in one process, to import torch once; each is a project with tests of its own."""
     folder = made["encoder"].parent
     words = [str(path) for path in made.values()]
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *words, cwd=folder,
@@ -157,6 +159,9 @@ def test_the_command_tells_what_to_type_next(new, tmp_path: Path) -> None:
         "  asl run --encoder my-own-thing\n",
     ):
         assert command in out
+    code, out, _ = new("in-the-model", "--slot", "batch-transform")
+    assert code == 0
+    assert "asl run --transform in-the-model" in out
     code, out, _ = new("other", "--slot", "loss", "--out", str(tmp_path / "a folder"))
     assert code == 0
     assert f"pip install -e '{tmp_path / 'a folder' / 'other'}'" in out
@@ -178,6 +183,7 @@ def test_the_command_tells_what_to_type_next(new, tmp_path: Path) -> None:
         (["asl-core"], "would be the module asl_core"),
         (["asl"], "a plugin 'asl' would be the module asl"),
         (["gru"], "there is encoder 'gru' already, from asl; choose another name (`asl ls encoder`)"),
+        (["trim", "--slot", "batch-transform"], "there is transform 'trim' already"),
         (["CTC", "--slot", "head"], "there is head 'ctc' already"),
         (["mine", "--slot", "encoders"], "--slot"),
         (["taken"], "taken exists, and a new plugin overwrites nothing"),

@@ -242,6 +242,10 @@ def test_plugins_are_found_by_any_of_their_names(tmp_path: Path, monkeypatch: py
     assert len(testing.locate("asl").entry_points) >= 6
     with pytest.raises(UsageError, match=r"did you mean '[Nn]amed-[Kk]it'"):
         testing.locate("Named-Kid")
+    (tmp_path / "careless.py").write_text("raise SystemExit('imported')")
+    for name in ("os", "careless"):
+        with pytest.raises(UsageError, match=rf"'{name}' is a module .* and no plugin: nothing in it is marked"):
+            testing.locate(name)
     (tmp_path / "bare").mkdir()
     with pytest.raises(UsageError, match=r"holds no pyproject\.toml"):
         testing.locate(tmp_path / "bare")

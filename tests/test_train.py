@@ -93,6 +93,43 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     assert files(resumed.path) == files(whole.path)
 
 
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_state_is_told_and_the_one_before_it_used(tmp_path: Path, damage: str) -> None:
+    whole = run(tmp_path, run__name="whole")
+    with pytest.raises(KeyboardInterrupt):
+        api.run(_config(tmp_path, "cut", {}), [StopAfter(2)])
+    state = tmp_path / "cut" / "last" / "state.safetensors"
+    content = bytearray(state.read_bytes())
+    content[-1] ^= 1
+    state.write_bytes(content[:1000] if damage == "cut" else content)
+    said = Said()
+    resumed = api.resume(tmp_path / "cut", [said])
+    assert said.done == 1
+    assert any("was damaged" in note and "after epoch 1" in note for note in said.notes)
+    assert files(resumed.path) == files(whole.path)
+    names = ["previous.safetensors", "state.safetensors"]
+    assert sorted(p.name for p in (resumed.path / "last").iterdir()) == names
+    assert (resumed.path / "last" / names[0]).read_bytes() == (whole.path / "last" / names[0]).read_bytes()
+
+
+class Said(StopAfter):
+    """Keeps what a run says at its start."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+
+    def on_start(self, config, summary) -> None:
+        self.notes, self.done = summary["notes"], summary["done"]
+
+
+def test_damaged_with_nothing_before_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        api.run(_config(tmp_path, "cut", {}), [StopAfter(1)])
+    (tmp_path / "cut" / "last" / "state.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no state before it"):
+        api.resume(tmp_path / "cut")
+
+
 def test_resume_of_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, run__name="a")
     before = files(done.path)

@@ -26,6 +26,7 @@ VERBS = {
     "eval": ("asl_core.cli.evaluate", "Evaluate a run on a split of its data set."),
     "predict": ("asl_core.cli.predict", "Name the signs of the clips in a file."),
     "data": ("asl_core.cli.data", "Audit a data set without training."),
+    "pack": ("asl_core.cli.pack", "Write the clips of a data set as files for training beyond memory."),
     "inspect": ("asl_core.cli.inspect", "Show what a checkpoint holds, and how it would fit an encoder."),
     "compare": ("asl_core.cli.compare", "Compare two configurations over several seeds, paired."),
     "ls": ("asl_core.cli.catalogue", "List the components there are."),
@@ -99,7 +100,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed while running, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 told to end."""
     args = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in args or os.environ.get("ASL_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
@@ -109,9 +110,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for fault in unknown_names(os.environ.get(ALLOW)):
                 _say(f"warning: {fault}")
             code = cli.main(args, prog_name="asl", standalone_mode=False)
-    except (KeyboardInterrupt, click.Abort):
-        _say("interrupted.")
-        code = 130
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # By name: what defines it is not imported for --help. Click puts its Abort in the place of either.
+        terminated = "Terminated" in (type(stop).__name__, type(stop.__cause__).__name__)
+        _say("told to end (SIGTERM)." if terminated else "interrupted.")
+        code = 143 if terminated else 130
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as fault:
@@ -138,4 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _say(text: str) -> None:
+    """On standard error; of several processes that have not met yet one of each machine says what all find."""
+    torch = sys.modules.get("torch.distributed")
+    met = torch is not None and torch.is_available() and torch.is_initialized()
+    if not met and os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("LOCAL_RANK", "0") != "0":
+        return
     click.echo(printable(text), err=True)

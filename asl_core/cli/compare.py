@@ -38,6 +38,11 @@ def compare(
     seeds as folds judge by every clip of train once. In a curriculum each stage holds out its fold.
     """
     from asl_core import compare as library
+    from asl_core.errors import UsageError
+    from asl_core.torchrun import wanted
+
+    if wanted() > 1:
+        raise UsageError("asl compare trains its runs one after another in one process; leave out torchrun.")
 
     numbers = _seeds(seeds)
     sides = [

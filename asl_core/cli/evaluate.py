@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from asl_core.cli.views_flag import average_views_flag
+
 __all__ = ["evaluate"]
 
 
@@ -14,27 +16,55 @@ __all__ = ["evaluate"]
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--split", default="val", show_default=True, help="val, train, or test (noted in the run's log)")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
+@average_views_flag
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--root", "root", help="where the data set's files are now (--dataset.root of the run otherwise)")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="also write every clip's prediction here")
-@click.option("--json", "as_json", is_flag=True, help="the whole report as JSON")
+@click.option("--why", is_flag=True, help="also tell where it errs: kinds of clips, signers, signs, confusions")
+@click.option("--json", "as_json", is_flag=True, help="the whole report as JSON, with --why its mistakes too")
 def evaluate(
-    run: Path, split: str, weights: str, device: str, root: str | None, csv_path: Path | None, as_json: bool
+    run: Path,
+    split: str,
+    weights: str,
+    average_views: tuple[str, ...] | None,
+    device: str,
+    root: str | None,
+    csv_path: Path | None,
+    why: bool,
+    as_json: bool,
 ) -> None:
     """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set."""
     from asl_core import api
+    from asl_core import why as mistakes_of
     from asl_core.atomic import write_text
     from asl_core.rundir import predictions_csv
 
     values = {"dataset.root": root} if root else None
-    report, predictions, store = api.evaluate_run(run, split=split, weights=weights, device=device, values=values)
+    mistakes = None
+    if why:
+        found = mistakes_of.explain_run(
+            run, split=split, weights=weights, device=device, values=values, average_views=average_views
+        )
+        report, predictions, store, mistakes = found.report, found.predictions, found.store, found.mistakes
+    else:
+        report, predictions, store = api.evaluate_run(
+            run, split=split, weights=weights, device=device, values=values, average_views=average_views
+        )
     if csv_path is not None:
         write_text(csv_path, predictions_csv(predictions, store))
     if as_json:
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        whole = report if mistakes is None else {**report, "why": mistakes.to_json()}
+        click.echo(json.dumps(whole, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
 
     from asl_core.cli.console import print_report
 
-    print_report(report, Console(highlight=False, soft_wrap=True), f"{split}, {weights} weights")
+    views = report.get("average_views")
+    what = f"{split}, {weights} weights" + (f", averaged with views {', '.join(views)}" if views else "")
+    print_report(report, Console(highlight=False, soft_wrap=True), what)
+    if mistakes is not None:
+        from asl_core.cli.why import why_lines
+
+        for line in why_lines(mistakes):
+            click.echo(line)

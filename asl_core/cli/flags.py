@@ -87,7 +87,8 @@ class ConfiguredCommand(click.Command):
         paths = [Path("asl.toml"), *map(Path, files)]
         for path in paths:
             with contextlib.suppress(ConfigError):  # told when the configuration is resolved; --help works without
-                layers += [toml_layer(path)] if path.is_file() else []
+                read = toml_layer(path) if path.is_file() else {}
+                layers.append({key.removeprefix("common."): s for key, s in read.items()})  # of a curriculum's stages
         layers += [env_layer(os.environ), flag_layer(typed)]
         settings, _ = merge(layers)
         found: dict[str, tuple[str, ...]] = {}

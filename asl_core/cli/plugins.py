@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from asl_core.cli.tables import table_lines
-from asl_core.component import BUILTIN, SLOTS
+from asl_core.component import BUILTIN
 from asl_core.errors import UsageError, printable
 from asl_core.plugins import PluginRecord, discover
+from asl_core.scaffold.slots import STARTS
 
 if TYPE_CHECKING:
     from asl_core.testing import CheckResult
@@ -139,8 +140,9 @@ def _pairs(flag: str, words: tuple[str, ...], example: str) -> dict[str, str]:
 @plugins.command("new")
 @click.argument("name")
 @click.option(
-    "--slot", type=click.Choice(list(SLOTS)), default="encoder", show_default=True, help="what it is to offer"
-)
+    "--slot", type=click.Choice(list(STARTS)), default="encoder", show_default=True,
+    help="what it is to offer; a batch-transform is a transform that is part of the model",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="folder to write it into")
 def new(name: str, slot: str, out: Path) -> None:
     """Write a plugin package of your own: it installs, works and passes its tests as it is.
@@ -148,9 +150,8 @@ def new(name: str, slot: str, out: Path) -> None:
     NAME is the name of the package and of what it offers, such as my-encoder.
     """
     from asl_core.scaffold import names_for, write_plugin
-    from asl_core.scaffold.slots import STARTS
 
-    names = names_for(name, slot, discover(environ=_lenient()).registry)
+    names = names_for(name, STARTS[slot].slot, discover(environ=_lenient()).registry)
     folder = write_plugin(names, slot, out)
     start = STARTS[slot]
     where = _quoted(str(folder))

@@ -60,6 +60,7 @@ def run(
     from asl_core import api, curriculum
     from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver, print_stages
     from asl_core.distributed import EchoError
+    from asl_core.stopping import stoppable
     from asl_core.torchrun import wanted
 
     if wanted() > 1:
@@ -74,21 +75,26 @@ def run(
     registry = ctx.meta["asl.registry"]
     place = _Place()
     try:
-        if resume is not None:
-            api.resume(resume, [place, kind()], registry=registry)
-        elif file is not None and curriculum.is_curriculum(file):
-            stages = curriculum.load_curriculum(file, flags, registry, os.environ)
-            results = curriculum.run_curriculum(stages, lambda _: [place, kind()])
-            if not as_json:
-                print_stages(results)
-        else:
-            config = api.configure(file=file, flags=flags, registry=registry)
-            api.run(config, [place, kind()], registry=registry)
+        with stoppable():
+            if resume is not None:
+                api.resume(resume, [place, kind()], registry=registry)
+            elif file is not None and curriculum.is_curriculum(file):
+                stages = curriculum.load_curriculum(file, flags, registry, os.environ)
+                results = curriculum.run_curriculum(stages, lambda _: [place, kind()])
+                if not as_json:
+                    print_stages(results)
+            else:
+                config = api.configure(file=file, flags=flags, registry=registry)
+                api.run(config, [place, kind()], registry=registry)
     except EchoError as fault:
         raise click.exceptions.Exit(fault.exit_code) from fault
     except KeyboardInterrupt:
         if place.path is not None:
-            click.echo(f"finished epochs are kept; `asl run --resume {place.path}` goes on.", err=True)
+            click.echo(
+                f"finished epochs ({place.done}) are kept, what came after them is done again; `asl run --resume "
+                f"{place.path}` goes on and ends with the same bits.",
+                err=True,
+            )
         raise
 
 
@@ -96,12 +102,13 @@ class _Place:
     """Remembers where the run is, for what is said when it is interrupted."""
 
     path: str | None = None
+    done = 0
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
-        self.path = summary["run"]
+        self.path, self.done = summary["run"], summary["done"]
 
     def on_epoch(self, report: EpochReport) -> None:
-        """Nothing."""
+        self.done = report.epoch
 
     def on_end(self, summary: Mapping[str, Any]) -> None:
         self.path = None

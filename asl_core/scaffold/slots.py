@@ -16,6 +16,7 @@ class Start:
     """The beginning of a plugin of one slot."""
 
     slot: str
+    kind: str = attrs.field(default=attrs.Factory(lambda self: self.slot, takes_self=True))  #: the word of ``--slot``
     words: str  #: the slot in prose
     summary: str  #: of the component
     module: str  #: file that holds it
@@ -37,9 +38,9 @@ class Start:
 
 _ATTRS, _NUMPY, _TORCH = "attrs>=24.1", "numpy>=1.26", "torch>=2.6"
 
-#: slot -> how it begins
+#: what ``--slot`` says -> how it begins; every slot, and further kinds of one
 STARTS: Mapping[str, Start] = {
-    start.slot: start
+    start.kind: start
     for start in (
         Start(
             slot="encoder",
@@ -89,6 +90,15 @@ STARTS: Mapping[str, Start] = {
             module="transform",
             example="asl run --transform {name}",
             libraries=(_ATTRS, _NUMPY),
+        ),
+        Start(
+            slot="transform",
+            kind="batch-transform",
+            words="transform",
+            summary="adds to every number how much it changes from frame to frame, as a part of the model",
+            module="transform",
+            example="asl run --transform {name}",
+            libraries=(_ATTRS, _TORCH),
         ),
         Start(
             slot="checkpoint-loader",

@@ -17,12 +17,12 @@ from asl_core.scaffold.slots import STARTS, Start
 __all__ = ["write_plugin"]
 
 
-def write_plugin(names: Names, slot: str, out: Path) -> Path:
-    """Write an installable package with one component of ``slot`` into ``out``/NAME.
+def write_plugin(names: Names, kind: str, out: Path) -> Path:
+    """Write an installable package with one component of a kind into ``out``/NAME.
 
     Args:
         names: of :func:`asl_core.scaffold.names_for`.
-        slot: of :data:`asl_core.component.SLOTS`.
+        kind: of :data:`asl_core.scaffold.slots.STARTS`, a slot or a kind of one.
         out: the folder that it goes into; made where it is missing.
 
     Returns:
@@ -39,7 +39,7 @@ def write_plugin(names: Names, slot: str, out: Path) -> Path:
         made = out / f".{names.name}-{os.getpid()}"
         made.mkdir()
         try:
-            for path, text in _files(names, STARTS[slot]).items():
+            for path, text in _files(names, STARTS[kind]).items():
                 target = made / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text, encoding="utf-8", newline="\n")
@@ -62,11 +62,11 @@ def _files(names: Names, start: Start) -> dict[str, str]:
         "package/README.md": "README.md",
         "package/__init__.py": f"{source}/__init__.py",
         "package/py.typed": f"{source}/py.typed",
-        f"{start.slot}/module.py": f"{source}/{start.module}.py",
-        f"{start.slot}/test.py": f"tests/test_{names.package}.py",
+        f"{start.kind}/module.py": f"{source}/{start.module}.py",
+        f"{start.kind}/test.py": f"tests/test_{names.package}.py",
     }
     if start.options:
-        places[f"{start.slot}/options.py"] = f"{source}/options.py"
+        places[f"{start.kind}/options.py"] = f"{source}/options.py"
     words = _words(names, start)
     templates = resources.files("asl_core.scaffold") / "templates"
     return {

@@ -125,6 +125,29 @@ def _changes(bench: AugmentBench) -> str:
     return f"changes the batch in {sum(changed)} of {_TRIES} epochs"
 
 
+def _views(bench: AugmentBench) -> str:
+    """What predictions are averaged over: as for any prediction, padding and company must not matter."""
+    offered = bench.make().views() if hasattr(bench.make(), "views") else {}
+    if not offered:
+        raise SkippedCheck("it has no views to average over")
+    batch = bench.batch()
+    before = batch.features.clone()
+    for name, change in offered.items():
+        out = change(batch)
+        require(isinstance(out, Batch), f"view {name} gives a {type(out).__name__}; expected a Batch")
+        require(torch.equal(before, batch.features), f"view {name} changed the batch that came in: work on a copy")
+        require(out.features.shape[::2] == before.shape[::2], f"view {name}: only the number of frames may change")
+        require((out.lengths >= 1).all(), f"view {name}: a clip lost all its frames")
+        require((out.features[~out.mask] == 0).all(), f"view {name}: padding is no longer zero")
+        require(_equal(out, change(batch)), f"view {name} gave other frames the second time: draw nothing in it")
+        for place in range(len(batch)):
+            shown, after = change(alone(batch, place)), int(out.lengths[place])
+            same = after == int(shown.lengths[0])
+            same = same and torch.equal(shown.features[0, :after], out.features[place, :after])
+            require(same, f"view {name}: clip {place} is changed otherwise alone than in a batch")
+    return ", ".join(offered)
+
+
 def _device(bench: AugmentBench) -> str:
     others = batches.devices()[1:]
     if not others:
@@ -154,5 +177,6 @@ AUGMENT_CHECKS: Checks[AugmentBench] = {
     "input kept": _input_kept,
     "random": _random,
     "changes": _changes,
+    "views": _views,
     "device": _device,
 }

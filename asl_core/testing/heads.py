@@ -123,6 +123,28 @@ def _reading(bench: HeadBench) -> str:
     return ""
 
 
+def _aligns(bench: HeadBench) -> None:
+    """Glosses placed in time cover a clip's frames without a gap, and read as what they were asked for."""
+    head, batch = bench.head(), bench.batch()
+    labels = [[place % bench.classes] for place in range(len(batch))]
+    with torch.no_grad():
+        output = head(batch.features, batch.lengths)
+        found = [head.align(output), head.align(output, labels)]
+    if None in found:
+        raise SkippedCheck("it does not say where a gloss stands in time")
+    require(output.lengths is not None, "align places glosses on frames, and the output keeps no time")
+    for clips in found:
+        require(len(clips or ()) == len(batch), f"align gives {len(clips or ())} clips for {len(batch)}")
+        for spans, length in zip(clips or (), output.frame_lengths.tolist(), strict=True):
+            ends = [0, *(span.end for span in spans)]
+            joined = ends[-1] == length and [span.start for span in spans] == ends[:-1]
+            require(joined, f"align gives {spans} for {length} frames; expected one after the other, to the last frame")
+            require(all(span.start < span.end for span in spans), f"align gives spans without a frame: {spans}")
+    for spans, label in zip(found[1] or (), labels, strict=True):
+        read = [span.gloss for span in spans if span.gloss is not None]
+        require(read == label, f"align through {label} reads as {read}")
+
+
 def _figures(bench: HeadBench) -> str:
     head, batch = bench.head(), bench.batch()
     with torch.no_grad():
@@ -165,6 +187,7 @@ HEAD_CHECKS: Checks[HeadBench] = {
     "repeats": repeats,
     "scores": _scores,
     "reading": _reading,
+    "aligns": _aligns,
     "figures": _figures,
     "input": _input,
     "padding": _padding,

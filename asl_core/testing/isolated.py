@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
 
     Args:
         plugin: a folder with a ``pyproject.toml``, installed or not; or the name of an installed distribution or of
-            an entry point of the group ``asl.plugins``; or a module that can be imported.
+            an entry point of the group ``asl.plugins``; or a module that can be imported and marks hooks. Nothing is
+            imported here.
 
     Raises:
         UsageError: it is none of these; the message says what was looked for.
@@ -77,7 +79,13 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
     for name, entries in packages.items():
         if _same(name, text) or any(_same(e.name, text) for e in entries):
             return Found(name, tuple(entries))
-    if text.isidentifier() and importlib.util.find_spec(text) is not None:
+    if text.isidentifier() and (spec := importlib.util.find_spec(text)) is not None:
+        if not _marks_hooks(spec):
+            raise UsageError(
+                f"{text!r} is a module ({spec.origin or 'without a file'}) and no plugin: nothing in it is marked with "
+                f"@asl_core.hookimpl, so it is not imported. Expected a folder with a pyproject.toml, an installed "
+                f"package with an entry point of the group {PLUGINS}, or a module that marks hooks."
+            )
         return Found(text, tuple(_Described(text, "0", {text: text}).entry_points))
     if path.is_dir():
         raise UsageError(f"{path} holds no pyproject.toml, which names the entry points; expected a package's folder.")
@@ -86,6 +94,14 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
         f"there is no plugin {text!r}: neither a folder with a pyproject.toml, nor an installed package with an entry "
         f"point of the group {PLUGINS}{nearest(text, known)}. Give the folder of its source, or install it first."
     )
+
+
+def _marks_hooks(spec: ModuleSpec) -> bool:
+    """Whether the source of a module, or of a file of its package, has the word ``hookimpl``."""
+    files = [Path(spec.origin)] if spec.origin is not None and spec.has_location else []
+    for folder in spec.submodule_search_locations or ():
+        files += sorted(Path(folder).rglob("*.py"))
+    return any("hookimpl" in f.read_text(encoding="utf-8", errors="ignore") for f in files if f.suffix == ".py")
 
 
 def _packages() -> dict[str, list[metadata.EntryPoint]]:

@@ -1,4 +1,4 @@
-"""Random changes of training batches, in time, in value, and for the 36-number layout."""
+"""Random changes of training batches, in time and in value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from asl_augment.options import (
     CropOptions,
     DropOptions,
     MaskOptions,
-    MirrorOptions,
     NoiseOptions,
     ScaleOptions,
     SpeedOptions,
@@ -16,7 +15,7 @@ from asl_core import Component, hookimpl
 
 @hookimpl
 def asl_augments() -> list[Component]:
-    """Augmentations that any features can take, and ``mirror36`` for the reference layout."""
+    """Augmentations that any features can take."""
     return [
         Component(
             name="speed",
@@ -53,11 +52,5 @@ def asl_augments() -> list[Component]:
             factory="asl_augment.values:Scale",
             options=ScaleOptions,
             summary="multiplies and shifts each feature dimension, the same for a whole clip",
-        ),
-        Component(
-            name="mirror36",
-            factory="asl_augment.layout36:Mirror",
-            options=MirrorOptions,
-            summary="swaps left and right in the 36-number layout",
         ),
     ]

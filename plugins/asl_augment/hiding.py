@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from asl_augment.chance import changed
 from asl_augment.options import DropOptions, MaskOptions
 from asl_core import Batch, ClipRandom
 
@@ -34,7 +33,7 @@ class Mask:
         spare = (random.stream("spare").uniform(1) * lengths).long().minimum(lengths - 1)
         nothing_left = (hidden | ~batch.mask).all(1, keepdim=True)
         hidden &= ~(nothing_left & (time[0] == spare))
-        hidden &= changed(random, self.options.probability)[:, None]
+        hidden &= random.chance(self.options.probability)[:, None]
         return batch.with_features(batch.features.masked_fill(hidden[:, :, None], 0.0))
 
 
@@ -50,5 +49,5 @@ class Drop:
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips without some dimensions."""
         dropped = random.stream("dimension").uniform(batch.features.shape[2]) < self.options.share
-        dropped &= changed(random, self.options.probability)[:, None]
+        dropped &= random.chance(self.options.probability)[:, None]
         return batch.with_features(batch.features.masked_fill(dropped[:, None, :], 0.0))

@@ -15,7 +15,6 @@ __all__ = [
     "CropOptions",
     "DropOptions",
     "MaskOptions",
-    "MirrorOptions",
     "NoiseOptions",
     "ScaleOptions",
     "SpeedOptions",
@@ -75,10 +74,3 @@ class ScaleOptions:
     gain: float = option(0.1, help="standard deviation of the gain around 1", ge=0, le=1)
     offset: float = option(0.1, help="standard deviation of the offset, in feature units", ge=0, le=100)
     probability: float = _probability(1.0)
-
-
-@attrs.frozen
-class MirrorOptions:
-    """Left and right swapped."""
-
-    probability: float = _probability(0.3)

@@ -7,12 +7,13 @@ out the same to the bit alone and in any batch.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from asl_augment.chance import changed
 from asl_augment.options import CropOptions, SpeedOptions
 from asl_core import Batch, ClipRandom, frame_mask
 
@@ -52,27 +53,53 @@ class Speed:
     faster and the other slower, and time never runs backwards.
     """
 
+    changes_time = True
+
     def __init__(self, options: SpeedOptions):
         self.options = options
 
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips with other numbers of frames, at least :func:`fewest_frames`."""
         options, lengths = self.options, batch.lengths
-        chosen = changed(random, options.probability)
+        chosen = random.chance(options.probability)
         spread = math.log1p(options.max)
         factor = torch.exp(spread * (2.0 * random.stream("factor").uniform() - 1.0))
-        resampled = (lengths * factor).round().long().maximum(fewest_frames(batch))
-        new_lengths = torch.where(chosen, resampled, lengths)
-
-        time = torch.arange(int(new_lengths.max()), device=lengths.device)
-        # A ratio of exactly 1 where the length stays: then the frames stay what they are.
-        ratio = (lengths - 1) / (new_lengths - 1).clamp(min=1)
-        places = time * ratio[:, None]
+        new_lengths = torch.where(chosen, _times(batch, factor), lengths)
+        places = _evenly(lengths, new_lengths)
         if options.warp:
+            time = torch.arange(places.shape[1], device=lengths.device)
             u = (time / (new_lengths - 1).clamp(min=1)[:, None]).clamp(max=1.0)
             bend = options.warp * (2.0 * random.stream("warp").uniform() - 1.0) * chosen
             places = places + (bend * (lengths - 1))[:, None] * (torch.sin(math.pi * u) / math.pi)
         return batch.with_features(read_at(batch.features, lengths, places, new_lengths), new_lengths)
+
+    def views(self) -> Mapping[str, Callable[[Batch], Batch]]:
+        """``slower`` and ``faster``: every clip halfway to its largest change, √(1 + max) times as long or as short."""
+        factor = math.sqrt(1.0 + self.options.max)
+        return {
+            "slower": functools.partial(self.played, factor=factor),
+            "faster": functools.partial(self.played, factor=1 / factor),
+        }
+
+    @staticmethod
+    def played(batch: Batch, factor: float) -> Batch:
+        """All clips ``factor`` times as long, evenly."""
+        new_lengths = _times(batch, torch.full(batch.lengths.shape, factor, device=batch.lengths.device))
+        places = _evenly(batch.lengths, new_lengths)
+        return batch.with_features(read_at(batch.features, batch.lengths, places, new_lengths), new_lengths)
+
+
+def _times(batch: Batch, factor: Tensor) -> Tensor:
+    """(B,) lengths times a factor (B,), in whole frames."""
+    return (batch.lengths * factor).round().long().maximum(fewest_frames(batch))
+
+
+def _evenly(lengths: Tensor, new_lengths: Tensor) -> Tensor:
+    """(B, T') where each new frame is read, from the first of the old ones to the last."""
+    time = torch.arange(int(new_lengths.max()), device=lengths.device)
+    # A ratio of exactly 1 where the length stays: then the frames stay what they are.
+    ratio = (lengths - 1) / (new_lengths - 1).clamp(min=1)
+    return time * ratio[:, None]
 
 
 class Crop:
@@ -80,6 +107,8 @@ class Crop:
 
     Meant for isolated signs: what is cut off a sentence stays in its label.
     """
+
+    changes_time = True
 
     def __init__(self, options: CropOptions):
         self.options = options
@@ -89,7 +118,7 @@ class Crop:
         options, lengths = self.options, batch.lengths
         share = options.min + (1.0 - options.min) * random.stream("share").uniform()
         kept = (lengths * share).ceil().long().minimum(lengths).maximum(fewest_frames(batch))
-        kept = torch.where(changed(random, options.probability), kept, lengths)
+        kept = torch.where(random.chance(options.probability), kept, lengths)
         start = (random.stream("start").uniform() * (lengths - kept + 1)).long().minimum(lengths - kept)
 
         clips, frames, width = batch.features.shape

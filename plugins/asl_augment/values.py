@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from asl_augment.chance import changed
 from asl_augment.options import NoiseOptions, ScaleOptions
 from asl_core import Batch, ClipRandom
 
@@ -20,7 +19,7 @@ class Noise:
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips, noisier."""
         # The clip's own factor (std, or 0 where it is left alone) and its padding, as one factor a frame.
-        amount = self.options.std * changed(random, self.options.probability)[:, None] * batch.mask
+        amount = self.options.std * random.chance(self.options.probability)[:, None] * batch.mask
         noise = random.stream("noise").normal(*batch.features.shape[1:])
         noise = noise * amount.to(noise.dtype)[:, :, None]
         return batch.with_features(batch.features + noise.to(batch.features.dtype))
@@ -35,7 +34,7 @@ class Scale:
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips, each dimension multiplied and shifted."""
         width, kind = batch.features.shape[2], batch.features.dtype
-        chosen = changed(random, self.options.probability)[:, None]
+        chosen = random.chance(self.options.probability)[:, None]
         gain, offset = (random.stream("scale").normal(2, width) * chosen[:, None]).unbind(1)
         gain, offset = 1.0 + self.options.gain * gain, self.options.offset * offset
         features = batch.features * gain.to(kind)[:, None, :] + offset.to(kind)[:, None, :]

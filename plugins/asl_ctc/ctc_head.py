@@ -9,7 +9,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from asl_core import Head, HeadOutput, at_least_float32, frame_mask
+from asl_core import Head, HeadOutput, Span, at_least_float32, frame_mask
+from asl_ctc.alignment import best_path, spans_of, through
 from asl_ctc.frames import mean_over_frames
 from asl_ctc.options import CtcHeadOptions
 from asl_ctc.scores import single_gloss_scores
@@ -91,6 +92,19 @@ class CtcHead(Head):
         new[:, 1:] &= best[:, 1:] != best[:, :-1]
         new &= frame_mask(output.frame_lengths, best.shape[1])
         return [(row[keep] - 1).tolist() for row, keep in zip(best.cpu(), new.cpu(), strict=True)]
+
+    def align(self, output: HeadOutput, labels: Sequence[Sequence[int]] | None = None) -> list[list[Span]]:
+        """Runs of one symbol: on the path through each clip's label, or of the best symbol of each frame."""
+        found = []
+        for n, length in enumerate(output.frame_lengths.tolist()):
+            frames = output.values[n, :length].detach()
+            if labels is None:
+                path = symbols = best_path(frames, self.decode_blank_penalty)
+            else:
+                path = through(frames, labels[n])
+                symbols = [labels[n][s // 2] + 1 if s % 2 else BLANK for s in path]
+            found.append(spans_of(path, symbols, frames))
+        return found
 
     def min_frames(self, targets: Sequence[int]) -> int:
         """See :func:`label_frames`."""

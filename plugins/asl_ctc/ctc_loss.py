@@ -14,24 +14,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from asl_core import Batch, DataError, HeadOutput, Loss, LossResult, Sample, at_least_float32
+from asl_core import Batch, ClipStore, DataError, HeadOutput, LossResult, Sample, at_least_float32, frame_mask
+from asl_ctc.consistency import ConsistentLoss, between_views, over_frames
 from asl_ctc.ctc_head import BLANK, competing, label_frames
 from asl_ctc.frames import mean_over_frames
 from asl_ctc.options import CtcIsolatedOptions, CtcOptions
+from asl_ctc.prior import LabelPrior
 from asl_ctc.scores import single_gloss_scores
 
 __all__ = ["CtcIsolatedLoss", "CtcLoss", "blank_probability"]
 
 
-class CtcLoss(Loss):
-    """CTC (Graves et al., ICML 2006) plus a blank penalty. Parts, which add up to the total: both."""
+class FrameLoss(ConsistentLoss):
+    """What losses on the frames of head ``ctc`` have in common: consistency, a label prior, a blank penalty."""
 
     accepts = frozenset({"ctc"})
-    labels = "any"
 
-    def __init__(self, options: CtcOptions):
-        super().__init__()
+    def __init__(self, options: CtcOptions | CtcIsolatedOptions, *, aligned: bool = True):
+        super().__init__(options.consistency, aligned=aligned)
         self.blank_penalty = options.blank_penalty
+        self.prior = LabelPrior(options.label_prior)
+        self.running = options.label_prior > 0
+
+    def prepare(self, store: ClipStore) -> None:
+        """As many symbols as the train clips have glosses, and blank."""
+        self.prior.begin(len(store.vocabulary))
+
+    def added_up(self, parts: dict[str, Tensor], output: HeadOutput) -> LossResult:
+        """The parts, with the blank penalty among them where there is one, and their sum."""
+        if self.blank_penalty > 0:
+            parts = {**parts, "blank-penalty": self.blank_penalty * blank_probability(output)}
+        return LossResult(torch.stack(list(parts.values())).sum(), parts)
+
+
+class CtcLoss(FrameLoss):
+    """CTC (Graves et al., ICML 2006) plus a blank penalty. Parts, which add up to the total: both."""
+
+    labels = "any"
 
     def forward(self, sample: Sample) -> LossResult:
         """Mean over clips.
@@ -39,10 +58,14 @@ class CtcLoss(Loss):
         Raises:
             DataError: a clip has fewer frames than its label needs, as augmentation can make it.
         """
-        return _total({"ctc": _label_nll(sample).mean()}, self.blank_penalty, sample.output)
+        self.prior.see(sample.output)
+        parts = {"ctc": _label_nll(sample, self.prior).mean()}
+        if sample.views == 2:
+            parts["consistency"] = self.consistency * over_frames(sample).mean()
+        return self.added_up(parts, sample.output)
 
 
-class CtcIsolatedLoss(Loss):
+class CtcIsolatedLoss(FrameLoss):
     """Cross-entropy over the glosses' CTC scores, for clips of exactly one sign.
 
     Plain CTC has to beat every sentence and silence, and finds blank everywhere first. Normalised over the
@@ -54,19 +77,18 @@ class CtcIsolatedLoss(Loss):
     ``frames`` part, a cross-entropy on the mean over frames, gives all of them a gradient.
     """
 
-    accepts = frozenset({"ctc"})
     labels = "one"
 
     def __init__(self, options: CtcIsolatedOptions):
-        super().__init__()
+        super().__init__(options, aligned=options.consistency_of == "frames")
         self.label_smoothing = options.label_smoothing
         self.frame_weight = options.frame_weight
         self.ctc_weight = options.ctc_weight
-        self.blank_penalty = options.blank_penalty
 
     def forward(self, sample: Sample) -> LossResult:
         """Mean over clips; the parts add up to the total."""
-        scores = single_gloss_scores(sample.output.values, sample.output.frame_lengths)
+        self.prior.see(sample.output)
+        scores = single_gloss_scores(self.prior.weighed(sample.output.values), sample.output.frame_lengths)
         target = sample.batch.single
         parts = {}
         if self.ctc_weight < 1:
@@ -82,7 +104,16 @@ class CtcIsolatedLoss(Loss):
             parts["frames"] = (1 - self.ctc_weight) * self.frame_weight * matched
         if self.ctc_weight > 0:
             parts["ctc"] = self.ctc_weight * F.nll_loss(scores, target)
-        return _total(parts, self.blank_penalty, sample.output)
+        if sample.views == 2:
+            parts["consistency"] = self.consistency * self._apart(sample, scores).mean()
+        return self.added_up(parts, sample.output)
+
+    def _apart(self, sample: Sample, scores: Tensor) -> Tensor:
+        """(B,) how far the views of each clip differ, weighed as :func:`competing` weighs the scores of its frames."""
+        if not self.aligned:
+            return between_views(competing(sample.output, scores).log_softmax(-1))
+        apart = over_frames(sample)
+        return competing(sample.output.rows(0, len(apart)), apart[:, None])[:, 0]
 
 
 def blank_probability(output: HeadOutput) -> Tensor:
@@ -91,19 +122,20 @@ def blank_probability(output: HeadOutput) -> Tensor:
     return mean_over_frames(probability, output.frame_lengths).mean()
 
 
-def _total(parts: dict[str, Tensor], blank_penalty: float, output: HeadOutput) -> LossResult:
-    if blank_penalty > 0:
-        parts = {**parts, "blank-penalty": blank_penalty * blank_probability(output)}
-    return LossResult(torch.stack(list(parts.values())).sum(), parts)
-
-
-def _label_nll(sample: Sample) -> Tensor:
-    """(B,) negative log-likelihood of each clip's label, on the output's device.
+def _label_nll(sample: Sample, prior: LabelPrior) -> Tensor:
+    """(B,) negative log-likelihood of each clip's label, its symbols weighed by the prior, on the output's device.
 
     Computed on the CPU wherever the model is: torch has no CTC for MPS and no deterministic gradient of it for
     CUDA, and a resumed run has to end with the same bits.
     """
-    values, batch = at_least_float32(sample.output.values), sample.batch
+    values, batch = prior.weighed(sample.output.values), sample.batch
+    # torch's gradient is that of distributions only. So it is given some, and since every path has one symbol a frame,
+    # what they were divided by is a number of the clip.
+    divided = None
+    if prior.alpha:
+        total = values.logsumexp(-1)
+        divided = total.masked_fill(~frame_mask(sample.output.frame_lengths, values.shape[1]), 0.0).sum(1)
+        values = values - total[..., None]
     lengths = sample.output.frame_lengths.cpu()
     label_lengths = batch.target_lengths.cpu()
     nll: Tensor = F.ctc_loss(
@@ -117,7 +149,8 @@ def _label_nll(sample: Sample) -> Tensor:
     )
     if bool(nll.detach().isinf().any()):
         _refuse_long_labels(batch, lengths)
-    return nll.to(values.device)
+    nll = nll.to(values.device)
+    return nll if divided is None else nll - divided
 
 
 def _refuse_long_labels(batch: Batch, lengths: Tensor) -> None:

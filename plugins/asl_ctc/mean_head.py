@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asl_core import Head, HeadOutput, Loss, LossResult, Sample, at_least_float32
+from asl_core import Head, HeadOutput, LossResult, Sample, at_least_float32
+from asl_ctc.consistency import ConsistentLoss, between_views
 from asl_ctc.frames import mean_over_frames
 from asl_ctc.options import CrossEntropyOptions, MeanHeadOptions
 
@@ -40,19 +41,21 @@ class MeanHead(Head):
         return at_least_float32(output.values).log_softmax(-1)
 
 
-class CrossEntropyLoss(Loss):
-    """Cross-entropy of the one gloss of each clip."""
+class CrossEntropyLoss(ConsistentLoss):
+    """Cross-entropy of the one gloss of each clip; with a consistency, of two views and how far they differ."""
 
     accepts = frozenset({"logits"})
     labels = "one"
 
     def __init__(self, options: CrossEntropyOptions):
-        super().__init__()
+        super().__init__(options.consistency, aligned=False)
         self.label_smoothing = options.label_smoothing
 
     def forward(self, sample: Sample) -> LossResult:
-        """Mean over clips."""
-        loss = F.cross_entropy(
-            at_least_float32(sample.output.values), sample.batch.single, label_smoothing=self.label_smoothing
-        )
-        return LossResult(loss, {"cross-entropy": loss})
+        """Mean over clips; the parts add up to the total."""
+        logits = at_least_float32(sample.output.values)
+        loss = F.cross_entropy(logits, sample.batch.single, label_smoothing=self.label_smoothing)
+        if sample.views == 1:
+            return LossResult(loss, {"cross-entropy": loss})
+        apart = self.consistency * between_views(logits.log_softmax(-1)).mean()
+        return LossResult(loss + apart, {"cross-entropy": loss, "consistency": apart})

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from asl_core import Clip
+import numpy as np
+
+from asl_core import Clip, Finding
 from asl_landmarks.gaps import fill_gaps
 from asl_landmarks.handedness import left_dominant
 from asl_landmarks.landmarks import Landmarks
-from asl_landmarks.layout import unfit_packed, unfit_raw
+from asl_landmarks.layout import SEEN, unfit_packed, unfit_raw
 from asl_landmarks.options import FillGapsOptions, LandmarksOptions, TrimOptions
 from asl_landmarks.reading import read_landmarks
 from asl_landmarks.resting import signing_span
 
 __all__ = ["FillGaps", "PackLandmarks", "Trim"]
+
+
+#: median distance of points from the corner of the image, in image widths, beyond which they are pixels
+_FAR = 3
+
+
+def unseen_hands(clip: Clip) -> np.ndarray | None:
+    """(T,) share of each packed frame's hand points that were not seen; None of frames of another layout."""
+    return None if unfit_packed(clip.features.shape[1]) else Landmarks.of_clip(clip).hands_unseen
 
 
 class PackLandmarks:
@@ -24,6 +35,21 @@ class PackLandmarks:
         self.options = options
 
     unfit = staticmethod(unfit_raw)
+    unseen = staticmethod(unseen_hands)
+
+    def findings(self, clip: Clip) -> list[Finding]:
+        """Places that cannot be shares of the image."""
+        if np.nanmax(np.abs(clip.features), initial=0) <= _FAR:  # as nearly every clip is, and quick to see
+            return []
+        landmarks = read_landmarks(clip)
+        places = np.abs(landmarks.points[landmarks.seen == SEEN][:, :2])
+        if not len(places) or np.median(places) <= _FAR:
+            return []
+        message = (
+            "landmarks look like pixels; expected shares of image width and height, from 0 to 1. Divide x and z by "
+            "the width of the picture and y by its height."
+        )
+        return [Finding("warning", "pixels", message)]
 
     def __call__(self, clip: Clip) -> Clip:
         """The packed clip, of as many frames."""
@@ -40,6 +66,7 @@ class FillGaps:
         self.options = options
 
     unfit = staticmethod(unfit_packed)
+    unseen = staticmethod(unseen_hands)
 
     def __call__(self, clip: Clip) -> Clip:
         """The clip with fewer absent points."""
@@ -53,9 +80,14 @@ class Trim:
         self.options = options
 
     unfit = staticmethod(unfit_packed)
+    unseen = staticmethod(unseen_hands)
 
     def __call__(self, clip: Clip) -> Clip:
         """The clip with no more frames than before, and at least one."""
-        landmarks, options = Landmarks.of_clip(clip), self.options
-        start, end = signing_span(landmarks, rest=options.rest, height=options.rest_height, speed=options.rest_speed)
-        return landmarks.frames(start, end).to_clip(clip)
+        kept = self.frames_kept(clip)
+        return Landmarks.of_clip(clip).frames(kept.start, kept.stop).to_clip(clip)
+
+    def frames_kept(self, clip: Clip) -> slice:
+        """Those of the sign."""
+        options, landmarks = self.options, Landmarks.of_clip(clip)
+        return slice(*signing_span(landmarks, rest=options.rest, height=options.rest_height, speed=options.rest_speed))

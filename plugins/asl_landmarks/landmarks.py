@@ -43,6 +43,11 @@ class Landmarks:
         frames = np.concatenate([self.points, self.seen[:, :, None].astype(np.float32)], axis=2)
         return attrs.evolve(clip, features=frames.reshape(len(frames), -1))
 
+    @property
+    def hands_unseen(self) -> np.ndarray:
+        """(T,) share of the points of both hands that were not seen: absent, or made up."""
+        return np.asarray((self.seen[:, :HANDS] != SEEN).mean(1))
+
     def __len__(self) -> int:
         return len(self.points)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from asl_core import Batch, ClipRandom
 from asl_landmarks.layout import ABSENT, HAND, HANDS, unfit_packed
 from asl_landmarks.options import LoseFingersOptions, LoseHandOptions
-from asl_landmarks.points import Points, changed
+from asl_landmarks.points import Points
 
 __all__ = ["LoseFingers", "LoseHand"]
 
@@ -42,7 +42,7 @@ class LoseHand:
         left = random.stream("hand").uniform() < 0.5
         there = points.hands_there[..., 0].sum(1)
         other = torch.where(left, there[:, 0], there[:, 1])
-        chosen = changed(random, self.options.probability) & (2 * other >= lengths)
+        chosen = random.chance(self.options.probability) & (2 * other >= lengths)
 
         span = (lengths * self.options.share).ceil().long().minimum(lengths)
         start = (random.stream("start").uniform() * (lengths - span + 1)).long().minimum(lengths - span)
@@ -68,7 +68,7 @@ class LoseFingers:
         """The same clips, some of them without some fingers."""
         points = Points.of(batch)
         lost = random.stream("finger").uniform(2, _FINGERS) < self.options.share
-        lost &= changed(random, self.options.probability)[:, None, None]
+        lost &= random.chance(self.options.probability)[:, None, None]
         clips = len(batch)
         fingers = torch.zeros(clips, 2, HAND, dtype=torch.bool, device=lost.device)
         for joint in (2, 3, 4):  # the first joint of each finger is its root

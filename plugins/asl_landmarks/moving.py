@@ -7,6 +7,7 @@ arguments: a clip comes out the same to the bit alone and in any batch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from asl_core import Batch, ClipRandom
 from asl_landmarks.layout import unfit_packed
 from asl_landmarks.options import JitterOptions, MirrorHandsOptions, RotateOptions, StretchOptions
-from asl_landmarks.points import Points, changed, mean_over_time
+from asl_landmarks.points import Points, mean_over_time
 
 __all__ = ["Jitter", "MirrorHands", "Rotate", "Stretch"]
 
@@ -51,7 +52,7 @@ class Rotate:
         x, z = cos * x + sin * z, cos * z - sin * x
         cos, sin = _turn(random, "plane", self.options.plane, x.dtype)
         x, y = cos * x - sin * y, sin * x + cos * y
-        chosen = changed(random, self.options.probability)
+        chosen = random.chance(self.options.probability)
         return points.moved(torch.stack([x, y, z]) + centre, chosen).to_batch(batch)
 
 
@@ -62,7 +63,7 @@ def _turn(random: ClipRandom, name: str, degrees: float, dtype: torch.dtype) -> 
 
 
 class Stretch:
-    """Each axis of a clip longer or shorter by itself, and x slanted along y, from the mean place of the wrists."""
+    """Each axis of a clip longer or shorter by itself, x slanted along y, from the mean place of the wrists; moved."""
 
     raw = True
 
@@ -78,9 +79,10 @@ class Stretch:
         away = points.axes - centre
         scale = torch.exp(_within(random, "scale", self.options.scale, 1, 1, 3)).to(away.dtype)
         shear = _within(random, "shear", self.options.shear, 1, 1).to(away.dtype)
+        right, down = _within(random, "shift", self.options.shift, 1, 1, 2).to(away.dtype).movedim(3, 0)
         x, y, z = away * scale.movedim(3, 0)
-        places = torch.stack([x + shear * away[1], y, z]) + centre
-        return points.moved(places, changed(random, self.options.probability)).to_batch(batch)
+        places = torch.stack([x + shear * away[1] + right, y + down, z]) + centre
+        return points.moved(places, random.chance(self.options.probability)).to_batch(batch)
 
 
 class MirrorHands:
@@ -95,13 +97,21 @@ class MirrorHands:
 
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips, some of them mirrored."""
-        features, points = batch.features, Points.of(batch)
-        order = torch.tensor(points.layout.mirrored, device=features.device)
+        chosen = random.chance(self.options.probability)[:, None, None]
+        return batch.with_features(torch.where(chosen, self.mirrored(batch).features, batch.features))
+
+    def views(self) -> Mapping[str, Callable[[Batch], Batch]]:
+        """``mirror``, in which every clip is mirrored."""
+        return {"mirror": self.mirrored}
+
+    @staticmethod
+    def mirrored(batch: Batch) -> Batch:
+        """All clips mirrored."""
+        points = Points.of(batch)
+        order = torch.tensor(points.layout.mirrored, device=batch.features.device)
         (x, y, z), there = points.axes.index_select(3, order), points.there.index_select(2, order)
         axes = torch.stack([torch.where(there, 1.0 - x, 0.0), y, z])
-        mirrored = Points(axes, points.seen.index_select(2, order), there).to_batch(batch).features
-        chosen = changed(random, self.options.probability)[:, None, None]
-        return batch.with_features(torch.where(chosen, mirrored, features))
+        return Points(axes, points.seen.index_select(2, order), there).to_batch(batch)
 
 
 class Jitter:
@@ -116,7 +126,7 @@ class Jitter:
 
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips, less steady."""
-        points, chosen = Points.of(batch), changed(random, self.options.probability)
+        points, chosen = Points.of(batch), random.chance(self.options.probability)
         frames, count = points.seen.shape[1:]
         noise = _normal(random.stream("noise"), frames, 3 * count).reshape(len(batch), frames, count, 3).movedim(3, 0)
         return points.moved(points.axes + self.options.std * noise.to(points.axes.dtype), chosen).to_batch(batch)

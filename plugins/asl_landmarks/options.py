@@ -82,6 +82,7 @@ class StretchOptions:
 
     scale: float = option(0.15, help="largest change of size, of each axis by itself, as a logarithm", ge=0, le=2)
     shear: float = option(0.1, help="largest slant: x per y", ge=0, le=2)
+    shift: float = option(0.0, help="largest move of the whole clip, in x and in y, in image widths", ge=0, le=1)
     probability: float = _probability(1.0)
 
 

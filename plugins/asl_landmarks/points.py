@@ -6,10 +6,10 @@ import attrs
 import torch
 from torch import Tensor
 
-from asl_core import Batch, ClipRandom
+from asl_core import Batch
 from asl_landmarks.layout import HAND, HANDS, POINT, SEEN, Packed
 
-__all__ = ["Points", "changed", "mean_over_time"]
+__all__ = ["Points", "mean_over_time"]
 
 
 @attrs.frozen(eq=False)
@@ -69,11 +69,6 @@ class Points:
     def hands_seen(self) -> Tensor:
         """(B, T, 2) bool: the wrist was seen, not filled."""
         return self.there[:, :, [0, HAND]] & (self.seen[:, :, [0, HAND]] > (SEEN / 2))
-
-
-def changed(random: ClipRandom, probability: float) -> Tensor:
-    """(B,) bool, true with this probability: whether a clip is augmented at all."""
-    return random.stream("changed").uniform() < probability
 
 
 def mean_over_time(values: Tensor, weights: Tensor) -> Tensor:

@@ -168,9 +168,11 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, safetensors.SafetensorError, ValueError) as fault:
+    # torch itself fails on a shape of an empty tensor that no number can hold.
+    except (OSError, safetensors.SafetensorError, ValueError, TypeError, RuntimeError, OverflowError) as fault:
+        reason = str(fault).partition("\n")[0]
         raise CheckpointError(
-            f"{path} cannot be read as safetensors ({fault}); it is cut short, or of another kind."
+            f"{path} cannot be read as safetensors ({reason}); it is cut short, or of another kind."
         ) from fault
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ _STARTS = {
     b"\x89HDF": "an HDF5 file, which torch does not write",
     b"{": "JSON text",
 }
+_MOST_INSTRUCTIONS = 1_000_000  #: some 30 a tensor, read in a second or two
 _PICKLE_LIMIT = 1 << 26  #: bytes of names and numbers beside the tensors; real checkpoints have some 100 kB
 _PLAIN = {
     "collections.OrderedDict", "collections.Counter", "builtins.set", "__builtin__.set", "torch.Size", "torch.device",
@@ -74,7 +77,9 @@ def strings_in(path: Path) -> frozenset[str]:
     """Every text in a ``.pt`` file's pickle, which names its keys; empty where it is no such file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _names(_pickle_bytes(archive, path)).strings
+            described = _pickle_bytes(archive, path)
+        with _quiet():
+            return _names(described).strings
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, CheckpointError, RuntimeError):
         return frozenset()
 
@@ -88,7 +93,9 @@ def read_pt(path: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = _names(_pickle_bytes(archive, path))
+            described = _pickle_bytes(archive, path)
+        with _quiet():
+            names = _names(described)
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as fault:
         raise CheckpointError(_not_an_archive(path, fault)) from fault
     except (ValueError, EOFError) as fault:
@@ -155,6 +162,19 @@ def _refuse_inflated(archive: zipfile.ZipFile, path: Path) -> None:
         )
 
 
+def _instructions(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    """Those of a pickle, none carried out; it is damaged where they do not end soon."""
+    for number, instruction in enumerate(pickletools.genops(data)):
+        if number > _MOST_INSTRUCTIONS:
+            raise ValueError(f"it has more than {_MOST_INSTRUCTIONS:,} instructions")
+        yield instruction
+
+
+def _quiet() -> AbstractContextManager[Any]:
+    """Texts of Python 2 with odd escapes are read without a warning."""
+    return warnings.catch_warnings(action="ignore")
+
+
 def _names(data: bytes) -> _Names:
     """Texts and globals of a pickle; newer ones push a global's two names, which are followed through the memo."""
     strings: set[str] = set()
@@ -162,7 +182,7 @@ def _names(data: bytes) -> _Names:
     memo: dict[int, str] = {}
     recent: list[str] = []
     memoized = 0
-    for code, argument, _ in pickletools.genops(data):
+    for code, argument, _ in _instructions(data):
         if code.name in ("GLOBAL", "INST"):
             found.add(str(argument).replace(" ", "."))
         elif code.name == "STACK_GLOBAL":
@@ -194,7 +214,8 @@ def _not_an_archive(path: Path, fault: Exception) -> str:
     """What a file is that is not a readable zip archive."""
     try:
         with path.open("rb") as file:
-            start = file.read(_PICKLE_LIMIT)
+            # No more than there is: Python makes room for all that is asked for.
+            start = file.read(min(_PICKLE_LIMIT, path.stat().st_size))
     except OSError as broken:
         return f"{path} cannot be read ({broken.strerror or broken}); expected a checkpoint file of torch.save."
     if not start:
@@ -205,7 +226,8 @@ def _not_an_archive(path: Path, fault: Exception) -> str:
             f"({_first_line(fault)}). Copy or download it again."
         )
     if start.startswith(b"\x80") or start[-1:] == b".":
-        refused = sorted({g for names in _pickles(start) for g in names.refused})
+        with _quiet():
+            refused = sorted({g for names in _pickles(start) for g in names.refused})
         if refused:
             return _refusal(path, refused)
         return (
@@ -220,7 +242,7 @@ def _pickles(data: bytes, most: int = 8) -> Iterator[_Names]:
     """The first pickles of a file that holds several, one after another."""
     for _ in range(most):
         try:
-            stop = next(at for code, _, at in pickletools.genops(data) if code.name == "STOP")
+            stop = next(at for code, _, at in _instructions(data) if code.name == "STOP")
             yield _names(data[: (stop or 0) + 1])
         except (ValueError, StopIteration, IndexError):
             return

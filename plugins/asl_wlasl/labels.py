@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -59,9 +60,22 @@ def _text(path: Path) -> str:
         raise DataError(f"{path} cannot be read as UTF-8 text ({fault}). {_FORMS}") from fault
 
 
+def _parsed(text: str) -> Any:
+    """JSON as Python has it, unless that would take far more memory than the text.
+
+    Raises:
+        ValueError: it is no JSON, or made of millions of empty tables and lists.
+    """
+    # Bytes in CPython of a list, a dict, half a text and the place of an item in what holds it.
+    weight = 72 * text.count("[") + 256 * text.count("{") + 32 * text.count('"') + 40 * text.count(",")
+    if weight > (48 << 20) + 7 * len(text):
+        raise ValueError(f"it would take some {weight >> 20} MiB of memory, many times its size")
+    return json.loads(text)
+
+
 def _json_rows(text: str, path: Path) -> list[tuple[str, str, str | None]]:
     try:
-        content = json.loads(text)
+        content = _parsed(text)
     except (ValueError, RecursionError) as fault:
         raise DataError(f"{path} is no valid JSON ({fault}). {_FORMS}") from fault
     try:
@@ -78,7 +92,7 @@ def _json_rows(text: str, path: Path) -> list[tuple[str, str, str | None]]:
 
 def _csv_rows(text: str, path: Path) -> list[tuple[str, str, str | None]]:
     found: list[tuple[str, str, str | None]] = []
-    for number, row in enumerate(csv.reader(text.splitlines()), start=1):
+    for number, row in enumerate(_csv_lines(text, path), start=1):
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != 2 or not row[0].strip() or not row[1].strip():
@@ -87,6 +101,13 @@ def _csv_rows(text: str, path: Path) -> list[tuple[str, str, str | None]]:
             continue  # a heading
         found.append((row[0].strip(), row[1].strip(), None))
     return found
+
+
+def _csv_lines(text: str, path: Path) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(text.splitlines())
+    except csv.Error as fault:
+        raise DataError(f"{path} is no valid CSV ({fault}). {_FORMS}") from fault
 
 
 def _gloss(value: object) -> str:
@@ -161,12 +182,12 @@ def read_vocabulary(folder: Path) -> StoredVocabulary | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig") or "{}")
+        content = _parsed(path.read_text(encoding="utf-8-sig") or "{}")
         numbers = {str(gloss): int(number) for gloss, number in content.get("gloss_to_id", {}).items()}
         inverse = {int(number): str(gloss) for number, gloss in content.get("id_to_gloss", {}).items()}
         stated = int(content.get("num_glosses", len(numbers)))
     except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as fault:
-        return StoredVocabulary(path, faults=(f"cannot be read ({type(fault).__name__}: {fault})",))
+        return StoredVocabulary(path, faults=(f"cannot be read ({type(fault).__name__}: {str(fault)[:200]})",))
     faults = []
     if stated != len(numbers):
         faults.append(f"says num_glosses {stated} and lists {len(numbers)}")

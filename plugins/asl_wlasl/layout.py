@@ -67,8 +67,6 @@ def read_records(path: Path) -> list[Record]:
 
 def _as_float32(raw: np.ndarray) -> np.ndarray:
     """A copy of its own, so that the file's bytes can go; what float32 cannot hold becomes infinite, and is told."""
-    if raw.dtype != np.float64:
-        return np.array(raw, dtype=np.float32, order="C")
     with np.errstate(over="ignore"):
         return np.array(raw, dtype=np.float32, order="C")
 

@@ -52,6 +52,8 @@ def read_pickle(path: Path) -> object:
 
 def _bytes_of(path: Path) -> bytes:
     """The whole file, where it may be a pickle at all."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} cannot be read (it is no file); expected a pickle of clips. Check the path.")
     try:
         data = path.read_bytes()
     except OSError as fault:

@@ -55,6 +55,8 @@ class DTypeToBe:
             raise Refused("a dtype with an unknown kind of state")
         if state[1] not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
             raise Refused("a structured dtype, where plain numbers were expected")
+        if self.code in _NUMBERS and state[5:8] != (-1, -1, 0):  # size, alignment and flags of its own
+            raise Refused("a dtype of numbers with another size or other flags than numpy's")
         self.order = state[1]
 
     def numbers(self) -> np.dtype[Any]:
@@ -152,6 +154,9 @@ class StandIns:
     def _dtype(self, args: tuple[Any, ...]) -> DTypeToBe:
         if not args or type(args[0]) is not str:
             raise Refused("a dtype without a name")
+        # numpy writes (name, align, copy) so; without a copy its own dtype would not take the byte order that follows.
+        if len(args) != 3 or args[1] not in (False, 0) or args[2] not in (True, 1):
+            raise Refused("a dtype made in another way than numpy's pickles make one")
         text = args[0][:1] == "U" and args[0][1:].isdecimal()
         if args[0] not in _NUMBERS and not text:
             raise Refused(f"the dtype {args[0][:20]!r}; expected floats, integers or booleans")

@@ -28,7 +28,6 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("drop", {"share": 0.3, "probability": 0.5}),
     ("noise", {"std": 10.0, "probability": 0.5}),
     ("scale", {"gain": 1.0, "offset": 3.0, "probability": 0.5}),
-    ("mirror36", {"probability": 1.0}),
 ]
 every = pytest.mark.parametrize(("name", "options"), VARIANTS, ids=lambda v: str(v) if v else "defaults")
 

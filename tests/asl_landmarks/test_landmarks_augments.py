@@ -20,7 +20,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in COMPONENTS),
     *((name, {"probability": 1.0}) for name in ("mirror-hands", "lose-hand", "lose-fingers")),
     ("rotate", {"plane": 180.0, "vertical": 90.0, "probability": 0.5}),
-    ("stretch", {"scale": 2.0, "shear": 2.0}),
+    ("stretch", {"scale": 2.0, "shear": 2.0, "shift": 1.0}),
     ("lose-hand", {"share": 0.3, "probability": 1.0}),
 ]
 every = pytest.mark.parametrize(("name", "options"), VARIANTS, ids=lambda v: str(v) if v else "defaults")
@@ -129,6 +129,19 @@ def test_a_stretch_is_of_each_axis() -> None:
     assert torch.allclose(ratio, again, rtol=1e-2)
     assert ratio.log().abs().max() <= 0.2 + 1e-2
     assert ratio.log().std(0).min() > 0.05
+
+
+def test_shift_moves_a_clip_as_a_whole() -> None:
+    batch = batch_of([random_landmarks(6, seed=i, absent=0.3) for i in range(50)])
+    before, after = Points.of(batch), Points.of(applied("stretch", batch, 1, scale=0.0, shear=0.0, shift=0.2))
+    moved = after.axes - before.axes
+    for clip in range(len(batch)):
+        there = before.there[clip]
+        for axis, limit in ((0, 0.2), (1, 0.2), (2, 0.0)):
+            change = moved[axis, clip][there]
+            assert torch.allclose(change, change[:1].expand_as(change), atol=1e-6)
+            assert change.abs().max() <= limit + 1e-6
+    assert moved[:2].abs().max() > 0.05
 
 
 def test_shear_slants_x_along_y() -> None:

@@ -124,7 +124,7 @@ def test_a_pose_without_a_face_has_a_gaze_and_no_mouth() -> None:
 @pytest.mark.parametrize("body_points", [0, 11, 19])
 def test_mirrored_landmarks_are_the_mirrored_numbers(body_points: int) -> None:
     """As augmentation mirror36 swaps them, but for locations without a body, which are mirrored as well."""
-    from asl_augment.layout36 import MIRROR_FROM, MIRROR_SIGN
+    from asl_layout36.layout import MIRROR_FROM, MIRROR_SIGN
 
     landmarks = random_landmarks(6, body_points, absent=0.2)
     expected = phonology36(landmarks)[:, list(MIRROR_FROM)] * MIRROR_SIGN

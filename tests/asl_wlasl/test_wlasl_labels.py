@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,22 @@ def test_a_contradicting_vocabulary_is_a_warning(tmp_path: Path, content: object
     assert level == "warning"
     assert words in message
     assert "classes come from the glosses of train" in message
+
+
+def test_a_cell_longer_than_csv_takes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(f"1,{'x' * 140_000}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"labels\.csv is no valid CSV \(field larger than field limit"):
+        read_labels(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize("piece", ["[],", "{},", '"ab",', "1000,", "[[]],"])
+def test_labels_take_memory_in_proportion(tmp_path: Path, piece: str) -> None:
+    text = f"[{piece * (6_000_000 // len(piece))}1]"
+    (tmp_path / "labels.json").write_text(text, encoding="utf-8")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"labels\.json"):
+            read_labels(tmp_path / "labels.json")
+        assert tracemalloc.get_traced_memory()[1] < (64 << 20) + 10 * len(text)
+    finally:
+        tracemalloc.stop()

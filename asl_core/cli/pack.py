@@ -1,0 +1,39 @@
+"""``asl pack``: a data set written as mapped files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from asl_core.cli.flags import ConfiguredCommand, flags_of
+
+__all__ = ["pack"]
+
+
+@click.command(cls=ConfiguredCommand, slots=("dataset",))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="what was written as JSON")
+@click.pass_context
+def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None:
+    """Write every clip of a data set into the new folder OUT, for `--dataset packed --dataset.root OUT`.
+
+    Packed clips are read as batches need them, so that a data set may be larger than memory. They are packed as the
+    data set hands them out: transforms are settings of a run, and are applied when it begins.
+    """
+    from asl_core import api
+    from asl_core.packed import pack as pack_clips
+
+    config = api.configure(flags=flags_of(ctx, values), registry=ctx.meta["asl.registry"])
+    origin = {key: value for key, value in config.values().items() if key.startswith("dataset.")}
+    written = pack_clips(config.dataset.build(), out, origin)
+    if as_json:
+        click.echo(json.dumps([attrs.asdict(one) for one in written], indent=2))
+        return
+    for one in written:
+        size = f"{one.size / 2**20:,.1f} MiB"
+        click.echo(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}")
+    click.echo(f"train on them: asl run --dataset packed --dataset.root {out}")

@@ -1,0 +1,29 @@
+"""``--average-views``, on the verbs that ask a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from asl_core.options import parse_text
+
+__all__ = ["average_views_flag"]
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """As ``asl run`` reads the option of this name; None where nothing was said, and the run's own setting holds."""
+    return None if text is None else parse_text(text, tuple[str, ...])
+
+
+def average_views_flag(command: _Command) -> _Command:
+    """A command that takes it, as ``average_views``."""
+    return click.option(
+        "--average-views",
+        metavar="NAMES",
+        callback=_names,
+        help="average over these views of each clip (mirror, slower, faster), or none  [default: the run's setting]",
+    )(command)

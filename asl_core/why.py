@@ -1,0 +1,78 @@
+"""Why a run errs: its evaluation with what the clips, the signers and the training clips tell about the mistakes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from asl_core.component import Registry
+from asl_core.config import RunConfig
+from asl_core.data import Clip, ClipStore
+from asl_core.errors import UsageError
+from asl_core.evaluate import Predictions
+from asl_core.fitting import Pipeline
+from asl_core.layers import value_layer
+from asl_core.loading import evaluate_run, load
+from asl_core.mistakes import Mistakes, explain
+from asl_core.plugins import discover
+from asl_core.resolve import resolve
+from asl_core.splits import load_split
+
+__all__ = ["Explained", "explain_run"]
+
+
+@attrs.frozen(eq=False)
+class Explained:
+    """An evaluation and what is behind its mistakes."""
+
+    report: Mapping[str, Any]  #: of :func:`asl_core.evaluate.report`
+    predictions: Predictions
+    store: ClipStore  #: the clips, as the model is given them
+    mistakes: Mistakes
+
+
+def explain_run(
+    path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
+    values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
+    registry: Registry | None = None,
+) -> Explained:  # fmt: skip
+    """Evaluate a run as :func:`asl_core.evaluate_run` does, and find out where its mistakes are.
+
+    The training clips are read too: they tell signers that the model knows from new ones and show each sign. Where
+    the data set has none any more, the rest is told without them.
+
+    Raises:
+        UsageError: the run names no signs (stage 1), or clips of the split have no gloss.
+    """
+    report, predictions, store = evaluate_run(
+        path, split=split, weights=weights, device=device, values=values, average_views=average_views, registry=registry
+    )
+    if predictions.scores is None and predictions.decoded is None:
+        raise UsageError(f"{path} has no head that names signs (a stage-1 run), so it makes no mistakes to explain.")
+    if not store.labelled:
+        raise UsageError(f"clips of {split} have no gloss, so nothing tells which answers are wrong.")
+    config = _config(path, weights, values, registry)
+    train = store if split == "train" else _train(config, store)
+    pipeline = Pipeline.of(config)
+    stored = (Clip(id=name, features=store.clip(n).numpy()) for n, name in enumerate(store.ids))
+    unseen = [pipeline.unseen(clip) for clip in stored]
+    return Explained(report, predictions, store, explain(predictions, store, unseen, train))
+
+
+def _config(
+    path: str | os.PathLike[str], weights: str, values: Mapping[str, Any] | None, registry: Registry | None
+) -> RunConfig:
+    config = load(path, weights=weights, registry=registry).config
+    if not values:
+        return config
+    layers = [value_layer(config.values(), str(path)), value_layer(values, "script")]
+    return resolve(layers, registry or discover().registry)
+
+
+def _train(config: RunConfig, store: ClipStore) -> ClipStore | None:
+    if "train" not in config.dataset.build().splits():
+        return None
+    return load_split(config, "train", store.vocabulary)

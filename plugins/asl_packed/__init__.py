@@ -1,0 +1,25 @@
+"""The ``packed`` data set: what ``asl pack`` wrote of another one, read from mapped files."""
+
+from __future__ import annotations
+
+from asl_core import Component, hookimpl
+from asl_packed.options import PackedOptions
+
+
+@hookimpl
+def asl_datasets() -> list[Component]:
+    """The one data set of this package."""
+    return [
+        Component(
+            name="packed",
+            factory="asl_packed.dataset:PackedDataset",
+            options=PackedOptions,
+            # Those of the feature pickles, so that a run on packed pickles is the run on the pickles.
+            suggests={
+                "train.epochs": 80,
+                "train.learning-rate": 2e-3,
+                "augment.names": ["speed", "crop", "noise", "mirror36"],
+            },
+            summary="clips that `asl pack` wrote, mapped rather than read: for data sets larger than memory",
+        )
+    ]

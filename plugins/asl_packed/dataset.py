@@ -1,0 +1,54 @@
+"""The data set ``packed``: clips whose frames stay in mapped files until a batch needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from asl_core import Clip, DataError, Finding, packed_splits, read_packed
+from asl_packed.options import PackedOptions
+
+__all__ = ["PackedDataset"]
+
+
+class PackedDataset:
+    """Clips of a folder that ``asl pack`` made, in the order and with the findings of the data set it packed."""
+
+    def __init__(self, options: PackedOptions):
+        self._options = options
+
+    @property
+    def _root(self) -> Path:
+        if self._options.root is None:
+            raise DataError("the data set 'packed' has no folder: give --dataset.root OUT of `asl pack … OUT`.")
+        return Path(self._options.root)
+
+    def splits(self) -> Sequence[str]:
+        """The splits that were packed.
+
+        Raises:
+            DataError: no folder was named, or it is none that ``asl pack`` made.
+        """
+        return packed_splits(self._root)[0]
+
+    def clips(self, split: str) -> Sequence[Clip]:
+        """The clips of a split; their features look into the file.
+
+        Raises:
+            DataError: the split was not packed, or its file is damaged.
+        """
+        if split not in self.splits():
+            raise DataError(f"{self._root} holds no split {split!r}; there is {', '.join(self.splits())}.")
+        return read_packed(self._root / f"{split}.safetensors")
+
+    def findings(self) -> Sequence[Finding]:
+        """What the data set that was packed had noticed in all of its splits."""
+        return packed_splits(self._root)[1]
+
+    def read(self, path: Path) -> Sequence[Clip]:
+        """The clips of one packed file.
+
+        Raises:
+            DataError: another kind of file.
+        """
+        return read_packed(path)

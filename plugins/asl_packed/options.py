@@ -1,0 +1,16 @@
+"""Where packed clips are."""
+
+from __future__ import annotations
+
+import attrs
+
+from asl_core import option
+
+__all__ = ["PackedOptions"]
+
+
+@attrs.frozen(kw_only=True)
+class PackedOptions:
+    """Options of the ``packed`` data set."""
+
+    root: str | None = option(None, path=True, help="folder that `asl pack` made")
