@@ -32,7 +32,10 @@ class ManyClips(ToyDataset):
         return {"train": self.train, "val": self.val}[split]
 
 
-class Upside(ToyDataset):
+class Upside:
+    def __init__(self, options: Any):
+        self.options = options
+
     def __call__(self, clip: Clip) -> Clip:
         return attrs.evolve(clip, features=-clip.features)
 
