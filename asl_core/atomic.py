@@ -30,7 +30,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             temporary.unlink()
         raise RunError(
             f"{path} cannot be written ({fault.strerror or fault}); the file that was there is untouched. Make room "
-            f"or choose another folder with --out, then go on with --resume."
+            f"or choose another folder; a run that was begun goes on with --resume."
         ) from fault
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,12 @@ class TrainOptions:
         "auto",
         help="arithmetic of the forward pass; auto is bf16 on CUDA that has it",
         choices=("auto", "fp32", "bf16", "fp16"),
+    )
+    on_nan: str = option(
+        "stop",
+        help="what to do with a step whose loss or gradient is not a finite number: stop, saying where it comes from, "
+        "or skip the step, which is counted and told, and stop only when 20 in a row or all of an epoch are such",
+        choices=("stop", "skip"),
     )
 
     def __attrs_post_init__(self) -> None:
@@ -214,6 +221,18 @@ class RunConfig:
                 f"{table}.{k}": v for k, v in unstructure(getattr(self, table)).items() if (table, k) != ("run", "name")
             }
         return found
+
+    def changed(self, before: Mapping[str, Any]) -> list[str]:
+        """The keys whose values are not those of ``before``, which :meth:`values` gave and JSON kept.
+
+        An option that was not there yet, in the version that kept them, is changed where somebody has set it.
+        """
+        now = json.loads(json.dumps(self.values()))
+        return sorted(
+            key
+            for key in {*now, *before}
+            if (now.get(key) != before[key] if key in before else self.origins.get(key, "default") != "default")
+        )
 
     def to_toml(self) -> str:
         """The file that ``asl run FILE`` repeats this run from, each value with its origin."""

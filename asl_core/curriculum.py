@@ -226,7 +226,8 @@ def summary_of(run: Path) -> dict[str, Any]:
 
 def _refuse_changes(curriculum: Curriculum) -> None:
     """Hold the plan against that of the call before; keep it for the next."""
-    plan = {s.name: {**s.config.values(), "run.out": None} for s in curriculum.stages}
+    configs = {s.name: s.config for s in curriculum.stages}
+    plan = {name: {**config.values(), "run.out": None} for name, config in configs.items()}
     file = curriculum.path / _PLAN
     remedy = "Remove it, if the runs beside it are those of this curriculum."
     before: dict[str, Any] = read_json(file, remedy) if file.exists() or file.is_symlink() else {}
@@ -240,7 +241,7 @@ def _refuse_changes(curriculum: Curriculum) -> None:
             problems.append(f"stage {name!r} is no longer in the file")
             continue
         now = json.loads(json.dumps(plan[name]))
-        changed = sorted(k for k in {*values, *now} if values.get(k) != now.get(k))
+        changed = [k for k in configs[name].changed(values) if k != "run.out"]
         if changed:
             shown = ", ".join(f"{k} was {values.get(k)!r} and is {now.get(k)!r}" for k in changed[:5])
             problems.append(f"stage {name!r} was begun with other settings: {shown}")

@@ -64,19 +64,39 @@ class Precision:
         """Gradients of a scalar."""
         (self.scaler.scale(loss) if self.scaler else loss).backward()  # type: ignore[no-untyped-call]
 
-    def step(self, optimizer: torch.optim.Optimizer, clip_norm: float) -> None:
-        """Clip, step, and clear the gradients."""
+    def clip(self, optimizer: torch.optim.Optimizer, clip_norm: float) -> bool:
+        """Scale the gradients to a norm of ``clip_norm`` at most, where it is not 0.
+
+        Returns:
+            Whether :meth:`step` may follow. Without a loss scaler it may not where the norm is not finite, and the
+            gradients are left as they are, to be looked at; a scaler leaves such a step out by itself.
+        """
         if self.scaler:
             self.scaler.unscale_(optimizer)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if not self.scaler and not bool(torch.isfinite(norm)):
+            return False
         if clip_norm:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+            torch.nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
+        return True
+
+    def step(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Step, and clear the gradients.
+
+        Returns:
+            Whether the weights took the step: a loss scaler leaves it out where its scale was too large.
+        """
+        taken = True
         if self.scaler:
+            before = self.scaler.get_scale()
             self.scaler.step(optimizer)
             self.scaler.update()
+            taken = self.scaler.get_scale() >= before
         else:
             optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        return taken
 
     def state(self) -> dict[str, Tensor]:
         """For a checkpoint; float64 tensors hold the scaler's numbers exactly."""

@@ -139,6 +139,9 @@ def _place(config: RunConfig, existing: RunDir | None, processes: Processes) -> 
         stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
         run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
         run_dir.lock()
+        if existing is None and run_dir.config.is_file():  # begun by another process before it was locked
+            run_dir.release()
+            raise run_dir.taken()
     path = processes.gather(run_dir and str(run_dir.path))[0]
     return run_dir or RunDir(Path(str(path)))
 

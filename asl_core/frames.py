@@ -146,6 +146,13 @@ def held(clips: Iterable[Clip]) -> list[Clip]:
     scratch: _Scratch | None = None
     moved: list[tuple[int, int, tuple[int, ...]]] = []  #: place, first number, shape
 
+    def move(into: _Scratch) -> None:
+        for place in loose:
+            features = found[place].features
+            moved.append((place, into.add(features), features.shape))
+            found[place] = attrs.evolve(found[place], features=_NOTHING)
+        loose.clear()
+
     for clip in clips:
         found.append(clip)
         if is_mapped(clip.features):
@@ -154,14 +161,13 @@ def held(clips: Iterable[Clip]) -> list[Clip]:
         size += clip.features.nbytes
         if size > IN_MEMORY:
             scratch = scratch or _Scratch()
-            for place in loose:
-                features = found[place].features
-                moved.append((place, scratch.add(features), features.shape))
-                found[place] = attrs.evolve(found[place], features=_NOTHING)
-            loose, size = [], 0
-    if scratch is not None:
-        numbers = scratch.mapped()
-        for place, start, shape in moved:
-            view = numbers[start : start + int(np.prod(shape))].reshape(shape)
-            found[place] = attrs.evolve(found[place], features=view)
+            move(scratch)
+            size = 0
+    if scratch is None:
+        return found
+    move(scratch)  # the rest too: then all frames stand in one file, and a store takes them as they are
+    numbers = scratch.mapped()
+    for place, start, shape in moved:
+        view = numbers[start : start + int(np.prod(shape))].reshape(shape)
+        found[place] = attrs.evolve(found[place], features=view)
     return found

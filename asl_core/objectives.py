@@ -7,7 +7,7 @@ are its own. So contrast, masking, consistency and joint losses need no loop of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -22,9 +22,9 @@ from asl_core.random import ClipRandom
 
 if TYPE_CHECKING:
     from asl_core.config import RunConfig
-    from asl_core.model import Recognizer
+    from asl_core.model import Recognizer, Standardiser
 
-__all__ = ["Objective", "StepResult", "build_objectives", "compute"]
+__all__ = ["Objective", "StepResult", "build_objectives", "changes", "compute", "viewed"]
 
 
 class Objective(nn.Module):
@@ -100,8 +100,7 @@ def compute(
         figures: also gather the figures of the losses.
         mixup: alpha of :func:`asl_core.mixup.mix`, for losses that look at the clips as they are; 0 for none.
     """
-    views = max((o.loss.views for o in objectives if not o.loss.corrupts), default=0)
-    aligned = any(o.loss.aligned for o in objectives)
+    views, aligned = viewed(objectives)
     seen = [
         _seen(model, batch, augments, random, view, aligned) for view in range(max(views, 1) if encoded is None else 0)
     ]
@@ -151,6 +150,32 @@ def _weighed(first: LossResult, second: LossResult, share: float) -> LossResult:
     return LossResult(share * first.total + (1 - share) * second.total, parts)
 
 
+def viewed(objectives: Sequence[Objective]) -> tuple[int, bool]:
+    """The views of each clip that losses without corruption ask for, 0 without such, and whether they are aligned."""
+    views = max((o.loss.views for o in objectives if not o.loss.corrupts), default=0)
+    return views, any(o.loss.aligned for o in objectives)
+
+
+def changes(
+    model: Recognizer, augments: Sequence[Augment], random: Callable[[str], ClipRandom], view: int, aligned: bool
+) -> Iterator[tuple[Augment | Standardiser, Callable[[Batch], Batch]]]:
+    """What changes a stored batch into what the encoder sees in one view, in order: each component and its doing.
+
+    In ``aligned`` views, what changes time is drawn once for all of them.
+    """
+    for raw in (True, False):
+        for place, augment in enumerate(augments):
+            if getattr(augment, "raw", False) == raw:
+                draw = 0 if aligned and getattr(augment, "changes_time", False) else view
+                yield augment, _with(augment, random(f"view {draw} augment {place}"))
+        if raw:
+            yield model.standardiser, model.standardiser
+
+
+def _with(augment: Augment, random: ClipRandom) -> Callable[[Batch], Batch]:
+    return lambda batch: augment(batch, random)
+
+
 def _seen(
     model: Recognizer,
     batch: Batch,
@@ -159,17 +184,9 @@ def _seen(
     view: int,
     aligned: bool,
 ) -> Batch:
-    """What the encoder sees of the clips in one view: standardised, and augmented before and after that.
-
-    In ``aligned`` views, what changes time is drawn once for all of them.
-    """
-    for raw in (True, False):
-        for place, augment in enumerate(augments):
-            if getattr(augment, "raw", False) == raw:
-                draw = 0 if aligned and getattr(augment, "changes_time", False) else view
-                batch = augment(batch, random(f"view {draw} augment {place}"))
-        if raw:
-            batch = model.standardiser(batch)
+    """What the encoder sees of the clips in one view: standardised, and augmented before and after that."""
+    for _, change in changes(model, augments, random, view, aligned):
+        batch = change(batch)
     return batch
 
 

@@ -66,8 +66,8 @@ def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[Pack
     if folder.exists():
         raise UsageError(f"{folder} exists, and is not overwritten; choose another folder, or remove it.")
     part = folder.with_name(f"{folder.name}.part")
+    _clear(part)
     try:
-        _clear(part)
         part.mkdir(parents=True)
         written = [_write_split(part / f"{name}.safetensors", name, dataset.clips(name)) for name in dataset.splits()]
         note = {
@@ -97,7 +97,7 @@ def _clear(part: Path) -> None:
     ours = {MANIFEST, *(f"{name}.safetensors" for name in _SPLITS)}
     if strange := sorted(p.name for p in part.iterdir() if p.name not in ours):
         raise UsageError(f"{part} is needed for packing and holds {strange[0]!r}; move it away.")
-    shutil.rmtree(part)
+    shutil.rmtree(part, ignore_errors=True)  # what stays is told when the folder is made
 
 
 def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:

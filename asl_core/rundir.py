@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import math
+import os
 import platform
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ from asl_core.evaluate import Predictions, answers
 from asl_core.reading import read_json
 
 __all__ = ["RunDir", "environment", "plain", "predictions_csv"]
+
+#: what may stand in a run's folder before config.toml is whole
+_UNBEGUN = (".lock", "config.toml.part")
 
 
 class RunDir:
@@ -64,28 +68,35 @@ class RunDir:
         try:
             out.mkdir(parents=True, exist_ok=True)
             for number in itertools.count(1):
-                path = out / (name or f"{stem}-{number}")
+                run = cls(out / (name or f"{stem}-{number}"))
                 with contextlib.suppress(FileExistsError):
-                    path.mkdir()
-                    return cls(path)
+                    run.path.mkdir()
+                    return run
                 if name is not None:
-                    break
+                    # What a kill before the first file left is no run, and would be in the way of the name for ever.
+                    if run.path.is_dir() and all(p.name in _UNBEGUN for p in run.path.iterdir()):
+                        return run
+                    raise run.taken()
         except OSError as fault:
             raise UsageError(
                 f"run directories cannot be made in {out} ({fault.strerror or fault}); choose a folder you can write "
                 f"to with --out."
             ) from fault
-        raise UsageError(
-            f"run directory {out / (name or stem)} exists, and a run is never overwritten; go on with it by "
-            f"`asl run --resume {out / (name or stem)}`, or choose another --name."
+        raise AssertionError("unreachable: there is a number for every run")
+
+    def taken(self) -> UsageError:
+        """What to raise where a new run would be written over this one."""
+        return UsageError(
+            f"run directory {self.path} exists, and a run is never overwritten; go on with it by "
+            f"`asl run --resume {self.path}`, or choose another --name."
         )
 
     @staticmethod
     def clear_if_unbegun(path: Path) -> None:
-        """Remove a run's folder if a kill left nothing in it but the lock's file."""
-        if path.is_dir() and all(p.name == ".lock" for p in path.iterdir()):
-            for lock in path.iterdir():
-                lock.unlink()
+        """Remove a run's folder if a kill or a full disk left nothing in it but the lock's file."""
+        if path.is_dir() and all(p.name in _UNBEGUN for p in path.iterdir()):
+            for left in path.iterdir():
+                left.unlink()
             path.rmdir()
 
     @classmethod
@@ -176,10 +187,18 @@ class RunDir:
 
     @staticmethod
     def _append(path: Path, text: str) -> None:
+        size = None
         try:
+            content = path.read_bytes() if path.is_file() else b""
+            size = content.rfind(b"\n") + 1
+            if size < len(content):  # a kill came in the middle of a line; the next would be appended to its half
+                os.truncate(path, size)
             with path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(text)
         except OSError as fault:
+            if size is not None:
+                with contextlib.suppress(OSError):  # half of it takes room, and would be read as the whole
+                    os.truncate(path, size)
             raise RunError(
                 f"{path} cannot be written ({fault.strerror or fault}); make room, then go on with --resume."
             ) from fault

@@ -52,7 +52,8 @@ def stoppable() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # ignored since: whoever tells of a fault finishes it
+                signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from asl_core.checkpoint import save_tensors
 from asl_core.contracts import EpochReport, Observer
 from asl_core.data import ClipStore
 from asl_core.device import told_out_of_memory
-from asl_core.errors import RunError
 from asl_core.evaluate import Predictions, metrics, predict
+from asl_core.not_finite import NotFinite, NotFiniteError, Skipped, of_gradient, of_loss
 from asl_core.objectives import compute
 from asl_core.optim import learning_rate, set_learning_rate
 from asl_core.random import ClipRandom, mix_seed
@@ -24,7 +24,17 @@ from asl_core.selection import selection_value
 from asl_core.stopping import unbroken
 from asl_core.trainer import Progress, Trainer, fingerprints
 
-__all__ = ["Progress", "Trainer", "backward", "fingerprints", "predict_val", "train", "train_epoch", "validate"]
+__all__ = [
+    "Progress",
+    "Trainer",
+    "backward",
+    "fingerprints",
+    "predict_val",
+    "train",
+    "train_epoch",
+    "train_step",
+    "validate",
+]
 
 
 def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> Progress:
@@ -34,7 +44,8 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
     not depend on whether the run was resumed before it.
 
     Raises:
-        RunError: the loss is not finite, memory ran out, or a file cannot be written; finished epochs are kept.
+        NotFiniteError: a loss or a gradient is not finite, and ``train.on-nan`` says to stop, or it is no exception.
+        RunError: memory ran out, or a file cannot be written; finished epochs are kept.
     """
     options, progress = trainer.config.train, trainer.progress
     spent: list[float] = []
@@ -51,7 +62,8 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
         trainer.hold_together(f"after epoch {epoch}", buffers_only=True)
         validated = validate(trainer)
         progress.epoch = epoch
-        progress.history.append({"epoch": epoch, "train": trained, "val": validated})
+        entry = {"epoch": epoch, "train": trained, "val": validated}
+        progress.history.append(entry | ({"skipped": trainer.skipped.steps} if trainer.skipped.steps else {}))
         value = selection_value(options.select, validated or trained, trainer.loss_names)
         better = value > progress.best_value or not progress.best_epoch
         if better:
@@ -62,6 +74,7 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
                     save_model(trainer, run.best)
                 trainer.save(run)
                 run.write_history(progress.history)
+                run.note(*trainer.skipped.told())
         spent.append(time.perf_counter() - started)
         if trainer.processes.leads:
             run.note_timing({"epoch": epoch, "seconds": round(spent[-1], 4)})
@@ -83,7 +96,7 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
-    """One pass over the training clips; the mean of the loss and of its parts over clips."""
+    """One pass over the training clips; the mean of the loss and of its parts over the clips of the steps taken."""
     options, seed = trainer.config.train, trainer.config.run.seed
     store = trainer.data.train
     batches = epoch_batches(store.lengths, options.batch_size, seed, epoch, options.pool)
@@ -91,43 +104,83 @@ def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
     trainer.model.train()
     for objective in trainer.objectives:
         objective.train()
+    trainer.skipped = Skipped(epoch, steps_an_epoch)
     sums: dict[str, torch.Tensor] = {}
     for step in range(steps_an_epoch):
         group = batches[step * options.accumulate : (step + 1) * options.accumulate]
-        clips = sum(len(index) for index in group)
         rate = learning_rate(options, (epoch - 1) * steps_an_epoch + step, options.epochs * steps_an_epoch)
         set_learning_rate(trainer.optimizer, rate)
-        for index in map(trainer.processes.share, group):
-            if len(index):  # a last batch may have fewer clips than there are processes
-                parts = backward(trainer, index, epoch, share=len(index) / clips)
-                for name, value in parts.items():
-                    sums[name] = sums.get(name, 0.0) + value * len(index)
-        trainer.processes.add_gradients(trainer.parameters)
-        trainer.precision.step(trainer.optimizer, options.clip_norm)
-        trainer.average_step()
+        for parts in train_step(trainer, group, epoch):
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value
+    trainer.skipped.end()
     totals = trainer.processes.total({name: float(value) for name, value in sorted(sums.items())})
-    return {name: value / len(store) for name, value in sorted(totals.items())}
+    taken = len(store) - trainer.skipped.clips
+    return {name: value / taken for name, value in sorted(totals.items())}
+
+
+def train_step(trainer: Trainer, group: Sequence[torch.Tensor], epoch: int) -> list[dict[str, torch.Tensor]]:
+    """One step of the optimiser on the batches of a group; each batch's sums of the loss and its parts over clips.
+
+    A step that is left out changes nothing, neither weights nor averages nor buffers, and gives no sums.
+    """
+    skips, options = trainer.config.train.on_nan == "skip", trainer.config.train
+    before = [buffer.clone() for buffer in trainer.buffers] if skips else []
+    clips = sum(len(index) for index in group)
+    # A last batch may have fewer clips than there are processes.
+    shares = [index for index in map(trainer.processes.share, group) if len(index)]
+    sums: list[dict[str, torch.Tensor]] = []
+    fault: NotFinite | None = None
+    for index in shares:
+        try:
+            parts = backward(trainer, index, epoch, share=len(index) / clips)
+        except NotFiniteError as error:
+            if not skips:
+                raise
+            fault = error.fault
+            break
+        sums.append({name: value * len(index) for name, value in parts.items()})
+    if skips:
+        fault = next(filter(None, trainer.processes.gather(fault)), None)  # all leave out what one has to
+    if fault is None:
+        trainer.processes.add_gradients(trainer.parameters)
+        if trainer.precision.clip(trainer.optimizer, options.clip_norm):
+            scaled = not trainer.precision.step(trainer.optimizer)
+            trainer.skipped.note_taken(scaled_out=scaled)
+            trainer.average_step()
+            return sums
+        # The gradient is everybody's, but what the model saw of a clip only one process knows.
+        found = trainer.processes.gather(of_gradient(trainer, shares, epoch))
+        fault = next((f for f in found if f.seen), found[0])
+        if not skips:
+            raise NotFiniteError(fault)
+    trainer.optimizer.zero_grad(set_to_none=True)
+    for buffer, value in zip(trainer.buffers, before, strict=True):
+        buffer.copy_(value)
+    trainer.skipped.note(fault, clips)
+    return []
 
 
 def backward(trainer: Trainer, index: torch.Tensor, epoch: int, share: float) -> dict[str, torch.Tensor]:
-    """Add one batch's gradient, weighted by its share of the step's clips."""
+    """Add one batch's gradient, weighted by its share of the step's clips.
+
+    Raises:
+        NotFiniteError: the loss is not finite.
+    """
     seed = trainer.config.run.seed
     batch = trainer.data.train.batch(index).to(trainer.device)
 
-    def random(purpose: str) -> ClipRandom:
-        return ClipRandom.of(batch.index, seed, epoch, purpose)
-
     with trainer.precision.autocast():
         result = compute(
-            trainer.model, trainer.objectives, batch, random, trainer.augments, mixup=trainer.config.train.mixup
+            trainer.model,
+            trainer.objectives,
+            batch,
+            lambda purpose: ClipRandom.of(batch.index, seed, epoch, purpose),
+            trainer.augments,
+            mixup=trainer.config.train.mixup,
         )
     if not bool(torch.isfinite(result.total)):
-        parts = ", ".join(f"{n} {float(v):g}" for n, v in result.parts.items())
-        raise RunError(
-            f"the loss is {float(result.total.detach())} ({parts}) in epoch {epoch} on the clips "
-            f"{', '.join(batch.ids[:5])}{' and others' if len(batch) > 5 else ''}. Lower --learning-rate "
-            f"({trainer.config.train.learning_rate:g} now), or look at these clips with `asl data`."
-        )
+        raise NotFiniteError(of_loss(trainer, batch, result, epoch))
     trainer.precision.backward(result.total * share)
     return {"loss": result.total.detach(), **result.parts}
 
@@ -179,7 +232,8 @@ def _out_of_patience(trainer: Trainer) -> bool:
 
 def _warnings(trainer: Trainer, validated: dict[str, float]) -> list[str]:
     heads = trainer.model.heads
-    found = [
+    found = trainer.skipped.warnings()
+    found += [
         f"{name} of val is not a number: a val clip holds values far beyond those of train; `asl data` shows them"
         for name, value in validated.items()
         if not math.isfinite(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from asl_core.distributed import ALONE, Processes
 from asl_core.errors import CheckpointError, RunError
 from asl_core.evaluate import Predictions
 from asl_core.model import Recognizer
+from asl_core.not_finite import Skipped
 from asl_core.objectives import Objective
 from asl_core.optim import averaged, averaged_equally, make_optimizer
 from asl_core.rundir import RunDir
@@ -58,7 +58,7 @@ class Trainer:
     processes: Processes = ALONE
     progress: Progress = attrs.field(factory=Progress)
     validated: Predictions | None = None  #: of the weights after the last epoch, where this process trained it
-    skipped: list[str] = attrs.field(factory=list)  #: a line for each step of this epoch that was left out
+    skipped: Skipped = attrs.field(factory=Skipped)  #: the steps of this epoch that were left out
 
     @classmethod
     def new(
@@ -123,6 +123,11 @@ class Trainer:
     def parameters(self) -> list[nn.Parameter]:
         """What the optimiser changes."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    @property
+    def buffers(self) -> list[torch.Tensor]:
+        """What a forward pass in training may change: running averages of a batch norm, of a loss."""
+        return [b for module in (self.model, *self.objectives) for b in module.buffers()]
 
     def hold_together(self, when: str, *, buffers_only: bool) -> None:
         """Let several processes go on from the same bits; nothing alone.
@@ -213,9 +218,7 @@ class Trainer:
                 f"run {run.path} was trained on other clips than the data set holds now (fingerprints differ); put "
                 f"the files back as they were, or start a new run."
             )
-        now = json.loads(json.dumps(self.config.values()))
-        changed = sorted(k for k in {*now, *saved.meta["config"]} if now.get(k) != saved.meta["config"].get(k))
-        if changed := [k for k in changed if k not in _FREE_TO_CHANGE]:
+        if changed := [k for k in self.config.changed(saved.meta["config"]) if k not in _FREE_TO_CHANGE]:
             raise CheckpointError(
                 f"{run.config} was changed since run {run.path} was begun ({', '.join(changed)}), and a resumed run "
                 f"must end as one left alone; put the settings back, or start a new run with `asl run {run.config}`."

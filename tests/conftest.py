@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before torch is imported: threads that wait for each other spin, and tests of two processes would stand still.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long one example takes says nothing on a machine that does other work.
+settings.register_profile("asl", deadline=None)
+settings.load_profile("asl")
 
 SHARED = Path(os.environ.get("ASL_SHARED_DATA", "../shared/data"))
 if not SHARED.is_absolute():

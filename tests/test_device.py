@@ -70,7 +70,8 @@ def test_a_step_clips_and_clears(clip: float, norm: float) -> None:
     optimizer = torch.optim.SGD([parameter], lr=1.0)
     precision = Precision.of("fp32", CPU)
     precision.backward((parameter * torch.tensor([3.0, 4.0])).sum())
-    precision.step(optimizer, clip)
+    assert precision.clip(optimizer, clip)
+    assert precision.step(optimizer)
     assert float(parameter.detach().norm()) == pytest.approx(norm, rel=1e-5)
     assert parameter.grad is None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +31,56 @@ def test_numbered_names(tmp_path: Path) -> None:
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, "mine", "stem")
     assert run.path == tmp_path / "mine"
+    run.config.write_text("")
     with pytest.raises(UsageError, match=r"exists, and a run is never overwritten.*--resume.*--name"):
         RunDir.create(tmp_path, "mine", "stem")
+
+
+@pytest.mark.parametrize("left", [(), (".lock",), (".lock", "config.toml.part")])
+def test_what_a_kill_left_before_the_first_file_keeps_no_name(tmp_path: Path, left: tuple[str, ...]) -> None:
+    run = RunDir.create(tmp_path, "mine", "stem")
+    for name in left:
+        (run.path / name).write_text("")
+    holder = RunDir.create(tmp_path, "mine", "stem")
+    holder.lock()
+    with pytest.raises(UsageError, match="another process"):
+        RunDir.create(tmp_path, "mine", "stem").lock()
+    holder.release()
+    RunDir.clear_if_unbegun(run.path)
+    assert not run.path.exists()
+
+
+def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDir(tmp_path)
+    run.note("one")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", lambda path, *_, **__: Full(path))
+        with pytest.raises(RunError, match=r"log\.txt cannot be written.*--resume"):
+            run.note("two, which does not fit")
+    run.note("three")
+    assert run.log.read_text() == "one\nthree\n"
+    with run.log.open("a") as file:
+        file.write("cut off by a ki")
+    run.note("four")
+    assert run.log.read_text() == "one\nthree\nfour\n"
+
+
+class Full:
+    """A file on a disk with room for three more characters."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> Full:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write(self, text: str) -> None:
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        os.write(descriptor, text[:3].encode())
+        os.close(descriptor)
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
