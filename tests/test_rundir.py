@@ -54,7 +54,10 @@ def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run = RunDir(tmp_path)
     run.note("one")
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", lambda path, *_, **__: Full(path))
+        opened = Path.open
+        patched.setattr(
+            Path, "open", lambda path, mode, **more: Full(path) if mode == "a" else opened(path, mode, **more)
+        )
         with pytest.raises(RunError, match=r"log\.txt cannot be written.*--resume"):
             run.note("two, which does not fit")
     run.note("three")

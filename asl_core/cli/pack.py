@@ -25,7 +25,7 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
     data set hands them out: transforms are settings of a run, and are applied when it begins.
     """
     from asl_core import api
-    from asl_core.packed import pack as pack_clips
+    from asl_core.packing import pack as pack_clips
 
     config = api.configure(flags=flags_of(ctx, values), registry=ctx.meta["asl.registry"])
     origin = {key: value for key, value in config.values().items() if key.startswith("dataset.")}

@@ -20,7 +20,8 @@ from toy_components import make_clips
 from asl_core import Clip, DataError, Finding, RunError, read_packed
 from asl_core.errors import UsageError
 from asl_core.frames import is_mapped
-from asl_core.packed import pack, packed_splits
+from asl_core.packed import packed_splits
+from asl_core.packing import pack
 from asl_packed.dataset import PackedDataset
 from asl_packed.options import PackedOptions
 
@@ -210,7 +211,7 @@ def index_changed(path: Path, change: Callable[[dict[str, Any]], None], lengths:
     """Write another index, with sizes and a checksum that agree with it, as somebody hostile would."""
     import hashlib
 
-    from asl_core.packed import _Sizes
+    from asl_core.packed import Sizes
 
     clips = make_clips([3, 1, 2])
     features = np.concatenate([c.features for c in clips]).tobytes()
@@ -220,7 +221,7 @@ def index_changed(path: Path, change: Callable[[dict[str, Any]], None], lengths:
     text = json.dumps(index).encode()
     rest = features + np.array(lengths or [3, 1, 2], "<i4").tobytes() + text
     digest = hashlib.blake2b(rest, digest_size=16).hexdigest()
-    path.write_bytes(_Sizes(3, 6, 3, len(text)).header(digest) + rest)
+    path.write_bytes(Sizes(3, 6, 3, len(text)).header(digest) + rest)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def pack(clips: int, folder: Path) -> dict[str, Any]:
     import torch
 
     import asl_core as asl
-    from asl_core.packed import pack as pack_clips
+    from asl_core.packing import pack as pack_clips
 
     torch.set_num_threads(1)
     config = asl.configure(settings(clips), environ={}, project_file=False)
