@@ -33,9 +33,12 @@ class Record:
     stated_id: str | None = None  #: the entry's own ``video_id``
 
 
+_NAME = 60  #: characters of a name that a message shows
+
+
 def name_some(names: Sequence[str], limit: int = 5) -> str:
-    """``'a', 'b' and 3 more``."""
-    shown = ", ".join(repr(name) for name in names[:limit])
+    """``'a', 'b' and 3 more``, no name longer than a line can take."""
+    shown = ", ".join(repr(name if len(name) <= _NAME else f"{name[:_NAME]}…") for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 

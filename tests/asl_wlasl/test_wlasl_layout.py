@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from asl_core import DataError
-from asl_wlasl.layout import check_shards, key_findings, read_records, sound_records
+from asl_wlasl.layout import check_shards, key_findings, name_some, read_records, sound_records
 
 
 def dumped(path: Path, content: object, protocol: int = 4) -> Path:
@@ -167,3 +167,8 @@ def test_one_array_under_many_ids_cannot_fill_the_memory(tmp_path: Path) -> None
     few = read_records(dumped(tmp_path / "few.pkl", {str(i): frames for i in range(3)}))
     assert few[0].features is few[2].features
     assert "repeats the same arrays" in refusal(tmp_path / "many.pkl", {str(i): frames for i in range(400)})
+
+
+def test_names_in_messages_are_few_and_short() -> None:
+    assert name_some(["a", "b", "c"], 2) == "'a', 'b' and 1 more"
+    assert name_some(["[" * 6000]) == repr("[" * 60 + "…")
