@@ -309,10 +309,11 @@ def test_wrong_usage(asl, tmp_path: Path, words: list[str], text: str) -> None:
 
 def test_run_directory_that_exists(asl, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").write_text("mine")
     done = asl("run", *flags(small(tmp_path, run__name="taken")))
     assert done.code == 2
     assert "never overwritten" in done.err
-    assert list((tmp_path / "taken").iterdir()) == []
+    assert [p.name for p in (tmp_path / "taken").iterdir()] == ["notes.txt"]
 
 
 def test_run_directory_that_cannot_be_made(asl, tmp_path: Path) -> None:

@@ -33,11 +33,11 @@ Way = Callable[[Path], Any]
 
 #: What no reader has to do: start programs, go on the net, import by a name in the file, or touch other files.
 _FORBIDDEN = re.compile(
-    r"os\.(system|exec|spawn|posix_spawn|fork|forkpty|startfile|kill|killpg|putenv|unsetenv|chdir|chmod|chown|"
-    r"truncate)|subprocess\.|socket\.|ctypes\.|pty\.|webbrowser\.|urllib\.|http\.|ftplib\.|smtplib\.|"
+    r"os\.(system|exec|spawn|posix_spawn|fork|forkpty|startfile|kill|killpg|putenv|unsetenv|chdir|chmod|chown)|"
+    r"subprocess\.|socket\.|ctypes\.|pty\.|webbrowser\.|urllib\.|http\.|ftplib\.|smtplib\.|"
     r"pickle\.find_class|shutil\.|code\.__new__|builtins\.input|builtins\.breakpoint|sqlite3\."
 )
-_CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir")
+_CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate")
 _GENERATED = ("<attrs generated", "<cattrs generated", "<string>", "<__array_function__")
 
 
