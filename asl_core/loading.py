@@ -18,7 +18,7 @@ from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
-from asl_core.errors import CheckpointError, UsageError
+from asl_core.errors import CheckpointError, ConfigError, UsageError
 from asl_core.evaluate import Predictions, predict, report
 from asl_core.layers import value_layer
 from asl_core.model import Recognizer, build_model
@@ -82,6 +82,8 @@ def load(
         vocabulary = Vocabulary(tuple(glosses))
         config = resolve([value_layer(values, str(path))], registry or discover().registry)
         model = _model(config, width, len(vocabulary), saved)
+    except ConfigError as fault:  # of a component's own options, which it looks at when it is made
+        raise ConfigError([p if str(path) in p else f"{path}: {p}" for p in fault.problems]) from fault
     except (LookupError, TypeError, AttributeError, RuntimeError, ValueError, ArithmeticError, AssertionError) as fault:
         reason = " ".join(str(fault).split())[:300]
         raise CheckpointError(

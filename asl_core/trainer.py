@@ -219,8 +219,9 @@ class Trainer:
                 f"the files back as they were, or start a new run."
             )
         if changed := [k for k in self.config.changed(saved.meta["config"]) if k not in _FREE_TO_CHANGE]:
+            shown = ", ".join(key[:60] for key in changed[:5]) + (", …" if len(changed) > 5 else "")
             raise CheckpointError(
-                f"{run.config} was changed since run {run.path} was begun ({', '.join(changed)}), and a resumed run "
+                f"{run.config} was changed since run {run.path} was begun ({shown}), and a resumed run "
                 f"must end as one left alone; put the settings back, or start a new run with `asl run {run.config}`."
             )
         self.model.load_state_dict(saved.under("model"))

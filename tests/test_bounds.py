@@ -45,6 +45,7 @@ def changed(run: Path, to: Path, change: dict[str, Any], tensors: dict[str, torc
     [
         {"config": {"encoder.hidden-size": 10**6}},
         {"config": {"encoder.layers": 10**9}},
+        {"config": {"encoder.kernel": 6}},  # which the encoder itself refuses, without knowing of a file
         {"width": 10**12},
         {"width": 10**30},
     ],
