@@ -140,6 +140,8 @@ def read_npy(path: Path) -> np.ndarray:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # headers of Python 2 are read too
             version = np.lib.format.read_magic(file)
+            if version not in ((1, 0), (2, 0), (3, 0)):
+                raise ValueError(f"its format has the version {version}")
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             start = file.tell()
             length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")

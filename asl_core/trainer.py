@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,23 @@ class Progress:
     best_epoch: int = 0
     best_value: float = -math.inf  #: of the selection metric, larger is better
     history: list[dict[str, Any]] = attrs.field(factory=list)  #: the lines of metrics.jsonl
+
+    @classmethod
+    def kept(cls, values: Mapping[str, Any]) -> Progress:
+        """From what a checkpoint keeps; JSON has no word for a best value of minus infinity, which is null there.
+
+        Raises:
+            ValueError: it holds what no run keeps.
+        """
+        found = cls(**values)
+        found.best_value = -math.inf if found.best_value is None else found.best_value
+        whole = all(type(n) is int and n >= 0 for n in (found.epoch, found.best_epoch))
+        lines = isinstance(found.history, list) and all(isinstance(line, dict) for line in found.history)
+        if not (whole and lines and isinstance(found.best_value, int | float)):
+            raise ValueError("its progress is not that of a run")
+        if not found.best_epoch <= found.epoch == len(found.history):
+            raise ValueError(f"its history has {len(found.history)} epochs and not {found.epoch}")
+        return found
 
 
 @attrs.define(eq=False)
@@ -230,10 +247,8 @@ class Trainer:
         self.precision.restore(saved.under("precision"))
         if self.average is not None:
             self.average.load_state_dict(saved.under("ema"))
-        kept = saved.meta["progress"]
-        best = -math.inf if kept["best_value"] is None else kept["best_value"]
         self.validated = None
-        self.progress = Progress(**{**kept, "best_value": best})
+        self.progress = Progress.kept(saved.meta["progress"])
 
 
 def _average(config: RunConfig, model: Recognizer) -> AveragedModel | None:

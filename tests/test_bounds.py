@@ -134,6 +134,9 @@ def test_json_that_is_damaged(tmp_path: Path) -> None:
 
 
 def test_a_header_of_gigabytes_is_not_made_room_for(tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x00\x00\x76\x00" + b"{" + b" " * 200)
+    with pytest.raises(DataError, match=r"version \(0, 0\)"):
+        read_npy(tmp_path / "x.npy")
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{")
     with pytest.raises(DataError, match="its header claims 4294967295 bytes"):
         read_npy(tmp_path / "x.npy")

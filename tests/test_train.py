@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from asl_core import api
 from asl_core.contracts import EpochReport
 from asl_core.errors import CheckpointError, ConfigError, RunError
 from asl_core.rundir import RunDir
-from asl_core.train import Trainer
+from asl_core.train import Progress, Trainer
 
 
 def run(out: Path, **more) -> api.RunResult:
@@ -347,3 +348,22 @@ def test_fold_and_share(tmp_path: Path) -> None:
     audit = api.audit_data(config)
     assert audit.splits["val"].clips == 12
     assert audit.splits["train"].clips == 12
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"epoch": {}}, "progress is not that of a run"),
+        ({"epoch": True}, "progress is not that of a run"),
+        ({"best_value": "x"}, "progress is not that of a run"),
+        ({"history": {"a": 1}}, "progress is not that of a run"),
+        ({"epoch": 2}, "history has 1 epochs and not 2"),
+        ({"best_epoch": 2}, "history has 1 epochs and not 1"),
+    ],
+)
+def test_progress_that_no_run_keeps(change: dict[str, Any], said: str) -> None:
+    kept = {"epoch": 1, "best_epoch": 1, "best_value": 0.5, "history": [{"epoch": 1}]}
+    assert Progress.kept(kept) == Progress(1, 1, 0.5, [{"epoch": 1}])
+    assert Progress.kept(kept | {"best_epoch": 0, "best_value": None}).best_value == -math.inf
+    with pytest.raises(ValueError, match=said):
+        Progress.kept(kept | change)
