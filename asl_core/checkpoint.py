@@ -70,7 +70,7 @@ def load_tensors(path: Path) -> Saved:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     # torch itself fails on a shape of an empty tensor that no number can hold.
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, RuntimeError, OverflowError) as fault:
-        reason = str(fault).partition("\n")[0]
+        reason = str(fault).partition("\n")[0][:300]
         raise DamagedError(
             f"{path} cannot be read as a checkpoint ({reason}); expected a .safetensors file of a run. If it was cut "
             f"short, use another of the run's checkpoints (final, best), or start a new run from its config.toml."

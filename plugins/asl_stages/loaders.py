@@ -170,7 +170,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     # torch itself fails on a shape of an empty tensor that no number can hold.
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, RuntimeError, OverflowError) as fault:
-        reason = str(fault).partition("\n")[0]
+        reason = str(fault).partition("\n")[0][:300]
         raise CheckpointError(
             f"{path} cannot be read as safetensors ({reason}); it is cut short, or of another kind."
         ) from fault
