@@ -11,7 +11,10 @@ from asl_core.stopping import Terminated, stoppable, unbroken
 
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 def test_it_waits_for_the_writing_and_the_handlers_come_back(number: int, kind: type[BaseException]) -> None:
-    before, seen = signal.getsignal(number), []
+    seen: list[str] = []
+    # A shell starts background jobs with SIGINT ignored, and what is ignored stays so.
+    found = signal.signal(number, signal.default_int_handler)
+    before = signal.getsignal(number)
 
     def write() -> None:
         with stoppable(), unbroken():
@@ -19,11 +22,14 @@ def test_it_waits_for_the_writing_and_the_handlers_come_back(number: int, kind: 
             seen.append("written")
             assert signal.getsignal(number) == signal.SIG_DFL, "a second one ends the process at once"
 
-    with pytest.raises(kind) as raised:
-        write()
-    assert type(raised.value) is kind
-    assert seen == ["written"]
-    assert signal.getsignal(number) == before
+    try:
+        with pytest.raises(kind) as raised:
+            write()
+        assert type(raised.value) is kind
+        assert seen == ["written"]
+        assert signal.getsignal(number) == before
+    finally:
+        signal.signal(number, found)
 
 
 def test_elsewhere_it_raises_at_once() -> None:

@@ -154,8 +154,8 @@ def _refuse_inflated(archive: zipfile.ZipFile, path: Path) -> None:
     """torch.save compresses nothing, so an archive's parts together are no larger than the file."""
     size = path.stat().st_size
     parts = archive.infolist()
-    if any(i.compress_type != zipfile.ZIP_STORED for i in parts) or sum(i.file_size for i in parts) > size:
-        claimed = sum(i.file_size for i in parts)
+    claimed = sum(max(i.file_size, i.compress_size) for i in parts)  # zipfile makes room for the latter
+    if any(i.compress_type != zipfile.ZIP_STORED for i in parts) or claimed > size:
         raise CheckpointError(
             f"{path} has {size:,} bytes and claims to hold {claimed:,}, compressed or overlapping, which torch.save "
             f"does not write; save the checkpoint again with torch.save, and do not zip it anew."
