@@ -15,6 +15,7 @@ from wlasl100 import HEADER, finished, row_of
 
 from asl_core.compare import compare
 
+BLOCKS = ("shape", "path", "image", "distances", "seen")
 MOVES = "mirror-hands,rotate,stretch,jitter,speed,crop"
 #: row -> what it changes in the recipe
 ROWS: dict[str, dict[str, object]] = {
@@ -28,14 +29,16 @@ ROWS: dict[str, dict[str, object]] = {
         "transform": "landmarks,fill-gaps,trim,hand-features", "transform.fill-gaps.max-gap": 5,
     },
     "without one side for all signers": {"transform.landmarks.dominant-right": False},
-    **{f"without {block}": {"transform.hand-features.blocks": blocks} for block, blocks in (
-        ("shape", "path,image,distances,seen"), ("path", "shape,image,distances,seen"),
-        ("image", "shape,path,distances,seen"), ("distances", "shape,path,image,seen"),
-        ("seen", "shape,path,image,distances"),
-    )},
+    **{
+        f"without {block}": {"transform.hand-features.blocks": [name for name in BLOCKS if name != block]}
+        for block in BLOCKS
+    },
     **{f"without {name}": {"augment": ",".join(n for n in MOVES.split(",") if n != name)} for name in MOVES.split(",")},
     "without the cross-entropy on frames": {"loss.frame-weight": 0.0},
     "without label smoothing": {"loss.label-smoothing": 0.0},
+    "with consistency of frames": {"loss.consistency": 0.2},
+    "with consistency of clips": {"loss.consistency": 0.5, "loss.consistency-of": "clips"},
+    "with a label prior": {"loss.label-prior": 0.3},
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import asl_core as asl
 from asl_core.curriculum import load_curriculum
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -24,6 +26,17 @@ def test_curricula_resolve(name: str) -> None:
 def test_scripts_explain_themselves(name: str) -> None:
     said = subprocess.run([sys.executable, EXAMPLES / name, "--help"], capture_output=True, text=True, check=True)
     assert "README" in said.stdout or "stage 1" in said.stdout
+
+
+def test_rows_of_the_tables_configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A row with a fault would show after the hours of those before it."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    tables = importlib.import_module("landmarks"), importlib.import_module("wlasl100")
+    for table in tables:
+        for row in table.ROWS.values():
+            settings = {"recipe": "hands" if table.__name__ == "landmarks" else None, **row}
+            recipe = settings.pop("recipe")
+            asl.configure({"dataset": "wlasl", "dataset.root": str(tmp_path), **settings}, recipe=recipe)
 
 
 def test_the_script_trains_and_predicts(tmp_path: Path) -> None:
