@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from asl_core import ConfigError, frame_mask
+from asl_encoders.convolution import DepthwiseConvolution
 from asl_encoders.dropout import Dropout
 
 __all__ = ["FrontEnd"]
@@ -24,7 +25,7 @@ class FrontEnd(nn.Module):
                 [f"encoder option kernel is {kernel}: expected an odd number, with a frame in its middle"]
             )
         self.project = nn.Linear(input_size, size)
-        self.convolution = nn.Conv1d(size, size, kernel, padding=kernel // 2, groups=size) if kernel > 1 else None
+        self.convolution = DepthwiseConvolution(size, kernel) if kernel > 1 else None
         self.norm = nn.LayerNorm(size)
         self.dropout = Dropout(dropout)
 
@@ -33,5 +34,5 @@ class FrontEnd(nn.Module):
         frames = self.project(features)
         if self.convolution is not None:
             frames = frames * frame_mask(lengths, frames.shape[1])[:, :, None]  # the bias fills padding otherwise
-            frames = frames + self.convolution(frames.transpose(1, 2)).transpose(1, 2)
+            frames = frames + self.convolution(frames)
         return self.dropout(self.norm(nn.functional.gelu(frames)))  # type: ignore[no-any-return]
