@@ -26,6 +26,7 @@ from asl_core.plugins import discover
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir
 from asl_core.splits import load_audit, load_split
+from asl_core.together import Answer, together
 from asl_core.views import View, find_views
 
 __all__ = ["LoadedRun", "audit_data", "evaluate_run", "load"]
@@ -132,7 +133,7 @@ def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
 def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
     values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
-    registry: Registry | None = None,
+    together_with: Sequence[str | os.PathLike[str]] = (), registry: Registry | None = None,
 ) -> tuple[dict[str, Any], Predictions, ClipStore]:  # fmt: skip
     """Evaluate a run on a split of its data set.
 
@@ -145,12 +146,39 @@ def evaluate_run(
         device: where to compute.
         values: settings of the data set to change, ``{"dataset.root": "elsewhere"}``.
         average_views: as for :func:`load`.
+        together_with: further runs, whose probabilities are averaged with this one's; see :mod:`asl_core.together`.
         registry: components (default: those of the installed plugins).
 
     Returns:
-        The report of :func:`asl_core.evaluate.report`, with ``average_views`` where predictions are averaged over any;
-        the predictions; and the clips.
+        The report of :func:`asl_core.evaluate.report`, with ``average_views`` and ``together_with`` where predictions
+        are averaged over any; the predictions; and the clips.
+
+    Raises:
+        UsageError: the runs do not know the same glosses and clips, or one of them ranks none.
     """
+    runs = (path, *together_with)
+    asked = [_evaluated(run, split, weights, device, values, average_views, registry) for run in runs]
+    loaded, store, found = asked[0]
+    if together_with:
+        found = together([Answer(str(run.path), run.vocabulary, clips.ids, said) for run, clips, said in asked])
+    full = report(found, store)
+    if loaded.views:
+        full["average_views"] = [view.name for view in loaded.views]
+    if together_with:
+        full["together_with"] = [str(run) for run in together_with]
+    for run in runs:
+        directory = Path(run) if Path(run).is_dir() else Path(run).parent
+        if split == "test" and (directory / "config.toml").is_file():
+            refuse_links(directory)
+            RunDir(directory).note(f"evaluated on test ({weights}): {json.dumps(full['metrics'], sort_keys=True)}")
+    return full, found, store
+
+
+def _evaluated(
+    path: str | os.PathLike[str], split: str, weights: str, device: str, values: Mapping[str, Any] | None,
+    average_views: Sequence[str] | None, registry: Registry | None,
+) -> tuple[LoadedRun, ClipStore, Predictions]:  # fmt: skip
+    """A run, the clips as it takes them, and what it says of them."""
     loaded = load(path, weights=weights, device=device, average_views=average_views, registry=registry)
     config = loaded.config
     if values:
@@ -163,15 +191,7 @@ def evaluate_run(
             f"the clips of {split} have {store.width} numbers a frame, and {path} was trained on {loaded.width}; "
             f"name the files it was trained on."
         )
-    found = loaded.predict(store, config.train.eval_batch_size)
-    full = report(found, store)
-    if loaded.views:
-        full["average_views"] = [view.name for view in loaded.views]
-    directory = Path(path) if Path(path).is_dir() else Path(path).parent
-    if split == "test" and (directory / "config.toml").is_file():
-        refuse_links(directory)
-        RunDir(directory).note(f"evaluated on test ({weights}): {json.dumps(full['metrics'], sort_keys=True)}")
-    return full, found, store
+    return loaded, store, loaded.predict(store, config.train.eval_batch_size)
 
 
 def audit_data(config: RunConfig) -> Audit:

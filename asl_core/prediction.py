@@ -7,10 +7,11 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import numpy as np
+from torch import Tensor
 
 from asl_core.alignment import Alignment, align, frame_numbers
 from asl_core.audit import audit_clips
@@ -20,6 +21,7 @@ from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
 from asl_core.fitting import Noticed, Pipeline
 from asl_core.loading import LoadedRun, load
+from asl_core.together import Answer, together
 
 __all__ = ["ClipPrediction", "predict_clips", "predict_file", "read_npy"]
 
@@ -57,49 +59,55 @@ def predict_file(
     device: str = "cpu",
     average_views: Sequence[str] | None = None,
     alignment: bool = False,
+    together_with: Sequence[str | os.PathLike[str]] = (),
     registry: Registry | None = None,
 ) -> list[ClipPrediction]:
     """Predictions for every clip in a file; see :func:`asl_core.load` for how the model is found.
 
-    With ``alignment`` each says where its glosses stand in time; see :class:`asl_core.alignment.Alignment`.
+    With ``alignment`` each says where its glosses stand in time; see :class:`asl_core.alignment.Alignment`. The
+    probabilities of further runs, ``together_with`` this one, are averaged with its own.
 
     Raises:
         DataError: the file cannot be read, or its clips are not as wide as the run's.
     """
-    loaded = load(run, weights=weights, device=device, average_views=average_views, registry=registry)
+    loaded, *others = (
+        load(one, weights=weights, device=device, average_views=average_views, registry=registry)
+        for one in (run, *together_with)
+    )
     path = Path(file)
     if path.suffix.lower() == ".npy":
         clips = [Clip(id=path.stem, features=read_npy(path), source=str(path))]
     else:
         dataset: Dataset = loaded.config.dataset.build()
         clips = list(dataset.read(path))
-    return predict_clips(loaded, clips, top=top, alignment=alignment)
+    return predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
 
 
 def predict_clips(
-    loaded: LoadedRun, clips: list[Clip], *, top: int = 5, alignment: bool = False
+    loaded: LoadedRun,
+    clips: list[Clip],
+    *,
+    top: int = 5,
+    alignment: bool = False,
+    together_with: Sequence[LoadedRun] = (),
 ) -> list[ClipPrediction]:
     """Predictions for clips in memory, through the same transforms and statistics as in training.
 
+    Each run that is asked ``together_with`` the first takes the clips through its own transforms. Only probabilities
+    are averaged; texts, alignments and warnings are those of the first.
+
     Raises:
-        DataError: no clip, a width that is not the run's, or numbers that are not finite.
-        UsageError: an alignment was asked for, and the run's head does not place glosses in time.
+        DataError: no clip, a width that is not a run's, or numbers that are not finite.
+        UsageError: an alignment was asked for, and the run's head does not place glosses in time; or the runs know
+            different glosses.
     """
     pipeline, noticed = Pipeline.of(loaded.config), Noticed()
     files = [(len(c.features), frame_numbers(c, pipeline.clipwise)) for c in clips] if alignment else []
-    clips = [pipeline.clip(c, noticed) for c in clips]
-    audit_clips({"file": clips}, unseen=pipeline.unseen).require_sound()
-    store = ClipStore(clips, loaded.vocabulary)
-    if store.width != loaded.width:
-        raise DataError(
-            f"the clips of {clips[0].source or 'the input'} have {store.width} numbers a frame, and {loaded.path} was "
-            f"trained on {loaded.width}; extract them in the way the training clips were."
-        )
-    found = loaded.predict(store)
-    if found.scores is None:
-        raise DataError(f"{loaded.path} has no head that ranks glosses (a stage-1 run); predict with a later stage.")
+    stored, store = _as_run_takes(loaded, clips, pipeline, noticed)
+    seen = ((run, _as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]) for run in together_with)
+    found = together([_asked(loaded, store), *(_asked(run, clips_of) for run, clips_of in seen)])
     names = loaded.vocabulary.glosses
-    values, places = found.scores.exp().topk(min(top, len(names)), dim=1)
+    values, places = cast("Tensor", found.scores).exp().topk(min(top, len(names)), dim=1)
     sentences = loaded.config.train.select == "wer" or any(len(g) > 1 for g in store.glosses)
     read = found.decoded if sentences else None
     placed: list[Alignment | None] = [None] * len(store)
@@ -111,11 +119,33 @@ def predict_clips(
             glosses=store.glosses[n],
             top=tuple((names[p], v) for p, v in zip(places[n].tolist(), values[n].tolist(), strict=True)),
             text=tuple(names[c] for c in read[n]) if read is not None else None,
-            warnings=_warnings(clips[n], pipeline, noticed),
+            warnings=_warnings(stored[n], pipeline, noticed),
             alignment=placed[n],
         )
         for n in range(len(store))
     ]
+
+
+def _as_run_takes(
+    loaded: LoadedRun, clips: Sequence[Clip], pipeline: Pipeline, noticed: Noticed
+) -> tuple[list[Clip], ClipStore]:
+    """The clips behind the run's transforms, checked, and as its model is given them."""
+    stored = [pipeline.clip(c, noticed) for c in clips]
+    audit_clips({"file": stored}, unseen=pipeline.unseen).require_sound()
+    store = ClipStore(stored, loaded.vocabulary)
+    if store.width != loaded.width:
+        raise DataError(
+            f"the clips of {stored[0].source or 'the input'} have {store.width} numbers a frame, and {loaded.path} was "
+            f"trained on {loaded.width}; extract them in the way the training clips were."
+        )
+    return stored, store
+
+
+def _asked(loaded: LoadedRun, store: ClipStore) -> Answer:
+    found = loaded.predict(store)
+    if found.scores is None:
+        raise DataError(f"{loaded.path} has no head that ranks glosses (a stage-1 run); predict with a later stage.")
+    return Answer(str(loaded.path), loaded.vocabulary, store.ids, found)
 
 
 def _warnings(clip: Clip, pipeline: Pipeline, noticed: Noticed) -> tuple[str, ...]:

@@ -37,9 +37,9 @@ class Explained:
 def explain_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
     values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
-    registry: Registry | None = None,
+    together_with: Sequence[str | os.PathLike[str]] = (), registry: Registry | None = None,
 ) -> Explained:  # fmt: skip
-    """Evaluate a run as :func:`asl_core.evaluate_run` does, and find out where its mistakes are.
+    """Evaluate a run as :func:`asl_core.evaluate_run` does, alone or with others, and find out where its mistakes are.
 
     The training clips are read too: they tell signers that the model knows from new ones and show each sign. Where
     the data set has none any more, the rest is told without them.
@@ -48,8 +48,9 @@ def explain_run(
         UsageError: the run names no signs (stage 1), or clips of the split have no gloss.
     """
     report, predictions, store = evaluate_run(
-        path, split=split, weights=weights, device=device, values=values, average_views=average_views, registry=registry
-    )
+        path, split=split, weights=weights, device=device, values=values, average_views=average_views,
+        together_with=together_with, registry=registry,
+    )  # fmt: skip
     if predictions.scores is None and predictions.decoded is None:
         raise UsageError(f"{path} has no head that names signs (a stage-1 run), so it makes no mistakes to explain.")
     if not store.labelled:

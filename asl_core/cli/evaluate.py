@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from asl_core.cli.views_flag import average_views_flag
+from asl_core.cli.views_flag import average_views_flag, together_flag
 
 __all__ = ["evaluate"]
 
@@ -16,6 +17,7 @@ __all__ = ["evaluate"]
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--split", default="val", show_default=True, help="val, train, or test (noted in the run's log)")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
+@together_flag
 @average_views_flag
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--root", "root", help="where the data set's files are now (--dataset.root of the run otherwise)")
@@ -26,6 +28,7 @@ def evaluate(
     run: Path,
     split: str,
     weights: str,
+    together_with: tuple[Path, ...],
     average_views: tuple[str, ...] | None,
     device: str,
     root: str | None,
@@ -33,23 +36,22 @@ def evaluate(
     why: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set."""
+    """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set, alone or with others."""
     from asl_core import api
     from asl_core import why as mistakes_of
     from asl_core.atomic import write_text
     from asl_core.rundir import predictions_csv
 
-    values = {"dataset.root": root} if root else None
+    asked: dict[str, Any] = {
+        "split": split, "weights": weights, "device": device, "values": {"dataset.root": root} if root else None,
+        "average_views": average_views, "together_with": together_with,
+    }  # fmt: skip
     mistakes = None
     if why:
-        found = mistakes_of.explain_run(
-            run, split=split, weights=weights, device=device, values=values, average_views=average_views
-        )
+        found = mistakes_of.explain_run(run, **asked)
         report, predictions, store, mistakes = found.report, found.predictions, found.store, found.mistakes
     else:
-        report, predictions, store = api.evaluate_run(
-            run, split=split, weights=weights, device=device, values=values, average_views=average_views
-        )
+        report, predictions, store = api.evaluate_run(run, **asked)
     if csv_path is not None:
         write_text(csv_path, predictions_csv(predictions, store))
     if as_json:
@@ -62,6 +64,7 @@ def evaluate(
 
     views = report.get("average_views")
     what = f"{split}, {weights} weights" + (f", averaged with views {', '.join(views)}" if views else "")
+    what += f", together with {', '.join(map(str, together_with))}" if together_with else ""
     print_report(report, Console(highlight=False, soft_wrap=True), what)
     if mistakes is not None:
         from asl_core.cli.why import why_lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asl_core.cli.views_flag import average_views_flag
+from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.errors import printable
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = ["predict"]
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="glosses named for each clip")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
+@together_flag
 @average_views_flag
 @click.option("--alignment", is_flag=True, help="also say on which frames of the clip the glosses stand")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
@@ -32,6 +33,7 @@ def predict(
     file: Path,
     top: int,
     weights: str,
+    together_with: tuple[Path, ...],
     average_views: tuple[str, ...] | None,
     alignment: bool,
     device: str,
@@ -45,8 +47,9 @@ def predict(
     from asl_core import prediction
 
     found = prediction.predict_file(
-        run, file, top=top, weights=weights, device=device, average_views=average_views, alignment=alignment
-    )
+        run, file, top=top, weights=weights, device=device, average_views=average_views, alignment=alignment,
+        together_with=together_with,
+    )  # fmt: skip
     if as_json:
         click.echo(json.dumps([p.to_json() for p in found], indent=2, ensure_ascii=False))
         return

@@ -1,15 +1,16 @@
-"""``--average-views``, on the verbs that ask a trained model."""
+"""``--average-views`` and ``--with``, on the verbs that ask a trained model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from asl_core.options import parse_text
 
-__all__ = ["average_views_flag"]
+__all__ = ["average_views_flag", "together_flag"]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -26,4 +27,16 @@ def average_views_flag(command: _Command) -> _Command:
         metavar="NAMES",
         callback=_names,
         help="average over these views of each clip (mirror, slower, faster), or none  [default: the run's setting]",
+    )(command)
+
+
+def together_flag(command: _Command) -> _Command:
+    """A command that takes it, as ``together_with``."""
+    return click.option(
+        "--with",
+        "together_with",
+        metavar="RUN",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="ask this run too and average the probabilities; may be given several times",
     )(command)

@@ -1,0 +1,69 @@
+"""Several runs asked together: the mean of what they say of each clip.
+
+Models that were trained apart err apart. The mean of their probabilities (Lakshminarayanan et al., "Simple and scalable
+predictive uncertainty estimation using deep ensembles", NeurIPS 2017) is right more often than any one of them, at the
+price of asking each. The runs may differ in encoder, recipe and even in the features they read, not in their glosses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import torch
+from torch import Tensor
+
+from asl_core.data import Vocabulary
+from asl_core.errors import UsageError
+from asl_core.evaluate import Predictions
+from asl_core.views import mean_scores
+
+__all__ = ["Answer", "together"]
+
+
+@attrs.frozen(eq=False)
+class Answer:
+    """What one run says of some clips."""
+
+    run: str  #: for messages
+    vocabulary: Vocabulary
+    ids: Sequence[str]  #: of the clips, in the order of the predictions
+    predictions: Predictions
+
+
+def together(answers: Sequence[Answer]) -> Predictions:
+    """The first run's predictions with the mean of all probabilities as scores, in its order of clips and glosses.
+
+    What is read off the frames, losses and figures of the heads stay those of the first run: they have no mean.
+
+    Raises:
+        UsageError: a run ranks no glosses, knows others, or has not seen the same clips.
+    """
+    first = answers[0]
+    if len(answers) == 1:
+        return first.predictions
+    scores = mean_scores([_as_in(first, answer) for answer in answers])
+    return attrs.evolve(first.predictions, scores=scores, others={})
+
+
+def _as_in(first: Answer, answer: Answer) -> Tensor:
+    """(N, C) scores of a run, clips and glosses in the order of the first."""
+    scores = answer.predictions.scores
+    if scores is None:
+        raise UsageError(f"{answer.run} has no head that ranks glosses (a stage-1 run); leave it out of --with.")
+    glosses = _places(answer.vocabulary.glosses, first.vocabulary.glosses, f"glosses of {answer.run}", first.run)
+    clips = _places(answer.ids, first.ids, f"clips that {answer.run} was asked about", first.run)
+    return scores[clips][:, glosses]
+
+
+def _places(there: Sequence[str], wanted: Sequence[str], what: str, first: str) -> Tensor:
+    """(n,) where each of the wanted names stands among those that are there."""
+    place = {name: n for n, name in enumerate(there)}
+    if place.keys() != set(wanted):
+        apart = sorted(place.keys() ^ set(wanted))
+        named = ", ".join(map(repr, apart[:5])) + (", …" if len(apart) > 5 else "")
+        raise UsageError(
+            f"the {what} are not those of {first}: {len(apart)} stand with one of them alone ({named}). Runs can only "
+            f"be asked together about the same clips and glosses."
+        )
+    return torch.tensor([place[name] for name in wanted])
