@@ -33,6 +33,9 @@ ROWS: dict[str, dict[str, object]] = {
         f"without {block}": {"transform.hand-features.blocks": [name for name in BLOCKS if name != block]}
         for block in BLOCKS
     },
+    **{
+        f"with {block}": {"transform.hand-features.blocks": [*BLOCKS, block]} for block in ("between", "velocity")
+    },
     **{f"without {name}": {"augment": ",".join(n for n in MOVES.split(",") if n != name)} for name in MOVES.split(",")},
     "without the cross-entropy on frames": {"loss.frame-weight": 0.0},
     "without label smoothing": {"loss.label-smoothing": 0.0},
@@ -73,6 +76,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
     parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds part")
     parser.add_argument("--epochs", type=int, help="fewer than the recipe has, for a table of many rows")
+    parser.add_argument("--together", action="store_true", help="one more line: the rows asked together, seed by seed")
     options = parser.parse_args()
 
     sides: dict[str, list[Path]] = {}
@@ -83,6 +87,8 @@ def main() -> None:
             settings["init.path"] = f"run:{pretrained(options.out, options.pool)}"
         sides[row] = [one(row, seed, settings, options) for seed in options.seeds]
         print(row_of(row, sides[row]), flush=True)
+    if options.together:
+        print(row_of(" with ".join(sides), *sides.values()), flush=True)
     if "ctc" in sides:
         for row in sides:
             if row == "ctc":

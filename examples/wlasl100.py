@@ -23,10 +23,13 @@ ROWS: dict[str, dict[str, Any]] = {
     "transformer, ctc": {"encoder": "transformer", "head": "ctc"},
     "gru, mean pooling": {"encoder": "gru", "head": "mean"},
     "recipe numbers36": {"recipe": "numbers36"},
+    "recipe numbers36, convformer": {
+        "recipe": "numbers36", "encoder": "convformer", "encoder.downsample": 1, "train.batch-size": 32,
+        "train.clip-norm": 1.0,
+    },
     "gru, ctc, plain CTC loss": {"encoder": "gru", "head": "ctc", "loss": "ctc"},
     "gru, ctc, numbers as stored": {"encoder": "gru", "head": "ctc", "dataset.class-key": "stored-number"},
-}
-
+}  # fmt: skip
 
 HEADER = "| | top-1 | of the seeds | 95 % over clips | top-5 | parameters | seconds to train |\n" + 7 * "|---" + "|"
 
@@ -36,24 +39,32 @@ def finished(out: Path, name: str, settings: dict[str, object], recipe: str | No
     return asl.complete(asl.configure({**settings, "run.out": str(out), "run.name": name}, recipe=recipe))
 
 
-def row_of(name: str, runs: list[Path]) -> str:
-    """One line of the table, of the runs of all seeds."""
+def row_of(name: str, *sides: list[Path]) -> str:
+    """One line of the table, of the runs of all seeds; of several rows' runs, those of a seed asked together."""
     top1, top5, seconds = [], [], []
-    clips = len({clip for path in runs for clip in right_answers(path)})  # folds have clips of their own
-    for path in runs:
-        report = json.loads((path / "summary.json").read_text(encoding="utf-8"))["report"]
+    clips = len({clip for path in sides[0] for clip in right_answers(path)})  # folds have clips of their own
+    for path, *others in zip(*sides, strict=True):
+        if others:
+            report = asl.evaluate_run(path, device="cpu", together_with=others)[0]
+        else:
+            report = json.loads((path / "summary.json").read_text(encoding="utf-8"))["report"]
         top1.append(report["metrics"]["top1"])
         top5.append(report["metrics"]["top5"])
-        lines = (path / "timings.jsonl").read_text(encoding="utf-8").splitlines()
-        seconds.append(sum(json.loads(line).get("seconds", 0.0) for line in lines))
+        seconds.append(sum(seconds_of(run) for run in (path, *others)))
     mean = statistics.fmean(top1)
     low, high = bootstrap_interval(torch.arange(clips) < round(mean * clips))
     each = ", ".join(f"{100 * v:.1f}" for v in top1)
+    parameters = sum(asl.load(runs[0]).model.parameter_count() for runs in sides)
     return (
         f"| {name} | **{100 * mean:.1f} %** | {each} | {100 * low:.1f} to {100 * high:.1f} | "
-        f"{100 * statistics.fmean(top5):.1f} % | {asl.load(runs[0]).model.parameter_count():,} | "
-        f"{statistics.median(seconds):.0f} |"
+        f"{100 * statistics.fmean(top5):.1f} % | {parameters:,} | {statistics.median(seconds):.0f} |"
     )
+
+
+def seconds_of(run: Path) -> float:
+    """How long a run's epochs took."""
+    lines = (run / "timings.jsonl").read_text(encoding="utf-8").splitlines()
+    return float(sum(json.loads(line).get("seconds", 0.0) for line in lines))
 
 
 def main() -> None:
@@ -62,16 +73,27 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/wlasl100"))
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument(
+        "--together", action="store_true", help="one more line: the rows asked together, each seed's runs"
+    )
+    parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
     options = parser.parse_args()
 
     print(HEADER)
+    sides = []
     for row in options.rows:
         runs = []
         for seed in options.seeds:
             settings = {"dataset": "wlasl", "dataset.root": options.root, "run.seed": seed, **ROWS[row]}
-            recipe = settings.pop("recipe", None)
-            runs.append(finished(options.out, f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", settings, recipe))
+            recipe, name = settings.pop("recipe", None), f"{row.replace(', ', '-').replace(' ', '-')}-{seed}"
+            if options.folds:
+                fold = f"{seed % options.folds + 1}/{options.folds}"
+                name, settings["split.fold"] = f"fold{fold.replace('/', 'of')}-{name}", fold
+            runs.append(finished(options.out, name, settings, recipe))
         print(row_of(row, runs), flush=True)
+        sides.append(runs)
+    if options.together:
+        print(row_of(" with ".join(options.rows), *sides), flush=True)
 
 
 if __name__ == "__main__":
