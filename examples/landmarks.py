@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from wlasl100 import HEADER, finished, row_of
+from wlasl100 import HEADER, finished, print_together, row_of
 
 from asl_core.compare import compare
 
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
     parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds part")
     parser.add_argument("--epochs", type=int, help="fewer than the recipe has, for a table of many rows")
-    parser.add_argument("--together", action="store_true", help="one more line: the rows asked together, seed by seed")
+    parser.add_argument("--together", action="store_true", help="also lines of runs asked together")
     options = parser.parse_args()
 
     sides: dict[str, list[Path]] = {}
@@ -88,7 +88,7 @@ def main() -> None:
         sides[row] = [one(row, seed, settings, options) for seed in options.seeds]
         print(row_of(row, sides[row]), flush=True)
     if options.together:
-        print(row_of(" with ".join(sides), *sides.values()), flush=True)
+        print_together(sides, list(sides.values()), everything=not options.folds)
     if "ctc" in sides:
         for row in sides:
             if row == "ctc":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,15 @@ def row_of(name: str, *sides: list[Path]) -> str:
     )
 
 
+def print_together(rows: Iterable[str], sides: Sequence[list[Path]], *, everything: bool) -> None:
+    """A line of the rows asked together, seed by seed, and, where all were asked about the same clips, of all runs."""
+    if len(sides) > 1:
+        print(row_of(" with ".join(rows), *sides), flush=True)
+    if everything:
+        alone = [[run] for side in sides for run in side]
+        print(row_of(f"all {len(alone)} runs", *alone), flush=True)
+
+
 def seconds_of(run: Path) -> float:
     """How long a run's epochs took."""
     lines = (run / "timings.jsonl").read_text(encoding="utf-8").splitlines()
@@ -74,7 +84,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/wlasl100"))
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     parser.add_argument(
-        "--together", action="store_true", help="one more line: the rows asked together, each seed's runs"
+        "--together", action="store_true", help="also lines of runs asked together, seed by seed and all of them"
     )
     parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
     options = parser.parse_args()
@@ -93,7 +103,7 @@ def main() -> None:
         print(row_of(row, runs), flush=True)
         sides.append(runs)
     if options.together:
-        print(row_of(" with ".join(options.rows), *sides), flush=True)
+        print_together(options.rows, sides, everything=not options.folds)
 
 
 if __name__ == "__main__":
