@@ -9,6 +9,7 @@ chosen, and ``--fold-by signer`` tells how signs of unknown signers are recognis
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from wlasl100 import HEADER, finished, print_together, row_of
@@ -37,6 +38,7 @@ ROWS: dict[str, dict[str, object]] = {
         f"with {block}": {"transform.hand-features.blocks": [*BLOCKS, block]} for block in ("between", "velocity")
     },
     **{f"without {name}": {"augment": ",".join(n for n in MOVES.split(",") if n != name)} for name in MOVES.split(",")},
+    **{f"with {name}": {"augment": f"{MOVES},{name}"} for name in ("mask", "lose-hand", "lose-fingers")},
     "without the cross-entropy on frames": {"loss.frame-weight": 0.0},
     "without label smoothing": {"loss.label-smoothing": 0.0},
     "with consistency of frames": {"loss.consistency": 0.2},
@@ -66,6 +68,20 @@ def one(row: str, seed: int, settings: dict[str, object], options: argparse.Name
     return finished(options.out, name, settings, "hands")
 
 
+def passed(runs: list[Path], share: float) -> str:
+    """When runs first had so many of the val clips right: epochs and seconds of training, of each."""
+    found = []
+    for run in runs:
+        metrics, timings = (
+            [json.loads(line) for line in (run / name).read_text(encoding="utf-8").splitlines()]
+            for name in ("metrics.jsonl", "timings.jsonl")
+        )
+        epoch = next((line["epoch"] for line in metrics if line["val"]["top1"] >= share), None)
+        seconds = sum(line["seconds"] for line in timings if "seconds" in line and line["epoch"] <= (epoch or 0))
+        found.append("never" if epoch is None else f"epoch {epoch} ({seconds:.0f} s)")
+    return f"{share:.0%} of val first right: {', '.join(found)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", default="../shared/data/wlasl100-hands", help="folder with the pickles")
@@ -76,6 +92,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
     parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds part")
     parser.add_argument("--epochs", type=int, help="fewer than the recipe has, for a table of many rows")
+    parser.add_argument("--passed", type=float, metavar="SHARE", help="also tell when so many val clips were right")
     parser.add_argument("--together", action="store_true", help="also lines of runs asked together")
     options = parser.parse_args()
 
@@ -87,6 +104,9 @@ def main() -> None:
             settings["init.path"] = f"run:{pretrained(options.out, options.pool)}"
         sides[row] = [one(row, seed, settings, options) for seed in options.seeds]
         print(row_of(row, sides[row]), flush=True)
+    if options.passed:
+        for row, runs in sides.items():
+            print(f"{row}: {passed(runs, options.passed)}", flush=True)
     if options.together:
         print_together(sides, list(sides.values()), everything=not options.folds)
     if "ctc" in sides:
