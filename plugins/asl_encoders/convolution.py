@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from asl_core import ConfigError
+
 __all__ = ["DepthwiseConvolution"]
 
 
@@ -14,9 +16,16 @@ class DepthwiseConvolution(nn.Conv1d):
     channels-last layout of an image of width 1 does, and torch's CPU kernel for such images is many times as quick
     as that for sequences, which also needs the frames turned round; ``python tests/bench/convolution.py`` prints the
     times.
+
+    Raises:
+        ConfigError: the kernel has no frame in its middle.
     """
 
     def __init__(self, size: int, kernel: int):
+        if kernel % 2 == 0:
+            raise ConfigError(
+                [f"encoder option kernel is {kernel}: expected an odd number, with a frame in its middle"]
+            )
         super().__init__(size, size, kernel, padding=kernel // 2, groups=size)
 
     def forward(self, frames: Tensor) -> Tensor:

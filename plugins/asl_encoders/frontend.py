@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from asl_core import ConfigError, frame_mask
+from asl_core import frame_mask
 from asl_encoders.convolution import DepthwiseConvolution
 from asl_encoders.dropout import Dropout
 
@@ -20,10 +20,6 @@ class FrontEnd(nn.Module):
 
     def __init__(self, input_size: int, size: int, kernel: int, dropout: float):
         super().__init__()
-        if kernel % 2 == 0:
-            raise ConfigError(
-                [f"encoder option kernel is {kernel}: expected an odd number, with a frame in its middle"]
-            )
         self.project = nn.Linear(input_size, size)
         self.convolution = DepthwiseConvolution(size, kernel) if kernel > 1 else None
         self.norm = nn.LayerNorm(size)
