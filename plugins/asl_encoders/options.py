@@ -37,13 +37,14 @@ class LstmOptions:
 class TransformerOptions:
     """Options of the transformer."""
 
-    hidden_size: int = option(128, help="width of a frame inside; a multiple of heads", ge=1)
+    hidden_size: int = option(128, help="width of a frame inside; an even multiple of heads", ge=2)
     layers: int = option(3, help="attention blocks", ge=1, le=48)
     heads: int = option(4, help="attention heads a block", ge=1)
     feedforward: int = option(2, help="width of the inner layer, as a multiple of hidden-size", ge=1, le=16)
     kernel: int = option(5, help="frames the convolution before the attention sees, odd; 1 for none", ge=1, le=63)
     front_dropout: float = option(0.1, help="after the projection", ge=0, lt=1)
     dropout: float = option(0.3, help="on the residual branches", ge=0, lt=1)
+    stochastic_depth: float = option(0.1, help="how often the last block is left out in training", ge=0, lt=1)
     downsample: int = option(1, help="average this many neighbouring frames into one first", ge=1, le=16)
 
 
