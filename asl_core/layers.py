@@ -196,7 +196,7 @@ def merge(layers: Iterable[Layer]) -> tuple[dict[str, Setting], list[str]]:
     """One layer from several, the later the stronger.
 
     Where a later layer chooses another component, the earlier options of that slot go with the component they
-    were for; each is told in the returned notes.
+    were for, and with a head its losses; each is told in the returned notes.
 
     Returns:
         The settings, and notes on what was dropped.
@@ -209,9 +209,7 @@ def merge(layers: Iterable[Layer]) -> tuple[dict[str, Setting], list[str]]:
             if before is None or before.value == setting.value:
                 continue
             for stem, was in _replaced(key, before.value, setting.value):
-                kept = ("name", "weight") if ".losses." in stem else ("name",)
-                own = [k for k in merged if k.rpartition(".")[0] == stem and k.rpartition(".")[2] not in kept]
-                for other in own:
+                for other in _belonging(merged, stem, layer):
                     dropped = merged.pop(other)
                     notes.append(
                         f"{shown(other)} = {dropped.value!r} ({dropped.origin}) is left out: it was for {was!r}, and "
@@ -229,6 +227,19 @@ def _replaced(key: str, before: Any, after: Any) -> list[tuple[str, Any]]:
     if last == "names" and stem in LIST_SLOTS and isinstance(before, tuple) and isinstance(after, tuple):
         return [(f"{stem}.{name}", name) for name in before if name not in after]
     return []
+
+
+def _belonging(settings: Layer, stem: str, layer: Layer) -> list[str]:
+    """Keys of a component's options; a head's losses were chosen for it and go too, unless ``layer`` names others."""
+
+    def belongs(key: str) -> bool:
+        above, _, last = key.rpartition(".")
+        if above == stem:
+            return last != "name" and not (last == "weight" and ".losses." in stem)
+        # The weight of the one loss is of the sum, whatever is summed.
+        return above.startswith(f"{stem}.losses.") and f"{above}.name" not in layer and shown(key) != "loss.weight"
+
+    return [key for key in settings if belongs(key)]
 
 
 def _said(value: Any) -> str:

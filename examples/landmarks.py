@@ -21,7 +21,7 @@ MOVES = "mirror-hands,rotate,stretch,jitter,speed,crop"
 #: row -> what it changes in the recipe
 ROWS: dict[str, dict[str, object]] = {
     "ctc": {},
-    "mean pooling": {"head": "mean"},
+    "mean pooling": {"head": "mean", "loss.consistency": 0.5},
     "ctc, after stage 1": {},
     "without mixup": {"train.mixup": 0.0},
     "without trim": {"transform": "landmarks,hand-features"},
@@ -41,8 +41,8 @@ ROWS: dict[str, dict[str, object]] = {
     **{f"with {name}": {"augment": f"{MOVES},{name}"} for name in ("mask", "lose-hand", "lose-fingers")},
     "without the cross-entropy on frames": {"loss.frame-weight": 0.0},
     "without label smoothing": {"loss.label-smoothing": 0.0},
-    "with consistency of frames": {"loss.consistency": 0.2},
-    "with consistency of clips": {"loss.consistency": 0.5, "loss.consistency-of": "clips"},
+    "without consistency": {"loss.consistency": 0.0},
+    "with consistency of frames": {"loss.consistency": 0.2, "loss.consistency-of": "frames"},
     "with a label prior": {"loss.label-prior": 0.3},
 }  # fmt: skip
 

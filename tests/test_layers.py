@@ -146,6 +146,23 @@ def test_options_go_with_the_component_they_were_for() -> None:
     assert len(notes) == 3
 
 
+def test_losses_go_with_the_head_they_were_for() -> None:
+    file = value_layer(
+        {"head": "ctc", "loss": "a", "loss.power": 2, "loss.weight": 0.5, "heads.other": {"name": "x"}}, "file"
+    )
+    settings, notes = merge([file, value_layer({"head": "mean", "loss.smoothing": 0.1}, "flag")])
+    assert {k: s.value for k, s in settings.items()} == {
+        "heads.main.name": "mean",
+        "heads.main.losses.main.weight": 0.5,
+        "heads.main.losses.main.smoothing": 0.1,
+        "heads.other.name": "x",
+    }
+    assert notes == [
+        "loss.name = 'a' (file) is left out: it was for 'ctc', and flag chooses 'mean'",
+        "loss.power = 2 (file) is left out: it was for 'ctc', and flag chooses 'mean'",
+    ]
+
+
 def test_choosing_the_same_again_drops_nothing() -> None:
     settings, notes = merge(
         [value_layer({"encoder": "gru", "encoder.hidden-size": 64}, "file"), flag_layer({"encoder": "gru"})]
