@@ -65,7 +65,7 @@ def one(row: str, seed: int, settings: dict[str, object], options: argparse.Name
         fold = f"{seed % options.folds + 1}/{options.folds}"
         name = f"{options.fold_by}-fold{fold.replace('/', 'of')}-{name}"
         settings |= {"split.fold": fold, "split.fold-by": options.fold_by}
-    return finished(options.out, name, settings, "hands")
+    return finished(options.out, name, settings, "hands", options.settings)
 
 
 def passed(runs: list[Path], share: float) -> str:
@@ -92,6 +92,10 @@ def main() -> None:
     parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
     parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds part")
     parser.add_argument("--epochs", type=int, help="fewer than the recipe has, for a table of many rows")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings",
+        help="settings of all rows (in an --out of their own): loss.consistency=0",
+    )  # fmt: skip
     parser.add_argument("--passed", type=float, metavar="SHARE", help="also tell when so many val clips were right")
     parser.add_argument("--together", action="store_true", help="also lines of runs asked together")
     options = parser.parse_args()

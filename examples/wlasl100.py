@@ -18,6 +18,7 @@ import torch
 import asl_core as asl
 from asl_core.compare import right_answers
 from asl_core.evaluate import bootstrap_interval
+from asl_core.layers import flag_layer
 
 ROWS: dict[str, dict[str, Any]] = {
     "gru, ctc": {"encoder": "gru", "head": "ctc"},
@@ -35,9 +36,12 @@ ROWS: dict[str, dict[str, Any]] = {
 HEADER = "| | top-1 | of the seeds | 95 % over clips | top-5 | parameters | seconds to train |\n" + 7 * "|---" + "|"
 
 
-def finished(out: Path, name: str, settings: dict[str, object], recipe: str | None = None) -> Path:
-    """The run of this name: found done, resumed, or made."""
-    return asl.complete(asl.configure({**settings, "run.out": str(out), "run.name": name}, recipe=recipe))
+def finished(
+    out: Path, name: str, settings: dict[str, object], recipe: str | None = None, words: Sequence[str] = ()
+) -> Path:
+    """The run of this name: found done, resumed, or made. ``words`` are further settings as KEY=VALUE."""
+    flags = flag_layer(dict(word.split("=", 1) for word in words))
+    return asl.complete(asl.configure({**settings, "run.out": str(out), "run.name": name}, flags=flags, recipe=recipe))
 
 
 def row_of(name: str, *sides: list[Path]) -> str:
