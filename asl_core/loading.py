@@ -26,7 +26,7 @@ from asl_core.plugins import discover
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir
 from asl_core.splits import load_audit, load_split
-from asl_core.together import Answer, together
+from asl_core.together import Answer, naming, refuse_twice, together
 from asl_core.views import View, find_views
 
 __all__ = ["LoadedRun", "audit_data", "evaluate_run", "load"]
@@ -154,13 +154,17 @@ def evaluate_run(
         are averaged over any; the predictions; and the clips.
 
     Raises:
-        UsageError: the runs do not know the same glosses and clips, or one of them ranks none.
+        UsageError: the runs do not know the same glosses and clips, one of them ranks none, or is named twice.
     """
     runs = (path, *together_with)
-    asked = [_evaluated(run, split, weights, device, values, average_views, registry) for run in runs]
+    refuse_twice(runs)
+    asked = []
+    for run in runs:
+        with naming(run, runs):
+            asked.append(_evaluated(run, split, weights, device, values, average_views, registry))
     loaded, store, found = asked[0]
     if together_with:
-        found = together([Answer(str(run.path), run.vocabulary, clips.ids, said) for run, clips, said in asked])
+        found = together([Answer(str(one.path), one.vocabulary, clips.ids, said) for one, clips, said in asked])
     full = report(found, store)
     if loaded.views:
         full["average_views"] = [view.name for view in loaded.views]

@@ -21,7 +21,7 @@ from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
 from asl_core.fitting import Noticed, Pipeline
 from asl_core.loading import LoadedRun, load
-from asl_core.together import Answer, together
+from asl_core.together import Answer, naming, refuse_twice, together
 
 __all__ = ["ClipPrediction", "predict_clips", "predict_file", "read_npy"]
 
@@ -70,9 +70,10 @@ def predict_file(
     Raises:
         DataError: the file cannot be read, or its clips are not as wide as the run's.
     """
+    runs = (run, *together_with)
+    refuse_twice(runs)
     loaded, *others = (
-        load(one, weights=weights, device=device, average_views=average_views, registry=registry)
-        for one in (run, *together_with)
+        load(one, weights=weights, device=device, average_views=average_views, registry=registry) for one in runs
     )
     path = Path(file)
     if path.suffix.lower() == ".npy":
@@ -103,9 +104,14 @@ def predict_clips(
     """
     pipeline, noticed = Pipeline.of(loaded.config), Noticed()
     files = [(len(c.features), frame_numbers(c, pipeline.clipwise)) for c in clips] if alignment else []
-    stored, store = _as_run_takes(loaded, clips, pipeline, noticed)
-    seen = ((run, _as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]) for run in together_with)
-    found = together([_asked(loaded, store), *(_asked(run, clips_of) for run, clips_of in seen)])
+    runs = (loaded, *together_with)
+    with naming(loaded.path, runs):
+        stored, store = _as_run_takes(loaded, clips, pipeline, noticed)
+        answers = [_asked(loaded, store)]
+    for run in together_with:
+        with naming(run.path, runs):
+            answers.append(_asked(run, _as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]))
+    found = together(answers)
     names = loaded.vocabulary.glosses
     values, places = cast("Tensor", found.scores).exp().topk(min(top, len(names)), dim=1)
     sentences = loaded.config.train.select == "wer" or any(len(g) > 1 for g in store.glosses)

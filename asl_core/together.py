@@ -7,18 +7,22 @@ price of asking each. The runs may differ in encoder, recipe and even in the fea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import attrs
 import torch
 from torch import Tensor
 
 from asl_core.data import Vocabulary
-from asl_core.errors import UsageError
+from asl_core.errors import DataError, UsageError
 from asl_core.evaluate import Predictions
 from asl_core.views import mean_scores
 
-__all__ = ["Answer", "together"]
+__all__ = ["Answer", "naming", "refuse_twice", "together"]
 
 
 @attrs.frozen(eq=False)
@@ -44,6 +48,28 @@ def together(answers: Sequence[Answer]) -> Predictions:
         return first.predictions
     scores = mean_scores([_as_in(first, answer) for answer in answers])
     return attrs.evolve(first.predictions, scores=scores, others={})
+
+
+def refuse_twice(runs: Sequence[str | os.PathLike[str]]) -> None:
+    """No run may be asked twice: it would count twice.
+
+    Raises:
+        UsageError: the run that is named again.
+    """
+    found, times = Counter(Path(run).resolve() for run in runs).most_common(1)[0]
+    if times > 1:
+        raise UsageError(f"{found} is named {times} times, and would count so often; name each run once.")
+
+
+@contextlib.contextmanager
+def naming(run: object, among: Sequence[object]) -> Iterator[None]:
+    """Faults of what a run needs name the run, where it is asked among others."""
+    try:
+        yield
+    except DataError as fault:
+        if len(among) < 2:
+            raise
+        raise DataError(f"{run}: {fault}") from fault
 
 
 def _as_in(first: Answer, answer: Answer) -> Tensor:

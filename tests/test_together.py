@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,23 @@ def test_runs_that_do_not_answer_the_same_question(other: Answer, words: list[st
     with pytest.raises(UsageError) as refused:
         together([ONE, other])
     assert all(word in str(refused.value) for word in words)
+
+
+def test_a_run_counts_once(runs: list[Path]) -> None:
+    for ask in (
+        lambda: asl.evaluate_run(runs[0], device="cpu", together_with=[runs[1], runs[0]]),
+        lambda: asl.predict_file(runs[0], "clip.npy", together_with=[runs[0] / ".." / runs[0].name]),
+    ):
+        with pytest.raises(UsageError, match="named 2 times"):
+            ask()
+
+
+def test_a_fault_names_the_run_that_has_it(runs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{re.escape(str(runs[1]))}: .*no split 'nope'"):
+        asl.evaluate_run(runs[1], device="cpu", split="nope", together_with=[runs[0]])
+    np.save(tmp_path / "clip.npy", np.zeros((9, 5), np.float32))
+    with pytest.raises(UsageError, match=f"{re.escape(str(runs[0]))}.*: .* 5 numbers a frame"):
+        asl.predict_file(runs[0], tmp_path / "clip.npy", together_with=[runs[1]])
 
 
 @pytest.fixture(scope="module")
