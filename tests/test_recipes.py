@@ -13,6 +13,8 @@ from asl_core.curriculum import is_curriculum, load_curriculum
 from asl_core.errors import ConfigError
 from asl_core.layers import flag_layer
 from asl_core.recipes import find_recipe, recipes
+from asl_landmarks.layout import unfit_raw
+from asl_layout36.layout import unfit36
 
 
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda r: r.name)
@@ -74,3 +76,17 @@ def test_a_recipe_trains_on_real_landmarks_and_predicts_as_it_evaluated(shared: 
         gloss, probability = alone.top[0]
         assert rows[clip.id][3] == gloss
         assert float(rows[clip.id][4]) == pytest.approx(probability, abs=2e-6)
+
+
+@pytest.mark.parametrize(("width", "other"), [(126, "recipe hands"), (1662, "recipe hands"), (40, None)])
+def test_clips_of_another_layout_name_the_recipe_for_them(width: int, other: str | None) -> None:
+    told = unfit36(width)
+    assert told is not None
+    assert (other in told) if other else ("recipe" not in told)
+
+
+def test_the_36_numbers_name_their_recipe() -> None:
+    assert "recipe numbers36" in (unfit_raw(36) or "")
+    told = unfit_raw(40)
+    assert told is not None
+    assert "recipe" not in told

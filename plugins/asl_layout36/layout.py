@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = ["MIRROR_FROM", "MIRROR_SIGN", "PALM", "PLACE", "SHAPE", "VELOCITY", "WIDTH", "unfit36"]
 
 WIDTH = 36
+_RAW_WIDTHS = (126, 225, 1629, 1662)  #: of MediaPipe: hands; pose and hands; holistic without and with visibility
 SHAPE = slice(0, 10)
 PLACE = slice(10, 16)
 PALM = slice(16, 22)
@@ -35,4 +36,5 @@ def unfit36(width: int) -> str | None:
     """Why frames of ``width`` numbers cannot be of this layout."""
     if width == WIDTH:
         return None
-    return f"it knows the hands of the {WIDTH} numbers of the reference layout, and these frames have {width}"
+    more = "; recipe hands is for raw landmarks" if width in _RAW_WIDTHS else ""
+    return f"it knows the hands of the {WIDTH} numbers of the reference layout, and these frames have {width}{more}"
