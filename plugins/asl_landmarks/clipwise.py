@@ -10,7 +10,7 @@ from asl_landmarks.handedness import left_dominant
 from asl_landmarks.landmarks import Landmarks
 from asl_landmarks.layout import SEEN, unfit_packed, unfit_raw
 from asl_landmarks.options import FillGapsOptions, LandmarksOptions, TrimOptions
-from asl_landmarks.reading import read_landmarks
+from asl_landmarks.reading import read_landmarks, torn_hands
 from asl_landmarks.resting import signing_span
 
 __all__ = ["FillGaps", "PackLandmarks", "Trim"]
@@ -38,18 +38,8 @@ class PackLandmarks:
     unseen = staticmethod(unseen_hands)
 
     def findings(self, clip: Clip) -> list[Finding]:
-        """Places that cannot be shares of the image."""
-        if np.nanmax(np.abs(clip.features), initial=0) <= _FAR:  # as nearly every clip is, and quick to see
-            return []
-        landmarks = read_landmarks(clip)
-        places = np.abs(landmarks.points[landmarks.seen == SEEN][:, :2])
-        if not len(places) or np.median(places) <= _FAR:
-            return []
-        message = (
-            "landmarks look like pixels; expected shares of image width and height, from 0 to 1. Divide x and z by "
-            "the width of the picture and y by its height."
-        )
-        return [Finding("warning", "pixels", message)]
+        """Places that cannot be shares of the image, and hands of which only some points are there."""
+        return [*_pixels(clip), *_torn(clip)]
 
     def __call__(self, clip: Clip) -> Clip:
         """The packed clip, of as many frames."""
@@ -57,6 +47,32 @@ class PackLandmarks:
         if self.options.dominant_right and left_dominant(landmarks):
             landmarks = landmarks.mirrored()
         return landmarks.to_clip(clip)
+
+
+def _pixels(clip: Clip) -> list[Finding]:
+    if np.nanmax(np.abs(clip.features), initial=0) <= _FAR:  # as nearly every clip is, and quick to see
+        return []
+    landmarks = read_landmarks(clip)
+    places = np.abs(landmarks.points[landmarks.seen == SEEN][:, :2])
+    if not len(places) or np.median(places) <= _FAR:
+        return []
+    message = (
+        "landmarks look like pixels; expected shares of image width and height, from 0 to 1. Divide x and z by "
+        "the width of the picture and y by its height."
+    )
+    return [Finding("warning", "pixels", message)]
+
+
+def _torn(clip: Clip) -> list[Finding]:
+    frames = torn_hands(clip)
+    if not frames:
+        return []
+    message = (
+        f"{frames} of {len(clip.features)} frames hold a hand of which some points are missing (-1, 0 or NaN) and "
+        f"others are not, as no detector gives them. Those points are left out, and a hand that misses most of them "
+        f"counts as lost. Extract the clip again."
+    )
+    return [Finding("warning", "torn-hands", message)]
 
 
 class FillGaps:

@@ -9,7 +9,7 @@ from asl_landmarks.handedness import swapped_slots
 from asl_landmarks.landmarks import Landmarks
 from asl_landmarks.layout import FACE, HAND, HANDS, POSE, unfit_raw
 
-__all__ = ["read_landmarks"]
+__all__ = ["read_landmarks", "torn_hands"]
 
 _FACE, _POSE = 468, 33
 
@@ -17,8 +17,8 @@ _FACE, _POSE = 468, 33
 def read_landmarks(clip: Clip) -> Landmarks:
     """The landmarks of a clip of raw frames; hands in order of detection are told apart by what they look like.
 
-    A hand, a face or a pose is missing where its numbers are all -1, all 0 or all NaN; one point of it where it has
-    a NaN.
+    A point is missing where its numbers are all -1 or all 0, or where one is NaN; a hand, a face or a pose is where
+    most of its points are, for what is left then is no place.
 
     Raises:
         DataError: frames of another width, or infinite numbers.
@@ -76,5 +76,25 @@ def _parts(frames: np.ndarray) -> dict[str, np.ndarray]:
 
 def _found(part: np.ndarray) -> np.ndarray:
     """(T, points) bool of a part (T, points, 3)."""
-    nothing = (part == 0).all((1, 2)) | (part == -1).all((1, 2))
-    return np.asarray(np.isfinite(part).all(2) & ~nothing[:, None])
+    there = ~_blank(part)
+    return np.asarray(there & (2 * there.sum(1) > there.shape[1])[:, None])
+
+
+def _blank(points: np.ndarray) -> np.ndarray:
+    """(…,) whether a point (…, 3) is what stands where nothing was found: -1 or 0 throughout, or with a NaN."""
+    return np.asarray((points == 0).all(-1) | (points == -1).all(-1) | np.isnan(points).any(-1))
+
+
+def torn_hands(clip: Clip) -> int:
+    """Frames of a clip of raw landmarks in which some points of a hand are missing and others are not.
+
+    Detectors give a hand whole or not at all, so something happened to these on their way.
+    """
+    frames = clip.features
+    if frames.shape[1] == 2 * HAND * 3:
+        hands = frames.reshape(len(frames), 2, HAND, 3)
+    else:
+        parts = _parts(frames)
+        hands = np.stack([parts["right"], parts["left"]], axis=1)
+    missing = _blank(hands).sum(2)
+    return int(((missing > 0) & (missing < HAND)).any(1).sum())

@@ -47,6 +47,14 @@ def test_pixels_are_noticed(change: object, codes: list[str]) -> None:
     assert [f.code for f in PackLandmarks(LandmarksOptions()).findings(one)] == codes
 
 
+def test_torn_hands_are_noticed() -> None:
+    one = clip("x", "down")
+    one.features[[2, 4], 3] = np.nan
+    (told,) = PackLandmarks(LandmarksOptions()).findings(one)
+    assert (told.level, told.code) == ("warning", "torn-hands")
+    assert told.message.startswith("2 of 7 frames hold a hand")
+
+
 def test_missing_numbers_are_no_pixels() -> None:
     frames = np.full((3, 225), np.nan)
     assert PackLandmarks(LandmarksOptions()).findings(Clip(id="nan", features=frames)) == []

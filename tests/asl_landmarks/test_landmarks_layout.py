@@ -9,7 +9,7 @@ from toy_hands import BODIES, WIDTHS, hand, packed_clip, random_landmarks, raw_c
 from asl_core import Clip, DataError
 from asl_landmarks.landmarks import Landmarks
 from asl_landmarks.layout import ABSENT, BODY, FACE, POSE, RAW_WIDTHS, SEEN, Packed, unfit_packed, unfit_raw
-from asl_landmarks.reading import read_landmarks
+from asl_landmarks.reading import read_landmarks, torn_hands
 
 
 def test_no_two_layouts_have_one_width() -> None:
@@ -119,6 +119,17 @@ def test_one_nan_is_one_point() -> None:
     landmarks = read_landmarks(clip)
     assert landmarks.seen[0].tolist() == [ABSENT if i == 7 or i >= 21 else SEEN for i in range(42)]
     assert np.isfinite(landmarks.points).all()
+
+
+@pytest.mark.parametrize("stray", [0.5, np.nan, 0.0])
+def test_a_stray_number_makes_no_hand(stray: float) -> None:
+    """One number other than -1 in the place of a lost hand once made 21 points of it, 20 of them at -1."""
+    clip = raw_clip((hand("right", 0.4), None), (None, None))
+    clip.features[1, 4] = stray
+    assert torn_hands(clip) == (0 if np.isnan(stray) else 1), "with a NaN none of the points is left"
+    landmarks = read_landmarks(clip)
+    assert (landmarks.seen[1] == ABSENT).all()
+    assert torn_hands(raw_clip((hand("right", 0.4), None), (None, None))) == 0
 
 
 def test_infinite_numbers_are_refused() -> None:
