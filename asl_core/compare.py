@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from asl_core.errors import UsageError
+from asl_core.errors import UsageError, as_word
 
 __all__ = ["Comparison", "compare", "right_answers"]
 
@@ -43,7 +43,7 @@ def right_answers(run: Path) -> dict[str, bool]:
     except (OSError, KeyError, ValueError, csv.Error) as fault:
         raise UsageError(
             f"{file} cannot be read ({type(fault).__name__}: {fault}); expected a finished run with a val split. "
-            f"`asl run --resume {run}` finishes one that was cut off."
+            f"`asl run --resume {as_word(run)}` finishes one that was cut off."
         ) from fault
     return {clip: correct == "1" for clip, correct in found.items()}
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 
-__all__ = ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError", "nearest", "printable"]
+__all__ = [
+    "AslError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "RunError",
+    "UsageError",
+    "as_word",
+    "nearest",
+    "printable",
+]
 
 
 _LONGEST = 2000  #: characters of one fault of a configuration
@@ -52,6 +63,15 @@ class ConfigError(UsageError):
 def printable(text: str) -> str:
     """Text for a terminal: control characters of ids and glosses are shown, not obeyed; line ends stay."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def as_word(path: str | os.PathLike[str]) -> str:
+    """A path as one word of a command that a user may copy: in quotes where it has spaces or the like."""
+    import shlex  # these two are of no use to the commands that end well and quickly
+    import subprocess
+
+    word = os.fspath(path)
+    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

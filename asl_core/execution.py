@@ -19,7 +19,7 @@ from asl_core.contracts import Observer
 from asl_core.coupling import check_batch_size, coupling_notes
 from asl_core.data import ClipStore
 from asl_core.distributed import LostContactError, Processes
-from asl_core.errors import RunError
+from asl_core.errors import RunError, as_word
 from asl_core.evaluate import report
 from asl_core.fitting import fit_augments
 from asl_core.initial import Transfer, freeze, initialise
@@ -125,7 +125,7 @@ def _execute_among(
         return RunResult(run_dir.path, last, best["val"] or best["train"], progress.best_epoch, outcome["report"])
     except LostContactError as fault:
         raise LostContactError(
-            f"{fault} Finished epochs are kept; `asl run --resume {run_dir.path}` goes on, with any number of "
+            f"{fault} Finished epochs are kept; `asl run --resume {as_word(run_dir.path)}` goes on, with any number of "
             f"processes."
         ) from fault
     finally:

@@ -18,7 +18,7 @@ from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
-from asl_core.errors import CheckpointError, ConfigError, UsageError
+from asl_core.errors import CheckpointError, ConfigError, UsageError, as_word
 from asl_core.evaluate import Predictions, predict, report
 from asl_core.layers import value_layer
 from asl_core.model import Recognizer, build_model
@@ -73,7 +73,7 @@ def load(
             there = ", ".join(sorted(p.name for p in path.glob("*.safetensors"))) or "none"
             raise UsageError(
                 f"{path} has no {file.name} (checkpoints there: {there}); a run that was cut off has its final weights "
-                f"after `asl run --resume {path}`, and --weights best where an epoch is done."
+                f"after `asl run --resume {as_word(path)}`, and --weights best where an epoch is done."
             )
         path = file
     saved = load_tensors(path)

@@ -24,7 +24,7 @@ import torch
 from asl_core.atomic import write_text
 from asl_core.bounds import is_folder_name, refuse_links
 from asl_core.data import ClipStore
-from asl_core.errors import CheckpointError, RunError, UsageError
+from asl_core.errors import CheckpointError, RunError, UsageError, as_word
 from asl_core.evaluate import Predictions, answers
 from asl_core.reading import read_json
 
@@ -88,7 +88,7 @@ class RunDir:
         """What to raise where a new run would be written over this one."""
         return UsageError(
             f"run directory {self.path} exists, and a run is never overwritten; go on with it by "
-            f"`asl run --resume {self.path}`, or choose another --name."
+            f"`asl run --resume {as_word(self.path)}`, or choose another --name."
         )
 
     @staticmethod

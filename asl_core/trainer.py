@@ -18,7 +18,7 @@ from asl_core.config import RunConfig
 from asl_core.contracts import Augment
 from asl_core.device import Precision
 from asl_core.distributed import ALONE, Processes
-from asl_core.errors import CheckpointError, RunError
+from asl_core.errors import CheckpointError, RunError, as_word
 from asl_core.evaluate import Predictions
 from asl_core.model import Recognizer
 from asl_core.not_finite import Skipped
@@ -207,7 +207,7 @@ class Trainer:
             if not run.previous.is_file():
                 raise DamagedError(
                     f"{run.last} is damaged, and there is no state before it to go on from; start a new run with "
-                    f"`asl run {run.config}`."
+                    f"`asl run {as_word(run.config)}`."
                 ) from fault
             saved = load_tensors(run.previous)
             told = (
@@ -220,7 +220,7 @@ class Trainer:
             reason = str(fault).partition("\n")[0]
             raise CheckpointError(
                 f"{run.last} does not hold the state of this run ({type(fault).__name__}: {reason}); it was damaged or "
-                f"replaced. Put it back, or start a new run with `asl run {run.config}`."
+                f"replaced. Put it back, or start a new run with `asl run {as_word(run.config)}`."
             ) from fault
         return told
 
@@ -239,7 +239,8 @@ class Trainer:
             shown = ", ".join(key[:60] for key in changed[:5]) + (", …" if len(changed) > 5 else "")
             raise CheckpointError(
                 f"{run.config} was changed since run {run.path} was begun ({shown}), and a resumed run "
-                f"must end as one left alone; put the settings back, or start a new run with `asl run {run.config}`."
+                f"must end as one left alone; put the settings back, or start a new run with "
+                f"`asl run {as_word(run.config)}`."
             )
         self.model.load_state_dict(saved.under("model"))
         nn.ModuleList(self.objectives).load_state_dict(saved.under("objectives"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shlex
 import signal
 import subprocess
 import sys
@@ -445,3 +446,11 @@ def test_a_broken_project_file_does_not_stop_the_help(asl, tmp_path: Path) -> No
     (tmp_path / "asl.toml").write_text("[encoder\n")
     assert asl("run", "--help").code == 0
     assert "asl.toml" in asl("run").err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="reads the command as a POSIX shell does")
+def test_what_is_to_be_typed_next_is_in_quotes(asl, tmp_path: Path) -> None:
+    """A folder with a space once made a command that could not be pasted."""
+    said = asl("run", *flags(small(tmp_path / "my runs", run__name="it's é", train__epochs=1)))
+    words = shlex.split(said.out.partition("next: ")[2].partition(", or")[0])
+    assert words == ["asl", "eval", str(tmp_path / "my runs" / "it's é")]

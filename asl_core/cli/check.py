@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from asl_core.errors import as_word
 from asl_core.plugins import discover
 
 __all__ = ["check"]
@@ -22,4 +23,4 @@ def check(file: Path, resolved: bool) -> None:
     config = resolve([toml_layer(file)], discover().registry)
     for note in config.notes:
         click.echo(f"note: {note}")
-    click.echo(config.to_toml() if resolved else f"{file} is sound; `asl run {file}` would run it.")
+    click.echo(config.to_toml() if resolved else f"{file} is sound; `asl run {as_word(file)}` would run it.")

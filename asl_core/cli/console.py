@@ -15,7 +15,7 @@ from asl_core.audit import Audit
 from asl_core.cli.tables import table_lines
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
-from asl_core.errors import printable
+from asl_core.errors import as_word, printable
 from asl_core.rundir import plain
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ class ConsoleObserver:
         best = summary["best"]
         if "top1" in best:
             self._line(f"best epoch by val: {summary['best_epoch']} with top-1 {percent(best['top1'])}")
-        self._line(f"saved in {summary['run']}; next: asl eval {summary['run']}, or asl predict {summary['run']} FILE")
+        run = as_word(summary["run"])
+        self._line(f"saved in {summary['run']}; next: asl eval {run}, or asl predict {run} FILE")
 
 
 class QuietObserver(ConsoleObserver):

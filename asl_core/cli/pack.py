@@ -10,6 +10,7 @@ import attrs
 import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.errors import as_word
 
 __all__ = ["pack"]
 
@@ -36,4 +37,4 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
     for one in written:
         size = f"{one.size / 2**20:,.1f} MiB"
         click.echo(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}")
-    click.echo(f"train on them: asl run --dataset packed --dataset.root {out}")
+    click.echo(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}")

@@ -6,8 +6,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +14,7 @@ import click
 
 from asl_core.cli.tables import table_lines
 from asl_core.component import BUILTIN
-from asl_core.errors import UsageError, printable
+from asl_core.errors import UsageError, as_word, printable
 from asl_core.plugins import PluginRecord, discover
 from asl_core.scaffold.slots import STARTS
 
@@ -154,10 +152,10 @@ def new(name: str, slot: str, out: Path) -> None:
     names = names_for(name, STARTS[slot].slot, discover(environ=_lenient()).registry)
     folder = write_plugin(names, slot, out)
     start = STARTS[slot]
-    where = _quoted(str(folder))
+    where = as_word(str(folder))
     click.echo(f"{folder} holds {start.article} {start.words} {names.name!r}: {start.summary}. Next:\n")
     # A bare relative path would be taken for a package of some index.
-    local = where if folder.is_absolute() else _quoted(f"./{folder.as_posix()}")
+    local = where if folder.is_absolute() else as_word(f"./{folder.as_posix()}")
     for command in (
         f"pip install -e {local}",
         f"pytest {where}",
@@ -165,8 +163,3 @@ def new(name: str, slot: str, out: Path) -> None:
         start.example.format(name=names.name),
     ):
         click.echo(f"  {command}")
-
-
-def _quoted(word: str) -> str:
-    """A word as the shell of this system takes it."""
-    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
-from asl_core.errors import UsageError
+from asl_core.errors import UsageError, as_word
 from asl_core.recipes import find_recipe
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run(
         given = ", ".join(s.origin.removeprefix("flag ") for s in flags.values()) or str(file)
         raise UsageError(
             f"--resume goes on with the settings that the run has, and {given} would change them; leave that out, or "
-            f"start a new run with `asl run {resume / 'config.toml'}` and the changes."
+            f"start a new run with `asl run {as_word(resume / 'config.toml')}` and the changes."
         )
 
     from asl_core import api, curriculum
@@ -92,7 +92,7 @@ def run(
         if place.path is not None:
             click.echo(
                 f"finished epochs ({place.done}) are kept, what came after them is done again; `asl run --resume "
-                f"{place.path}` goes on and ends with the same bits.",
+                f"{as_word(place.path)}` goes on and ends with the same bits.",
                 err=True,
             )
         raise

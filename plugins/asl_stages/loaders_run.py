@@ -9,6 +9,7 @@ from typing import Any
 import safetensors
 
 from asl_core import CheckpointError, Foreign, NoOptions, load_tensors
+from asl_core.errors import as_word
 
 __all__ = ["RunLoader"]
 
@@ -77,8 +78,8 @@ def _file(path: Path) -> Path:
     if not file.is_file():
         best = path / "best.safetensors"
         raise CheckpointError(
-            f"{path} has no {file.name}: that run was cut off, or is no run. `asl run --resume {path}` finishes it"
-            f"{f'; --init run:{best} takes the weights of its best epoch so far' if best.is_file() else ''}."
+            f"{path} has no {file.name}: that run was cut off, or is no run. `asl run --resume {as_word(path)}` "
+            f"finishes it{f'; --init run:{best} takes the weights of its best epoch so far' if best.is_file() else ''}."
         )
     return file
 
