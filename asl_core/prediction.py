@@ -191,6 +191,8 @@ def read_npy(path: Path) -> np.ndarray:
         raise DataError(
             f"{path} cannot be read as a .npy file ({type(fault).__name__}: {reason}); expected what numpy.save writes."
         ) from fault
+    if len(shape) == 2 and 0 in shape:
+        raise DataError(f"{path} holds no number: its shape is {shape} (frames, numbers a frame). Extract it again.")
     if dtype.kind not in "fiu" or len(shape) != 2 or any(type(n) is not int or n < 1 for n in shape):
         raise DataError(
             f"{path} holds {str(dtype)[:60]} of shape {str(shape)[:60]}; expected numbers of shape (frames, numbers a "

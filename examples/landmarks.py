@@ -88,7 +88,14 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, default=Path("../shared/data/pretrain-hands"), help="those of stage 1")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--out", type=Path, default=Path("runs/landmarks"))
-    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=["ctc", "mean pooling", "ctc, after stage 1"])
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=list(ROWS),
+        metavar="ROW",
+        default=["ctc", "mean pooling", "ctc, after stage 1"],
+        help="; ".join(ROWS),
+    )
     parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
     parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds part")
     parser.add_argument("--epochs", type=int, help="fewer than the recipe has, for a table of many rows")

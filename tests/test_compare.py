@@ -114,11 +114,11 @@ def test_folds_are_held_out_in_place_of_val(tmp_path: Path, monkeypatch, capsys:
         '[dataset]\nname = "demo"\nglosses = 4\ntrain = 4\nval = 2\n[encoder]\nname = "gru"\nhidden-size = 4\n'
         'front-size = 4\n[run]\ndevice = "cpu"\n[train]\nepochs = 1\n'
     )
-    for name in ("one", "two"):
-        Path(f"{name}.toml").write_text(toml)
+    for name, more in (("one", ""), ("two", "batch-size = 4\n")):
+        Path(f"{name}.toml").write_text(toml + more)
     with pytest.raises(SystemExit, match="0"):
         main(["compare", "one.toml", "two.toml", "--seeds", "0,3", "--folds", "2", "--json"])
-    assert json.loads(capsys.readouterr().out)["difference"] == 0
+    assert json.loads(capsys.readouterr().out)["seeds"] == [0, 3]
     held = {}
     for seed, fold in ((0, 1), (3, 2)):
         run = Path(f"runs/compare/one-seed{seed}-gloss-fold{fold}of2/run")
@@ -126,6 +126,28 @@ def test_folds_are_held_out_in_place_of_val(tmp_path: Path, monkeypatch, capsys:
         held[fold] = {line.split(",")[0] for line in (run / "predictions-val.csv").read_text().splitlines()[1:]}
     assert held[1]
     assert not held[1] & held[2]
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ('[train]\nepochs = 60\n[dataset]\nname = "demo"\n[run]\nseed = 9\n', "come to the same settings"),
+        ("[train]\nepochz = 60\n", "epochz"),
+        (None, "two.toml: cannot be read"),
+    ],
+)
+def test_both_sides_are_read_before_any_is_trained(
+    tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str], second: str | None, words: str
+) -> None:
+    """A slip in the second file once showed after every run of the first."""
+    monkeypatch.chdir(tmp_path)
+    Path("one.toml").write_text("[train]\nepochs = 60\n")
+    if second is not None:
+        Path("two.toml").write_text(second)
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", "one.toml", "two.toml", "--seeds", "0-4"])
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not Path("runs").exists()
 
 
 def test_a_run_that_left_something_out_is_found_again(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from asl_core.cli.flags import set_pairs
+
+if TYPE_CHECKING:
+    from asl_core.curriculum import Curriculum
 
 __all__ = ["compare"]
 
@@ -45,10 +49,17 @@ def compare(
         raise UsageError("asl compare trains its runs one after another in one process; leave out torchrun.")
 
     numbers = _seeds(seeds)
-    sides = [
-        [_run(file, seed, out, {**set_pairs(settings), **_fold(seed, folds, fold_by)}) for seed in numbers]
+    # Both sides are read before the first hour of training is spent.
+    plans = [
+        [_plan(file, seed, out, {**set_pairs(settings), **_fold(seed, folds, fold_by)}) for seed in numbers]
         for file in (first, second)
     ]
+    if _settings(plans[0][0]) == _settings(plans[1][0]):
+        raise UsageError(
+            f"{first} and {second} come to the same settings, once defaults and suggestions are filled in: there is "
+            f"nothing to compare. `asl check FILE --resolved` shows them."
+        )
+    sides = [[_run(plan) for plan in side] for side in plans]
     found = library.compare(sides[0], sides[1], numbers)
     if as_json:
         click.echo(json.dumps(attrs.asdict(found), indent=2))
@@ -78,22 +89,34 @@ def _fold(seed: int, folds: int | None, by: str) -> dict[str, str]:
     return {} if folds is None else {"split.fold": f"{seed % folds + 1}/{folds}", "split.fold-by": by}
 
 
-def _run(file: Path, seed: int, out: Path, settings: dict[str, str]) -> Path:
-    """The run of one side with one seed: made, resumed, or found done.
+def _plan(file: Path, seed: int, out: Path, settings: dict[str, str]) -> Curriculum:
+    """What one side does with one seed.
 
     A plain file is run as a curriculum of one stage, which keeps the plan as it was asked for: the run itself may have
     left out what does not fit its clips, and is the same run all the same when the command is given again.
     """
     from asl_core import api
-    from asl_core.curriculum import Curriculum, Stage, is_curriculum, load_curriculum, run_curriculum
+    from asl_core.curriculum import Curriculum, Stage, is_curriculum, load_curriculum
     from asl_core.layers import flag_layer
 
     name = f"{file.stem}-seed{seed}"
     if fold := settings.get("split.fold"):
         name += f"-{settings.get('split.fold-by', 'gloss')}-fold{fold.replace('/', 'of')}"
     layer = flag_layer({**settings, "run.seed": str(seed), "run.out": str(out), "run.name": name})
-    click.echo(f"{name} …", err=True)
     if is_curriculum(file):
-        return run_curriculum(load_curriculum(file, layer))[-1].path
+        return load_curriculum(file, layer)
     config = api.configure({"run.out": str(out / name), "run.name": "run"}, file=file, flags=layer)
-    return run_curriculum(Curriculum(out / name, (Stage("run", config, None),)))[-1].path
+    return Curriculum(out / name, (Stage("run", config, None),))
+
+
+def _settings(plan: Curriculum) -> list[dict[str, Any]]:
+    """What the stages of a plan do, wherever they do it."""
+    return [{k: v for k, v in stage.config.values().items() if k != "run.out"} for stage in plan.stages]
+
+
+def _run(plan: Curriculum) -> Path:
+    """The last run of a plan: made, resumed, or found done."""
+    from asl_core.curriculum import run_curriculum
+
+    click.echo(f"{plan.path.name} …", err=True)
+    return run_curriculum(plan)[-1].path

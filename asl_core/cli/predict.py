@@ -53,6 +53,10 @@ def predict(
     if as_json:
         click.echo(json.dumps([p.to_json() for p in found], indent=2, ensure_ascii=False))
         return
+    if together_with:
+        click.echo(
+            f"mean of {1 + len(together_with)} runs; alignments, texts and warnings are those of {run}", err=True
+        )
     for clip in found:
         for warning in clip.warnings:
             click.echo(printable(f"warning: clip {clip.id!r}: {warning}"), err=True)
