@@ -232,9 +232,11 @@ class _Resolver:
         for problem in problems:
             if problem.key in unreadable:
                 continue
-            whole = stem if stem in TABLES else f"{stem}.name"  # no key: of several options together
+            # Without a key it is of several options together; the one that its text begins with is to blame.
+            named = problem.text.partition(" ")[0]
+            whole = stem if stem in TABLES else f"{stem}.name"
             key = f"{prefix}{problem.key}" if problem.key else whole
-            at = self.settings.get(key)
+            at = self.settings.get(key if problem.key or named not in specs else f"{prefix}{named}")
             origin = f"{at.origin}: " if at else self._beside(stem)
             self.problems.append(f"{origin}{shown(key)}: {problem.text}")
         return options

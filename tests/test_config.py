@@ -328,3 +328,10 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, **values: Any) -> 
     assert attrs.evolve(again, run=attrs.evolve(again.run, name="not repeated")) == config
     assert list(again.heads) == list(config.heads)
     assert of(config.values()) == again, "a checkpoint holds the same values without a file"
+
+
+def test_a_fault_between_options_blames_the_one_that_it_is_about() -> None:
+    """``--epochs`` was blamed, for being the first of the table that was set."""
+    with pytest.raises(ConfigError) as told:
+        configure(flags=flag_layer({"train.epochs": "2", "train.average-last": "2"}), environ={}, project_file=False)
+    assert told.value.problems[0].startswith("flag --train.average-last: train: average-last 2 takes the place")
