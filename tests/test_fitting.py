@@ -138,7 +138,7 @@ def test_of_a_chain_that_does_not_fit_the_first_is_told(run: Callable[..., api.R
         run(transform="landmarks,trim,fill-gaps,hand-features")
     assert len(told.value.problems) == 1
     assert "transform landmarks does not fit: it reads raw landmarks" in told.value.problems[0]
-    assert "these frames have 36; leave it out of --transform" in told.value.problems[0]
+    assert "these frames have 36 (recipe numbers36 is for those); leave it out of --transform" in told.value.problems[0]
 
 
 def test_a_recipe_for_other_clips_is_one_fault(tmp_path: Path) -> None:
@@ -148,7 +148,8 @@ def test_a_recipe_for_other_clips_is_one_fault(tmp_path: Path) -> None:
         api.run(config)
     (problem,) = told.value.problems
     assert "hands.toml line" in problem
-    assert problem.endswith("these frames have 36; name clips that it can take, or choose another --transform")
+    assert "these frames have 36 (recipe numbers36 is for those)" in problem
+    assert problem.endswith("; name clips that it can take, or choose another --transform")
 
 
 class Watchful:

@@ -138,7 +138,7 @@ def unfit_raw(width: int) -> str | None:
     if width in RAW_WIDTHS:
         return None
     widths = ", ".join(map(str, RAW_WIDTHS))
-    known = {36: "; recipe numbers36 is for the 36 numbers of the reference layout"}
+    known = {36: " (recipe numbers36 is for those)"}
     more = "; these are packed already" if Packed.of_width(width) else known.get(width, "")
     return f"it reads raw landmarks ({widths} numbers a frame), and these frames have {width}{more}"
 

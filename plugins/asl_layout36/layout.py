@@ -36,5 +36,5 @@ def unfit36(width: int) -> str | None:
     """Why frames of ``width`` numbers cannot be of this layout."""
     if width == WIDTH:
         return None
-    more = "; recipe hands is for raw landmarks" if width in _RAW_WIDTHS else ""
+    more = " (recipe hands is for raw landmarks such as those)" if width in _RAW_WIDTHS else ""
     return f"it knows the hands of the {WIDTH} numbers of the reference layout, and these frames have {width}{more}"
