@@ -1,0 +1,1 @@
+"""What users and attackers met, one function a case: ``python tests/replay.py`` prints them, pytest runs them."""
