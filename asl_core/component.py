@@ -8,13 +8,13 @@ from typing import Any
 
 import attrs
 
+from asl_core.distribution import BUILTIN, current_name
 from asl_core.errors import ConfigError, RunError, nearest
 from asl_core.options import NoOptions
 
 __all__ = ["API", "BUILTIN", "SLOTS", "Component", "Offer", "Registry"]
 
 API = 1  #: the version of the plugin interface that this core speaks
-BUILTIN = "asl"  #: the distribution whose components keep their plain names
 
 #: slot -> the hook that fills it
 SLOTS: Mapping[str, str] = {
@@ -128,13 +128,15 @@ class Registry:
             yield from self.slot(slot)
 
     def find(self, slot: str, name: str) -> Offer:
-        """The offer that ``name`` (plain or ``dist:name``) means.
+        """The offer that ``name`` (plain or ``dist:name``) means; ``asl:name``, as 0.1 wrote it, is a built-in.
 
         Raises:
             ConfigError: there is none, or several foreign ones; the message names what there is.
         """
         offers = self.slot(slot)
         found = [o for o in offers if name in (o.component.name, o.qualified)]
+        if not found:
+            found = [o for o in offers if current_name(name) == o.qualified]
         if not found:
             known = [o.component.name for o in offers] + [o.qualified for o in offers if ":" in name]
             theirs = f"; it may be of a plugin that is not used: {', '.join(self._unused)}" if self._unused else ""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from asl_core.component import Offer, Registry
 from asl_core.contracts import Foreign
+from asl_core.distribution import current_name
 from asl_core.errors import CheckpointError, ConfigError, nearest
 from asl_core.transfer import Named
 
@@ -57,7 +58,7 @@ def _named_loader(text: str, registry: Registry) -> tuple[Offer | None, Path]:
     for count in (2, 1):
         name, rest = ":".join(parts[:count]), ":".join(parts[count:])
         known = {n for o in registry.slot(_SLOT) for n in (o.component.name, o.qualified)}
-        if rest and name in known:
+        if rest and (name in known or current_name(name) in known):
             return registry.find(_SLOT, name), Path(rest)
     path = Path(text)
     if len(parts) > 1 and re.fullmatch(r"[A-Za-z0-9-]{2,}", parts[0]) and not os.path.exists(path):  # noqa: PTH110

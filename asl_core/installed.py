@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import NamedTuple
 
+from asl_core.distribution import BUILTIN, FORMER, canonical, is_former
 from asl_core.errors import nearest
 
 __all__ = ["ALLOW", "COMMANDS", "PLUGINS", "Damaged", "Installed", "Wanted", "allowing", "installed", "unknown_names"]
@@ -43,6 +44,7 @@ def installed(group: str) -> tuple[list[Installed], list[Damaged]]:
     """
     found: dict[str, list[Installed]] = {}
     damaged = []
+    former: list[Installed] = []
     for dist in metadata.distributions():
         try:
             text = dist.read_text("entry_points.txt") or ""
@@ -52,7 +54,13 @@ def installed(group: str) -> tuple[list[Installed], list[Damaged]]:
             continue
         if entries:
             name, version = name_and_version(dist)
-            found.setdefault(_plain(name), [Installed(e, name, version) for e in entries])
+            mine = [Installed(e, name, version) for e in entries]
+            if name == BUILTIN and canonical(dist.name) == FORMER:
+                former = former or mine  # what an old installation left behind counts only where there is no other
+            else:
+                found.setdefault(canonical(name), mine)
+    if former:
+        found.setdefault(BUILTIN, former)
     every = [one for entries in found.values() for one in entries]
     return sorted(every, key=lambda one: (one.distribution, one.entry.name)), sorted(damaged)
 
@@ -61,7 +69,8 @@ def name_and_version(dist: metadata.Distribution | None) -> tuple[str, str]:
     """Of a distribution; an interrupted uninstall leaves entry points without the metadata that name it."""
     try:
         described: Mapping[str, str] = (dist.metadata if dist is not None else None) or {}  # type: ignore[assignment]
-        return described.get("Name") or "unknown", described.get("Version") or "0"
+        name, version = described.get("Name") or "unknown", described.get("Version") or "0"
+        return BUILTIN if dist is not None and is_former(name, dist) else name, version
     except Exception:  # what is raised for a missing file differs between Python versions
         return "unknown", "0"
 
@@ -88,9 +97,9 @@ class Wanted(NamedTuple):
     def takes(self, distribution: str, name: str, *, builtin: bool = False) -> bool:
         """Whether the plugin ``name`` of ``distribution`` is used; a built-in is, unless it is blocked itself."""
         names = _names(distribution, name)
-        if names & {_plain(w) for w in self.block}:
+        if names & {canonical(w) for w in self.block}:
             return False
-        return self.allow is None or builtin or bool(names & {_plain(w) for w in self.allow})
+        return self.allow is None or builtin or bool(names & {canonical(w) for w in self.allow})
 
     def unknown(self, there: Iterable[tuple[str, str]]) -> list[str]:
         """What is wrong with names that mean none of the ``(distribution, name)`` that are there."""
@@ -101,7 +110,7 @@ class Wanted(NamedTuple):
             f"{ALLOW} or -P {verb} {word!r}, and no plugin or package of that name is installed{nearest(word, said)}"
             for words, verb in ((self.allow or (), "allows"), (self.block, "blocks"))
             for word in words
-            if _plain(word) not in known
+            if canonical(word) not in known
         ]
 
 
@@ -134,9 +143,6 @@ def allowing(spec: str | None, words: Iterable[str]) -> str | None:
 
 
 def _names(distribution: str, name: str) -> set[str]:
-    return {_plain(name), _plain(distribution), f"{_plain(distribution)}:{_plain(name)}"}
-
-
-def _plain(name: str) -> str:
-    """``My_Plugin`` and ``my-plugin`` are one name, as they are for pip."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    """What may be said for a plugin; the old name of our distribution still means the built-ins."""
+    dists = [canonical(distribution)] + ([FORMER] if distribution == BUILTIN else [])
+    return {canonical(name), *dists, *(f"{d}:{canonical(name)}" for d in dists)}

@@ -24,6 +24,7 @@ import pluggy
 
 from asl_core import hookspecs
 from asl_core.component import API, BUILTIN, SLOTS, Component, Offer, Registry
+from asl_core.distribution import former_requirement
 from asl_core.errors import UsageError
 from asl_core.installed import ALLOW, PLUGINS, Damaged, Installed, Wanted, installed, name_and_version, unknown_names
 from asl_core.options import option_specs
@@ -77,7 +78,11 @@ class PluginReport:
             if sum(said in (r.name, r.distribution) for r in self.records) > 1:
                 said = f"{record.distribution}:{record.name}"
             foreign = record.distribution != BUILTIN
-            remedy = f"fix, uninstall or leave it out (-P no:{said} or {ALLOW}=-{said})" if foreign else "reinstall asl"
+            remedy = (
+                f"fix, uninstall or leave it out (-P no:{said} or {ALLOW}=-{said})"
+                if foreign
+                else f"reinstall {BUILTIN}"
+            )
             found.append(f"{record.heading} is not used: {record.reason} Everything else works; {remedy}.")
         for slot, name, offers in self.registry.clashes():
             names = " and ".join(o.qualified for o in offers)
@@ -171,6 +176,11 @@ def _load(
     if heavy or record.seconds >= SLOW:
         also = f", since it imports {' and '.join(heavy)}" if heavy else ""
         notes.append(f"its import takes {record.seconds:.1f} s{also}: name factories by their path, import there.")
+    if requirement := former_requirement(entry.dist):
+        notes.append(
+            f"it requires {requirement!r}, on the public index a project of somebody else: its author should require "
+            f"{BUILTIN!r} instead, and you should install it with --no-deps."
+        )
     if text := printed.getvalue().strip():
         notes.append(f"it prints when it is imported ({text[:60]!r}); that is kept off the output of asl.")
     components = tuple((o.slot, o.component.name) for o in offers)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+from asl_core.distribution import current_name
 from asl_core.errors import ConfigError, nearest
 from asl_core.plugins import PluginReport, discover
 
@@ -53,7 +54,7 @@ def find_recipe(name: str, report: PluginReport | None = None) -> Recipe:
         ConfigError: there is none, or several plugins ship one of that name.
     """
     every = recipes(report)
-    found = [r for r in every if name in (r.name, r.qualified)]
+    found = [r for r in every if name in (r.name, r.qualified) or current_name(name) == r.qualified]
     if not found:
         raise ConfigError([f"there is no recipe {name!r}{nearest(name, {r.name for r in every})}"])
     if len(found) > 1:

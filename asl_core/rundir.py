@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,10 @@ import torch
 from asl_core.atomic import write_text
 from asl_core.bounds import is_folder_name, refuse_links
 from asl_core.data import ClipStore
+from asl_core.distribution import BUILTIN, installed_version
 from asl_core.errors import CheckpointError, RunError, UsageError, as_word
 from asl_core.evaluate import Predictions, answers
+from asl_core.installed import PLUGINS, installed
 from asl_core.reading import read_json
 
 __all__ = ["RunDir", "environment", "plain", "predictions_csv"]
@@ -242,28 +243,18 @@ def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) ->
 
 def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[str, Any]:
     """What a run ran on: versions, plugins, device, threads, and the fingerprints of its data."""
-    packages = ("asl", "torch", "numpy", "pluggy", "attrs", "cattrs", "click", "safetensors")
-    plugins = {
-        f"{entry.dist.name if entry.dist else 'unknown'}:{entry.name}": entry.dist.version if entry.dist else ""
-        for entry in metadata.entry_points(group="asl.plugins")
-    }
+    packages = (BUILTIN, "torch", "numpy", "pluggy", "attrs", "cattrs", "click", "safetensors")
+    plugins = {f"{one.distribution}:{one.entry.name}": one.version for one in installed(PLUGINS)[0]}
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in packages},
+        "packages": {name: installed_version(name) for name in packages},
         "plugins": plugins,
         "device": str(device),
         "threads": torch.get_num_threads(),
         "data": dict(fingerprints),
         "git": _commit(),
     }
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None  # run from a source tree that is not installed
 
 
 def _commit() -> str | None:

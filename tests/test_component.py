@@ -38,13 +38,14 @@ def test_a_factory_that_does_not_load(factory: str) -> None:
 
 def test_find() -> None:
     made = registry()
-    assert made.find("encoder", "gru") is made.find("encoder", "asl:gru")
+    assert made.find("encoder", "gru") is made.find("encoder", "asl-core:gru")
+    assert made.find("encoder", "asl:gru") is made.find("encoder", "gru"), "as 0.1 saved it"
     with pytest.raises(ConfigError, match="there is no encoder 'gur'; did you mean 'gru'"):
         made.find("encoder", "gur")
     with pytest.raises(ConfigError, match="there is no encoder 'zzz'; there is gru, pool, wide"):
         made.find("encoder", "zzz")
-    with pytest.raises(ConfigError, match="there is no encoder 'asl:gur'; did you mean 'asl:gru'"):
-        made.find("encoder", "asl:gur")
+    with pytest.raises(ConfigError, match="there is no encoder 'asl-core:gur'; did you mean 'asl-core:gru'"):
+        made.find("encoder", "asl-core:gur")
     with pytest.raises(ConfigError, match="there is no transform 'x'; there is none"):
         made.find("transform", "x")
 
@@ -53,11 +54,11 @@ def test_the_shortest_name_that_means_an_offer_finds_it() -> None:
     made = Registry(
         [
             offer("encoder", component(n), d)
-            for d, n in [("asl", "gru"), ("x", "gru"), ("x", "own"), ("x", "both"), ("y", "both")]
+            for d, n in [("asl-core", "gru"), ("x", "gru"), ("x", "own"), ("x", "both"), ("y", "both")]
         ]
     )
     short = {o.qualified: made.name_of(o) for o in made}
-    assert short == {"asl:gru": "gru", "x:gru": "x:gru", "x:own": "own", "x:both": "x:both", "y:both": "y:both"}
+    assert short == {"asl-core:gru": "gru", "x:gru": "x:gru", "x:own": "own", "x:both": "x:both", "y:both": "y:both"}
     for found in made:
         assert made.find("encoder", short[found.qualified]) is found
     assert [(slot, name) for slot, name, _ in made.clashes()] == [("encoder", "both"), ("encoder", "gru")]

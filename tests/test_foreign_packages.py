@@ -41,7 +41,7 @@ NAMED = (
     "plugin 'misspelt' of misspelt-kit 1.2 is not used: there is no hook 'asl_encoder'; did you mean 'asl_encoders'?",
     "The hooks are asl_datasets, asl_transforms, asl_augments, asl_encoders",
     "leave it out (-P no:misspelt or ASL_PLUGINS=-misspelt)",
-    "encoder 'gru' is offered twice: asl:gru and claiming-kit:gru say which; the plain name means the built-in.",
+    "encoder 'gru' is offered twice: asl-core:gru and claiming-kit:gru say which; the plain name means the built-in.",
 )
 
 
@@ -60,7 +60,7 @@ def test_plugins_names_the_three_with_what_to_do(broken: Path, tmp_path: Path) -
         assert text in done.stdout
     rows = json.loads(asl("plugins", "--json", path=(broken,), cwd=tmp_path).stdout)
     rows = rows if isinstance(rows, list) else rows["plugins"]
-    foreign = {r["name"]: r["status"] for r in rows if r["distribution"] != "asl"}
+    foreign = {r["name"]: r["status"] for r in rows if r["distribution"] != "asl-core"}
     assert foreign == {"raising": "broken", "misspelt": "broken", "claiming": "ok"}
 
 

@@ -23,7 +23,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def foreign() -> list[tuple[str, str, str]]:
-    return [(o.distribution, o.version, o.entry.name) for o in installed(PLUGINS)[0] if o.distribution != "asl"]
+    return [(o.distribution, o.version, o.entry.name) for o in installed(PLUGINS)[0] if o.distribution != "asl-core"]
 
 
 def test_packages_are_found_sorted_and_other_groups_left_out(site: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_damaged_list_of_entry_points_hides_only_itself(site: Path, content: b
     install(site, "sound", {}, {"asl.plugins": {"x": "m"}})
     found, damaged = installed(PLUGINS)
     assert [(d.distribution, d.version) for d in damaged] == [("damaged", "1.2")]
-    assert {"sound", "asl"} <= {o.distribution for o in found}
+    assert {"sound", "asl-core"} <= {o.distribution for o in found}
 
 
 def test_a_damaged_list_of_other_groups_is_nobodys_business(site: Path) -> None:
@@ -86,8 +86,8 @@ def test_of_two_copies_the_first_on_the_path_counts(site: Path, monkeypatch: pyt
 )
 def test_allow_and_block(spec: str | None, taken: set[str]) -> None:
     wanted = Wanted.parse(spec)
-    there = [("asl", "own"), ("dist-x", "x"), ("dist-y", "y")]
-    assert {name for dist, name in there if wanted.takes(dist, name, builtin=dist == "asl")} == taken
+    there = [("asl-core", "own"), ("dist-x", "x"), ("dist-y", "y")]
+    assert {name for dist, name in there if wanted.takes(dist, name, builtin=dist == "asl-core")} == taken
 
 
 def test_names_that_nobody_has_are_told_with_the_nearest(site: Path) -> None:

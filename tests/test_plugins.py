@@ -185,12 +185,12 @@ def test_a_name_offered_twice(plugins: Plugins) -> None:
 
 def test_a_foreign_plugin_cannot_take_a_built_in_name(plugins: Plugins) -> None:
     plugins.add("thief", GOOD.format(name="gru"), dist="aaa")
-    plugins.add("own", GOOD.format(name="gru"), dist="asl")
+    plugins.add("own", GOOD.format(name="gru"), dist="asl-core")
     report = plugins.discover()
-    assert report.registry.find("encoder", "gru").distribution == "asl"
+    assert report.registry.find("encoder", "gru").distribution == "asl-core"
     assert report.registry.find("encoder", "aaa:gru").distribution == "aaa"
     assert report.warnings() == [
-        "encoder 'gru' is offered twice: asl:gru and aaa:gru say which; the plain name means the built-in."
+        "encoder 'gru' is offered twice: asl-core:gru and aaa:gru say which; the plain name means the built-in."
     ]
 
 
@@ -229,7 +229,7 @@ def test_the_order_of_entry_points_does_not_matter(plugins: Plugins) -> None:
     plugins.add("a", GOOD.format(name="alone"), dist="two")
     plugins.add("c", GOOD.format(name="shared"), dist="one")
     plugins.add("d", "1 / 0", dist="three")
-    plugins.add("e", GOOD.format(name="gru"), dist="asl")
+    plugins.add("e", GOOD.format(name="gru"), dist="asl-core")
     plugins.add("f", GOOD.format(name="gru"), dist="aaa")
     plugins.add("g", GOOD.format(name="alone"), dist="two")
 
@@ -241,7 +241,7 @@ def test_the_order_of_entry_points_does_not_matter(plugins: Plugins) -> None:
     expected = outcome(plugins.made)
     assert [r[:3] for r in expected[0]] == [
         ("aaa", "f", "ok"),
-        ("asl", "e", "ok"),
+        ("asl-core", "e", "ok"),
         ("one", "c", "ok"),
         ("three", "d", "broken"),
         ("two", "a", "ok"),
@@ -272,7 +272,7 @@ def test_the_order_of_entry_points_does_not_matter(plugins: Plugins) -> None:
     ],
 )
 def test_allow_and_block_lists(plugins: Plugins, spec: str | None, left: set[str]) -> None:
-    plugins.add("own", GOOD.format(name="own"), dist="asl")
+    plugins.add("own", GOOD.format(name="own"), dist="asl-core")
     for name in "xy":
         plugins.add(name, GOOD.format(name=name), dist=f"dist-{name}")
     report = plugins.discover(**({} if spec is None else {"ASL_PLUGINS": spec}))
@@ -291,7 +291,7 @@ def test_what_is_blocked_is_never_imported(plugins: Plugins) -> None:
 
 
 def test_a_block_may_name_a_built_in_too(plugins: Plugins) -> None:
-    plugins.add("own", GOOD.format(name="gru"), dist="asl")
+    plugins.add("own", GOOD.format(name="gru"), dist="asl-core")
     assert plugins.discover(ASL_PLUGINS="none").records[0].status == "ok"
     assert plugins.discover(ASL_PLUGINS="-own").records[0].status == "blocked"
 

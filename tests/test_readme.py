@@ -15,7 +15,9 @@ TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding
 
 def test_every_built_in_component_is_named() -> None:
     missing = [
-        o.component.name for o in discover().registry if o.distribution == "asl" and f"`{o.component.name}`" not in TEXT
+        o.component.name
+        for o in discover().registry
+        if o.distribution == "asl-core" and f"`{o.component.name}`" not in TEXT
     ]
     assert not missing
 

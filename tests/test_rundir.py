@@ -196,7 +196,7 @@ def test_environment() -> None:
     found = environment({"train": "abc"}, torch.device("cpu"))
     assert found["packages"]["torch"] == torch.__version__
     assert found["data"] == {"train": "abc"}
-    assert "asl:wlasl" in found["plugins"]
+    assert "asl-core:wlasl" in found["plugins"]
     json.dumps(found)
 
 

@@ -182,7 +182,7 @@ def test_the_command_tells_what_to_type_next(new, tmp_path: Path) -> None:
         (["torch"], "would be the module torch, and a package that is installed has that name"),
         (["asl-core"], "would be the module asl_core"),
         (["asl"], "a plugin 'asl' would be the module asl"),
-        (["gru"], "there is encoder 'gru' already, from asl; choose another name (`asl ls encoder`)"),
+        (["gru"], "there is encoder 'gru' already, from asl-core; choose another name (`asl ls encoder`)"),
         (["trim", "--slot", "batch-transform"], "there is transform 'trim' already"),
         (["CTC", "--slot", "head"], "there is head 'ctc' already"),
         (["mine", "--slot", "encoders"], "--slot"),

@@ -49,7 +49,7 @@ def forget() -> None:
 
 def found() -> PluginReport:
     builtins = list(metadata.entry_points(group="asl.plugins", name="demo"))
-    return discover([ENTRY, *(e for e in builtins if e.dist and e.dist.name == "asl")], {})
+    return discover([ENTRY, *builtins[:1]], {})
 
 
 def works(report: PluginReport, out: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_catalogue_that_imports_torch_is_told_with_its_time(tmp_path: Path) ->
 def test_a_name_that_a_built_in_has(tmp_path: Path) -> None:
     source = catalogue("wrong_modules:GoodEncoder", name="gru")
     failed = told(testing.check_plugin(tree(tmp_path, "claiming_one", source)), "failed")
-    assert failed == {"name": "asl:gru has that name, and users would have to write claiming_one-kit:gru"}
+    assert failed == {"name": "asl-core:gru has that name, and users would have to write claiming_one-kit:gru"}
 
 
 def test_required_options_are_asked_for_and_taken(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 import asl_core
 from asl_core.component import Registry
+from asl_core.distribution import BUILTIN, FORMER
 from asl_core.errors import UsageError
 
 __all__ = ["Names", "names_for"]
@@ -46,7 +47,7 @@ def names_for(text: str, slot: str, registry: Registry) -> Names:
         raise UsageError(
             f"a plugin {name!r} would be the module {package}, which is Python's own; choose another name."
         )
-    if importlib.util.find_spec(package) is not None or name == "asl":
+    if importlib.util.find_spec(package) is not None or name in (BUILTIN, FORMER):
         raise UsageError(
             f"a plugin {name!r} would be the module {package}, and a package that is installed has that name; choose "
             f"another, or uninstall that one."

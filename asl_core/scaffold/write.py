@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 import asl_core
+from asl_core.distribution import BUILTIN
 from asl_core.errors import UsageError
 from asl_core.scaffold.names import Names
 from asl_core.scaffold.slots import STARTS, Start
@@ -76,7 +77,7 @@ def _files(names: Names, start: Start) -> dict[str, str]:
 
 
 def _words(names: Names, start: Start) -> Mapping[str, str]:
-    requirements = [f"asl>={asl_core.__version__}", *start.libraries]
+    requirements = [f"{BUILTIN}>={asl_core.__version__}", *start.libraries]
     return {
         "name": names.name,
         "package": names.package,

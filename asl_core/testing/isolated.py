@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from importlib.machinery import ModuleSpec
@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from asl_core.component import BUILTIN
+from asl_core.distribution import BUILTIN, FORMER, canonical
 from asl_core.errors import UsageError, nearest
 from asl_core.installed import PLUGINS, installed
 from asl_core.plugins import PluginReport, discover
@@ -77,7 +77,7 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
         return _source(path.resolve())
     packages = _packages()
     for name, entries in packages.items():
-        if _same(name, text) or any(_same(e.name, text) for e in entries):
+        if canonical(text) in _said_of(name) or any(canonical(e.name) == canonical(text) for e in entries):
             return Found(name, tuple(entries))
     if text.isidentifier() and (spec := importlib.util.find_spec(text)) is not None:
         if not _marks_hooks(spec):
@@ -112,21 +112,25 @@ def _packages() -> dict[str, list[metadata.EntryPoint]]:
     return found
 
 
-def _same(one: str, other: str) -> bool:
-    """Names as packaging compares them: case, ``-``, ``_`` and ``.`` make no difference."""
-    return one.lower().translate(_DASHES) == other.lower().translate(_DASHES)
-
-
-_DASHES = str.maketrans("_.", "--")
+def _said_of(distribution: str) -> tuple[str, ...]:
+    """The names by which a distribution may be asked for."""
+    return (canonical(distribution), *((FORMER,) if distribution == BUILTIN else ()))
 
 
 class _Described(metadata.Distribution):
     """A distribution that is described rather than installed."""
 
-    def __init__(self, name: str, version: str, plugins: Mapping[str, str]):
+    def __init__(self, name: str, version: str, plugins: Mapping[str, str], requires: Iterable[str] = ()):
         lines = [f"{key} = {value}" for key, value in plugins.items()]
         self._texts = {
-            "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            "METADATA": "\n".join(
+                [
+                    "Metadata-Version: 2.1",
+                    f"Name: {name}",
+                    f"Version: {version}",
+                    *(f"Requires-Dist: {r}" for r in requires),
+                ]
+            ),
             "entry_points.txt": "\n".join([f"[{PLUGINS}]", *lines]),
         }
 
@@ -166,7 +170,8 @@ def _source(folder: Path) -> Found:
                 f"or where the file says its packages are; expected src/{top}/__init__.py."
             )
         roots[there[0]] = None
-    described = _Described(project.get("name", folder.name), str(project.get("version", "0")), plugins)
+    name, version = project.get("name", folder.name), str(project.get("version", "0"))
+    described = _Described(name, version, plugins, map(str, project.get("dependencies", [])))
     return Found(described.name, tuple(described.entry_points), tuple(roots))
 
 

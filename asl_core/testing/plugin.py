@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from asl_core.component import SLOTS, Offer, Registry
+from asl_core.distribution import BUILTIN, former_requirement
 from asl_core.errors import ConfigError, nearest
 from asl_core.options import option_specs, parse_text
 from asl_core.testing.augments import AUGMENT_CHECKS, AugmentBench
@@ -71,6 +72,9 @@ def plugin_results(
 ) -> Iterator[CheckResult]:
     """The results of :func:`check_plugin` as they come."""
     sound = []
+    if requirement := next((r for e in found.entry_points if (r := former_requirement(e.dist))), None):
+        reason = f"{requirement!r} is a project of somebody else on the public index: require {BUILTIN!r} instead"
+        yield CheckResult("plugin", found.name, "requires", "failed", reason)
     for entry in found.entry_points:
         seen = probe(found, entry)
         yield CheckResult("plugin", entry.name, "import", "failed" if seen.fault else "passed", seen.fault)
