@@ -13,6 +13,7 @@ import numpy as np
 
 from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
+from asl_core.names import look_alikes
 
 __all__ = ["Audit", "SplitSummary", "audit_clips", "shortened", "zero_share"]
 
@@ -79,6 +80,10 @@ def audit_clips(
     for name, clips in splits.items():
         findings += _within(name, clips, digests[name]) + _blank(name, clips, empty[name])
     findings += _constant(splits.get("train", ()))
+    known = {f.code for f in findings}  # packed clips bring what was found when they were packed
+    findings += [
+        f for f in look_alikes(g for clips in splits.values() for c in clips for g in c.glosses) if f.code not in known
+    ]
     for name in splits:
         if name != "train" and "train" in splits:
             findings += _across(splits, digests, name)

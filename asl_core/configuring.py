@@ -51,12 +51,13 @@ def configure(
     environ = os.environ if environ is None else environ
     layers: list[Layer] = []
     # A resolved configuration is whole: what asl.toml says now must not change what it repeats.
-    if project_file and Path("asl.toml").is_file() and not (file is not None and is_resolved(Path(file))):
+    saved = file is not None and is_resolved(Path(file))
+    if project_file and Path("asl.toml").is_file() and not saved:
         layers.append(toml_layer(Path("asl.toml")))
     if file is not None:
         layers.append(toml_layer(Path(file)))
     said = [env_layer(environ), flags or {}, value_layer(values or {}, "script")]
-    return resolve([*layers, *_with_variables(layers, said, environ, registry)], registry)
+    return resolve([*layers, *_with_variables(layers, said, environ, registry)], registry, saved=saved)
 
 
 def _with_variables(

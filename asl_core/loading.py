@@ -81,7 +81,7 @@ def load(
         values, glosses, width = saved.meta["config"], saved.meta["vocabulary"], saved.meta["width"]
         _check_kinds(glosses, width, saved.meta.get("epoch", 0))
         vocabulary = Vocabulary(tuple(glosses))
-        config = resolve([value_layer(values, str(path))], registry or discover().registry)
+        config = resolve([value_layer(values, str(path))], registry or discover().registry, saved=True)
         model = _model(config, width, len(vocabulary), saved)
     except ConfigError as fault:  # of a component's own options, which it looks at when it is made
         raise ConfigError([p if str(path) in p else f"{path}: {p}" for p in fault.problems]) from fault
@@ -187,7 +187,9 @@ def _evaluated(
     config = loaded.config
     if values:
         config = resolve(
-            [value_layer(config.values(), str(path)), value_layer(values, "script")], registry or discover().registry
+            [value_layer(config.values(), str(path)), value_layer(values, "script")],
+            registry or discover().registry,
+            saved=True,
         )
     store = load_split(config, split, loaded.vocabulary)
     if store.width != loaded.width:

@@ -112,6 +112,9 @@ class _Rule:
         """What was expected, where ``value`` breaks the rule. None stands for "not set"."""
         if value is None:
             return None
+        if self.choices and isinstance(value, tuple) and len(set(value)) < len(value):
+            twice = next(item for item in value if value.count(item) > 1)
+            return f"each name once, and {twice!r} stands there {value.count(twice)} times"
         for item in value if isinstance(value, tuple) else (value,):
             if self.choices and item not in self.choices:
                 return self.range

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,16 +21,22 @@ _MAIN = "heads.main"
 _DEFAULTS = {"dataset.name": "demo", "encoder.name": "gru"}
 
 
-def resolve(layers: Iterable[Layer], registry: Registry) -> RunConfig:
+def resolve(layers: Iterable[Layer], registry: Registry, *, saved: bool = False) -> RunConfig:
     """A checked configuration from layers, weakest first.
 
     Below the layers stand the suggestions of the chosen components, and below those the defaults.
+
+    Args:
+        layers: of settings.
+        registry: components.
+        saved: whether a run was trained with these settings: one component twice, which version 0.1 took, is noted
+            instead of refused.
 
     Raises:
         ConfigError: with every fault found, each with its origin.
     """
     settings, notes = merge(layers)
-    return _Resolver(settings, registry, notes).config()
+    return _Resolver(settings, registry, notes, saved=saved).config()
 
 
 def _moved(key: str, stem: str) -> str:
@@ -56,8 +63,9 @@ def _names_loss(key: str, head: str) -> bool:
 class _Resolver:
     """Turns merged settings into a configuration, gathering problems instead of stopping at the first."""
 
-    def __init__(self, settings: dict[str, Setting], registry: Registry, notes: list[str]):
+    def __init__(self, settings: dict[str, Setting], registry: Registry, notes: list[str], *, saved: bool):
         self.registry = registry
+        self.saved = saved
         self.problems: list[str] = []
         self.notes = notes
         self.used: set[str] = set()
@@ -72,6 +80,9 @@ class _Resolver:
         dataset = self._choice("dataset", "dataset")
         encoder = self._choice("encoder", "encoder")
         heads = {name: self._head(name) for name in self._children("heads")}
+        # Heads start from weights of their own, so that two equal ones are odd and not wrong.
+        for name, other in _equal({n: (h.choice, h.losses) if h.choice else None for n, h in heads.items()}):
+            self.notes.append(f"heads {other!r} and {name!r} are the same component with the same options and losses")
         transforms, augments, observers = (self._list(slot) for slot in LIST_SLOTS)
         train, run, split, init = (self._options(table, cls) for table, cls in TABLES.items())
         self._unused()
@@ -165,7 +176,16 @@ class _Resolver:
         if choice is not None and not losses:
             beside = self._beside(stem)
             self.problems.append(f"{beside}head {name!r} has no loss: set {stem}.losses.main.name (--loss NAME)")
+        for loss, other in _equal({n: one.choice for n, one in losses.items()}):
+            text = f"head {name!r}: loss {loss!r} is the same component with the same options as {other!r}"
+            self._repeated(text, "leave one out, or give the other another weight")
         return HeadChoice(choice, losses)
+
+    def _repeated(self, text: str, remedy: str) -> None:
+        if self.saved:
+            self.notes.append(f"{text}, and counts each time")
+        else:
+            self.problems.append(f"{text}, and would count each time; {remedy}")
 
     def _beside(self, stem: str) -> str:
         """Where something about the same component was set, for a fault that no one setting has."""
@@ -195,6 +215,12 @@ class _Resolver:
             self._swallow(slot)
             return ()
         found = [self._component(slot, attrs.evolve(setting, value=n), f"{slot}.{n}") for n in names]
+        times = Counter((c.distribution, c.component.name) for c in found if c is not None)
+        for (_, name), count in times.items():
+            if count > 1:  # its options stand under its name, so that the second can only repeat the first
+                self._repeated(
+                    f"{setting.origin}: {shown(key)}: {slot} {name!r} is named {count} times", "name it once"
+                )
         for name, choice in zip(names, found, strict=True):
             if choice is not None and name != choice.saved_name:
                 self._tell_origins(f"{slot}.{name}.", f"{slot}.{choice.saved_name}.")
@@ -254,6 +280,17 @@ class _Resolver:
                 )
             else:
                 self.problems.append(f"{setting.origin}: {shown(key)}: no such setting{_hint(key)}")
+
+
+def _equal(parts: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Each name whose part is equal to that of an earlier name, with that name."""
+    names = list(parts)
+    found = []
+    for place, name in enumerate(names):
+        before = next((n for n in names[:place] if parts[n] is not None and parts[n] == parts[name]), None)
+        if before is not None:
+            found.append((name, before))
+    return found
 
 
 def _hint(key: str) -> str:

@@ -70,7 +70,7 @@ def _config(
     if not values:
         return config
     layers = [value_layer(config.values(), str(path)), value_layer(values, "script")]
-    return resolve(layers, registry or discover().registry)
+    return resolve(layers, registry or discover().registry, saved=True)
 
 
 def _train(config: RunConfig, store: ClipStore) -> ClipStore | None:

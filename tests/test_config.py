@@ -18,6 +18,7 @@ from asl_core.api import configure
 from asl_core.config import RunConfig, RunOptions, SplitOptions, TrainOptions
 from asl_core.errors import ConfigError
 from asl_core.layers import flag_layer, toml_layer, value_layer
+from asl_core.plugins import discover
 from asl_core.resolve import resolve
 
 
@@ -301,7 +302,7 @@ PLAIN = st.text(st.characters(codec="utf-8"))
     out=PLAIN,
     glosses=st.none() | st.integers(1) | st.lists(PLAIN).map(tuple),
     root=st.none() | PLAIN,
-    augments=st.lists(st.sampled_from(["mask", "speed"])),
+    augments=st.lists(st.sampled_from(["mask", "speed"]), unique=True),
     flag=st.booleans(),
     weight=st.floats(0, 1e300),
 )
@@ -335,3 +336,30 @@ def test_a_fault_between_options_blames_the_one_that_it_is_about() -> None:
     with pytest.raises(ConfigError) as told:
         configure(flags=flag_layer({"train.epochs": "2", "train.average-last": "2"}), environ={}, project_file=False)
     assert told.value.problems[0].startswith("flag --train.average-last: train: average-last 2 takes the place")
+
+
+@pytest.mark.parametrize("slot", ["augment", "transform", "observer"])
+def test_a_component_named_twice_in_a_list_is_refused(slot: str) -> None:
+    """Also where it goes by two names. A run of 0.1 that was trained so is read, and says so."""
+    twin = offer(slot, component("twin"))
+    there = registry(twin)
+    twice = {slot: ("twin", twin.qualified)}
+    with pytest.raises(ConfigError, match=rf"script: {slot}.names: {slot} '.*' is named 2 times, and would count"):
+        resolve([value_layer(twice, "script")], there)
+    config = resolve([value_layer(twice, "script")], there, saved=True)
+    assert len(getattr(config, f"{slot}s")) == 2
+    assert "is named 2 times, and counts each time" in config.notes[-1]
+
+
+def test_equal_losses_of_a_head_are_refused_and_equal_heads_noted() -> None:
+    losses = {"heads.a.name": "ctc", "heads.a.losses.x.name": "other", "heads.a.losses.y.name": "other"}
+    with pytest.raises(ConfigError, match="head 'a': loss 'y' is the same component with the same options as 'x'"):
+        of(losses)
+    heads = {f"heads.{n}.{k}": v for n in "ab" for k, v in (("name", "ctc"), ("losses.x.name", "other"))}
+    assert "heads 'a' and 'b' are the same component with the same options and losses" in of(heads).notes
+
+
+def test_one_part_twice_in_a_list_of_choices_is_refused() -> None:
+    with pytest.raises(ConfigError, match="blocks.*each name once, and 'shape' stands there 2 times"):
+        values = {"transform": ("hands36",), "transform.hands36.blocks": ("shape", "shape")}
+        resolve([value_layer(values, "script")], discover().registry)

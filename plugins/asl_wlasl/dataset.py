@@ -21,7 +21,7 @@ from asl_wlasl.layout import (
     read_records,
     sound_records,
 )
-from asl_wlasl.numbers import Numbers, case_findings, number_findings
+from asl_wlasl.numbers import Numbers, number_findings
 from asl_wlasl.options import WlaslOptions
 
 __all__ = ["WlaslDataset"]
@@ -87,7 +87,6 @@ class WlaslDataset:
             numbers = {split: seen.numbers for split, seen in self._seen.items()}
             vocabulary = read_vocabulary(next(iter(self._seen.values())).first.file.parent)
             found += number_findings(numbers, vocabulary, self._options.class_key)
-            found += case_findings(numbers)
             if vocabulary is not None:
                 train = numbers.get("train")
                 found += vocabulary.findings(train.by_gloss if train else {})

@@ -11,7 +11,7 @@ from asl_core import Finding
 from asl_wlasl.labels import StoredVocabulary
 from asl_wlasl.layout import Record, name_some
 
-__all__ = ["Numbers", "case_findings", "number_findings"]
+__all__ = ["Numbers", "number_findings"]
 
 
 @attrs.frozen
@@ -79,19 +79,3 @@ def number_findings(
     elif parts:
         parts.append("classes are keyed by gloss")
     return [Finding("warning", "class-numbers", "; ".join(parts), figures)] if parts else []
-
-
-def case_findings(splits: Mapping[str, Numbers]) -> list[Finding]:
-    """``gloss-case``, a warning where glosses differ only in upper and lower case; they stay two classes."""
-    forms: dict[str, set[str]] = {}
-    for numbers in splits.values():
-        for gloss, _ in numbers.pairs:
-            forms.setdefault(gloss.casefold(), set()).add(gloss)
-    clashes = sorted(" / ".join(sorted(variants)) for variants in forms.values() if len(variants) > 1)
-    if not clashes:
-        return []
-    message = (
-        f"{len(clashes)} glosses are written in several ways that differ only in case ({name_some(clashes, 3)}); "
-        "they are kept as different classes"
-    )
-    return [Finding("warning", "gloss-case", message, {"glosses": clashes})]

@@ -270,13 +270,6 @@ def test_older_caches_get_their_glosses_from_a_label_file(tmp_path: Path) -> Non
         dataset(tmp_path, labels="none.csv").clips("train")
 
 
-def test_glosses_that_differ_in_case_are_told(root: Path) -> None:
-    write(root / "features_val_wlasl100.pkl", [("21", "Book", 1)], "val")
-    data = dataset(root)
-    data.clips("train"), data.clips("val")
-    assert "'Book / book'" in messages(data, "gloss-case")[0]
-
-
 def test_clips_of_another_split_are_told(root: Path) -> None:
     write(root / "features_val_wlasl100.pkl", VAL, "train")
     data = dataset(root)
