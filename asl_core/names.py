@@ -51,7 +51,7 @@ def told_apart(names: Iterable[str]) -> list[str]:
 
 
 def _escaped(name: str) -> str:
-    """In ASCII, and with spaces that are more than one between words as ``\\x20``."""
+    """In ASCII, and spaces escaped where there is more than one between words."""
     text = ascii(name)
     inner = _ODD_SPACE.sub(lambda found: "\\x20" * len(found[0]), text[1:-1])
     return f"{text[0]}{inner}{text[-1]}"

@@ -360,6 +360,6 @@ def test_equal_losses_of_a_head_are_refused_and_equal_heads_noted() -> None:
 
 
 def test_one_part_twice_in_a_list_of_choices_is_refused() -> None:
-    with pytest.raises(ConfigError, match="blocks.*each name once, and 'shape' stands there 2 times"):
-        values = {"transform": ("hands36",), "transform.hands36.blocks": ("shape", "shape")}
+    values = {"transform": ("hands36",), "transform.hands36.blocks": ("shape", "shape")}
+    with pytest.raises(ConfigError, match=r"blocks.*each name once, and 'shape' stands there 2 times"):
         resolve([value_layer(values, "script")], discover().registry)
