@@ -22,6 +22,7 @@ from asl_core.distributed import LostContactError, Processes
 from asl_core.errors import RunError, as_word
 from asl_core.evaluate import report
 from asl_core.fitting import fit_augments
+from asl_core.host import drawing, seed_generators
 from asl_core.initial import Transfer, freeze, initialise
 from asl_core.labels import check_labels
 from asl_core.model import Recognizer, build_model
@@ -52,9 +53,10 @@ def execute(
     config: RunConfig, observers: Sequence[Observer], existing: RunDir | None, registry: Registry | None
 ) -> RunResult:
     """Check everything, then train; with ``existing``, from where it stopped. Several processes do so side by side."""
-    processes = joined()
-    with processes.told_once():
-        return _execute_among(processes, config, observers, existing, registry)
+    with drawing("a run", training=True):
+        processes = joined()
+        with processes.told_once():
+            return _execute_among(processes, config, observers, existing, registry)
 
 
 def _execute_among(
@@ -70,7 +72,7 @@ def _execute_among(
         torch.set_num_threads(config.run.threads)
     data = load_data(config)
     config = data.config
-    torch.manual_seed(mix_seed(config.run.seed, "weights"))
+    seed_generators(mix_seed(config.run.seed, "weights"))
     model = build_model(config, data.train.width, len(data.vocabulary))
     described = model.standardiser.described(data.train)
     config, transfer = _start(config, described, model, existing, registry)

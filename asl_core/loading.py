@@ -20,6 +20,7 @@ from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
 from asl_core.errors import CheckpointError, ConfigError, UsageError, as_word
 from asl_core.evaluate import Predictions, predict, report
+from asl_core.host import drawing, undisturbed
 from asl_core.layers import value_layer
 from asl_core.model import Recognizer, build_model
 from asl_core.plugins import discover
@@ -44,11 +45,13 @@ class LoadedRun:
     epoch: int
     views: tuple[View, ...] = ()  #: that predictions are averaged over
 
+    @undisturbed()
     def predict(self, store: ClipStore, batch_size: int = 64) -> Predictions:
         """Scores of every clip of a store; see :func:`asl_core.evaluate.predict`."""
         return predict(self.model, store, batch_size, device=next(self.model.parameters()).device, views=self.views)
 
 
+@drawing("loading a run")
 def load(
     path: str | os.PathLike[str], *, weights: str = "final", device: str = "cpu",
     average_views: Sequence[str] | None = None, registry: Registry | None = None,
@@ -130,6 +133,7 @@ def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
             raise ValueError(f"{name[:100]} is {there}, and its model has {wanted}")
 
 
+@undisturbed()
 def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
     values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
@@ -200,6 +204,7 @@ def _evaluated(
     return loaded, store, loaded.predict(store, config.train.eval_batch_size)
 
 
+@undisturbed()
 def audit_data(config: RunConfig) -> Audit:
     """The audit alone: what a run on this configuration would find in its data."""
     return load_audit(config)[1]

@@ -20,6 +20,7 @@ from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
 from asl_core.fitting import Noticed, Pipeline
+from asl_core.host import undisturbed
 from asl_core.loading import LoadedRun, load
 from asl_core.together import Answer, naming, refuse_twice, together
 
@@ -50,6 +51,7 @@ class ClipPrediction:
         return found | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
+@undisturbed()
 def predict_file(
     run: str | os.PathLike[str],
     file: str | os.PathLike[str],
@@ -84,6 +86,7 @@ def predict_file(
     return predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
 
 
+@undisturbed()
 def predict_clips(
     loaded: LoadedRun,
     clips: list[Clip],

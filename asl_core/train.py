@@ -15,6 +15,7 @@ from asl_core.contracts import EpochReport, Observer
 from asl_core.data import ClipStore
 from asl_core.device import told_out_of_memory
 from asl_core.evaluate import Predictions, metrics, predict
+from asl_core.host import seed_generators
 from asl_core.not_finite import NotFinite, NotFiniteError, Skipped, of_gradient, of_loss
 from asl_core.objectives import compute
 from asl_core.optim import learning_rate, set_learning_rate
@@ -40,7 +41,7 @@ __all__ = [
 def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> Progress:
     """Train from where ``trainer`` stands to the last epoch, keeping ``best`` and ``last`` in ``run``.
 
-    The global generator is seeded at the start of every epoch from (seed, epoch), so an epoch's dropout does
+    The global generators are seeded at the start of every epoch from (seed, epoch), so an epoch's dropout does
     not depend on whether the run was resumed before it.
 
     Raises:
@@ -54,7 +55,7 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
         epoch = progress.epoch + 1
         # Several processes draw dropout each for their own clips: with one seed they would draw the same for all.
         own = (trainer.processes.rank,) if trainer.processes.size > 1 else ()
-        torch.manual_seed(mix_seed(trainer.config.run.seed, epoch, "dropout", *own))
+        seed_generators(mix_seed(trainer.config.run.seed, epoch, "dropout", *own))
         smaller = f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate}"
         with told_out_of_memory(f"in epoch {epoch} with batches of {options.batch_size}", trainer.device, smaller):
             trained = train_epoch(trainer, epoch)

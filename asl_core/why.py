@@ -14,6 +14,7 @@ from asl_core.data import Clip, ClipStore
 from asl_core.errors import UsageError
 from asl_core.evaluate import Predictions
 from asl_core.fitting import Pipeline
+from asl_core.host import undisturbed
 from asl_core.layers import value_layer
 from asl_core.loading import evaluate_run, load
 from asl_core.mistakes import Mistakes, explain
@@ -34,6 +35,7 @@ class Explained:
     mistakes: Mistakes
 
 
+@undisturbed()
 def explain_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
     values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
