@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from asl_core.api import load as load
     from asl_core.api import resume as resume
     from asl_core.api import run as run
+    from asl_core.arrays import array_layout as array_layout
     from asl_core.checkpoint import load_tensors as load_tensors
     from asl_core.component import Component as Component
     from asl_core.component import Offer as Offer
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from asl_core.errors import DataError as DataError
     from asl_core.errors import RunError as RunError
     from asl_core.hookspecs import hookimpl as hookimpl
+    from asl_core.keys import KeyJoin as KeyJoin
+    from asl_core.keys import join_keys as join_keys
     from asl_core.mistakes import Mistakes as Mistakes
     from asl_core.options import NoOptions as NoOptions
     from asl_core.options import option as option
@@ -65,6 +68,12 @@ if TYPE_CHECKING:
     from asl_core.prediction import predict_file as predict_file
     from asl_core.random import ClipRandom as ClipRandom
     from asl_core.random import mix_seed as mix_seed
+    from asl_core.sniffing import FileKind as FileKind
+    from asl_core.sniffing import recognise_file as recognise_file
+    from asl_core.text_files import csv_delimiter as csv_delimiter
+    from asl_core.text_files import metadata_text as metadata_text
+    from asl_core.text_files import text_encoding as text_encoding
+    from asl_core.text_files import whole_number as whole_number
     from asl_core.why import Explained as Explained
     from asl_core.why import explain_run as explain_run
 
@@ -72,6 +81,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api": ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"],
+    "arrays": ["array_layout"],
     "checkpoint": ["load_tensors"],
     "component": ["Component", "Offer", "Registry"],
     "contracts": [
@@ -81,11 +91,14 @@ _HOMES = {
     "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"],
     "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError"],
     "hookspecs": ["hookimpl"],
+    "keys": ["KeyJoin", "join_keys"],
     "mistakes": ["Mistakes"],
     "options": ["NoOptions", "option"],
     "packed": ["packed_splits", "read_packed"],
     "prediction": ["ClipPrediction", "predict_clips", "predict_file"],
     "random": ["ClipRandom", "mix_seed"],
+    "sniffing": ["FileKind", "recognise_file"],
+    "text_files": ["csv_delimiter", "metadata_text", "text_encoding", "whole_number"],
     "why": ["Explained", "explain_run"],
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

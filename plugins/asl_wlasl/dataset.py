@@ -9,20 +9,14 @@ from pathlib import Path
 
 import attrs
 
-from asl_core import Clip, DataError, Finding
+from asl_core import Clip, DataError, Finding, join_keys
+from asl_core.errors import as_word
 from asl_wlasl.files import find_file, find_splits, missing_split
-from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary
-from asl_wlasl.layout import (
-    Record,
-    check_shards,
-    check_width,
-    key_findings,
-    name_some,
-    read_records,
-    sound_records,
-)
+from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary, refuse_no_match
+from asl_wlasl.layout import check_shards, check_width, field_findings, key_findings, sound_records
 from asl_wlasl.numbers import Numbers, number_findings
 from asl_wlasl.options import WlaslOptions
+from asl_wlasl.records import Record, name_some, read_records
 
 __all__ = ["WlaslDataset"]
 
@@ -33,7 +27,9 @@ class _Seen:
 
     numbers: Numbers
     findings: tuple[Finding, ...]
-    first: Record  #: with one empty frame, for its width and where it is
+    first: Record  #: without its frames, for their width and where it is
+    ids: tuple[str, ...]
+    unlabelled: int
 
 
 class WlaslDataset:
@@ -87,6 +83,9 @@ class WlaslDataset:
             numbers = {split: seen.numbers for split, seen in self._seen.items()}
             vocabulary = read_vocabulary(next(iter(self._seen.values())).first.file.parent)
             found += number_findings(numbers, vocabulary, self._options.class_key)
+            if self._labels is not None:
+                ids = [clip for seen in self._seen.values() for clip in seen.ids]
+                found += self._labels.findings(ids, sum(seen.unlabelled for seen in self._seen.values()))
             if vocabulary is not None:
                 train = numbers.get("train")
                 found += vocabulary.findings(train.by_gloss if train else {})
@@ -99,19 +98,26 @@ class WlaslDataset:
         records, findings = self._prepare(self._files[split])
         for seen in self._seen.values():
             check_width(seen.first, records[0])
-        findings += _split_findings(split, records)
+        bare = sum(1 for r in records if r.gloss is None)
+        if self._labels is not None and bare:
+            ids = {r.id for r in records}
+            others = [clip for seen in self._seen.values() for clip in seen.ids]
+            if not self._labels.labelled(ids) and not self._labels.labelled(others):
+                refuse_no_match(split, records, self._labels)
+        findings += _split_findings(split, records, bare, self._options.labels)
         first = attrs.evolve(records[0], features=records[0].features[:0].copy())
-        self._seen[split] = _Seen(Numbers.of(records), tuple(findings), first)
+        self._seen[split] = _Seen(Numbers.of(records), tuple(findings), first, tuple(r.id for r in records), bare)
         return records
 
     def _prepare(self, files: Sequence[Path]) -> tuple[list[Record], list[Finding]]:
         records = [record for file in files for record in read_records(file)]
         check_shards(records)
         records, findings = sound_records(records, self._options.bad_clips)
-        findings += key_findings(records)
+        findings += key_findings(records) + field_findings(records)
         if self._options.labels is not None:
             if self._labels is None:
-                self._labels = read_labels(find_file(self._options, self._options.labels, "labels"))
+                file = find_file(self._options, self._options.labels, "labels")
+                self._labels = read_labels(file, loose=self._options.label_ids == "loose")
             records, disagreements = add_labels(records, self._labels)
             findings += disagreements
         return records, findings
@@ -155,20 +161,27 @@ def _chosen_glosses(asked: int | tuple[str, ...] | None, counts: Counter[str]) -
         if asked > len(counts):
             raise DataError(f"--dataset.glosses {asked}: train has {len(counts)} glosses; expected at most that.")
         return set(sorted(counts, key=lambda gloss: (-counts[gloss], gloss))[:asked])
-    names = {name.strip() for name in asked or ()}
+    names = {name.strip() for name in asked or ()} - {""}
     if not names:
         raise DataError("--dataset.glosses names no gloss; expected a number, or glosses with commas between.")
-    lacking = sorted(names - set(counts))
-    if lacking:
-        near = difflib.get_close_matches(lacking[0], counts, n=3, cutoff=0.5)
-        hint = f" Nearest to {lacking[0]!r}: {name_some(near)}." if near else ""
+    joined = join_keys(sorted(names), sorted(counts))
+    if joined.lacking:
+        first = joined.lacking[0]
+        near = [joined.near[first]] if first in joined.near else []
+        near = near or difflib.get_close_matches(first, counts, n=3, cutoff=0.5)
+        hint = f" Nearest to {first!r}: {name_some(near)}." if near else ""
+        if joined.near:
+            hint += f" {joined.near_miss()}: type --dataset.glosses " + as_word(
+                ",".join(joined.near.get(name, name) for name in sorted(names) if name in counts or name in joined.near)
+            )
         raise DataError(
-            f"--dataset.glosses names {name_some(lacking)}, which no train clip has; expected glosses of train.{hint}"
+            f"--dataset.glosses names {name_some(joined.lacking)}, which no train clip has "
+            f"({joined.counts('of the names', 'glosses of train')}); expected glosses of train.{hint}"
         )
     return names
 
 
-def _split_findings(split: str, records: Sequence[Record]) -> list[Finding]:
+def _split_findings(split: str, records: Sequence[Record], bare: int, labels: str | None) -> list[Finding]:
     """Clips that say they belong elsewhere, and clips without a gloss."""
     found = []
     strays = Counter(r.split for r in records if r.split is not None and r.split != split)
@@ -176,9 +189,9 @@ def _split_findings(split: str, records: Sequence[Record]) -> list[Finding]:
         said = ", ".join(f"{count} say {name!r}" for name, count in strays.most_common(3))
         message = f"of {len(records)} clips read as {split}, {said}; they are used as {split}"
         found.append(Finding("warning", "split-names", message))
-    bare = sum(1 for r in records if r.gloss is None)
     if bare:
         level = "note" if bare == len(records) else "warning"
-        message = f"{bare} of {len(records)} {split} clips have no gloss; --dataset.labels FILE can give them one"
+        advice = "--dataset.labels FILE can give them one" if labels is None else f"{labels} does not name them"
+        message = f"{bare} of {len(records)} {split} clips have no gloss; {advice}"
         found.append(Finding(level, "unlabelled", message))
     return found

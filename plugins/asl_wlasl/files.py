@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asl_core import DataError
-from asl_wlasl.layout import name_some
 from asl_wlasl.options import WlaslOptions
+from asl_wlasl.records import name_some
 
 __all__ = ["SPLITS", "find_file", "find_splits", "missing_split"]
 

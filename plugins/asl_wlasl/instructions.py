@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from asl_wlasl.machine import Instruction, Machine
+from asl_wlasl.opaque import Opaque
 from asl_wlasl.stand_ins import ArrayToBe, DTypeToBe, Refused, Symbol
 
 __all__ = ["INSTRUCTIONS"]
@@ -163,6 +164,8 @@ for _count, _code in enumerate((pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3), st
 
 def _fill(target: object, items: list[Any]) -> None:
     """Set pairs of keys and values. Keys are kept short and flat: hashing nested tuples can take 2^n steps."""
+    if type(target) is Opaque:
+        return
     if type(target) is not dict:
         raise Refused("items set on something else than a dict")
     if len(items) % 2:
@@ -175,6 +178,8 @@ def _fill(target: object, items: list[Any]) -> None:
 
 
 def _extend(target: object, items: list[Any]) -> None:
+    if type(target) is Opaque:
+        return
     if type(target) is not list:
         raise Refused("items appended to something else than a list")
     target.extend(items)
@@ -237,7 +242,7 @@ def _build(machine: Machine) -> None:
             machine.memo[target.place] = machine.stack[-1]
     elif type(target) is DTypeToBe:
         target.set_state(state)
-    else:
+    elif type(target) is not Opaque:
         raise Refused("an object with a state of its own, where plain containers were expected")
 
 
@@ -252,10 +257,46 @@ for _code in (pickle.PERSID, pickle.BINPERSID):
     _refuses(_code, "a reference to something outside of the file (a persistent id)")
 for _code in (pickle.EXT1, pickle.EXT2, pickle.EXT4):
     _refuses(_code, "a global by number (the extension registry)")
-for _code in (pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.OBJ):
-    _refuses(_code, "an object of a class, where plain containers were expected")
-for _code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET):
-    _refuses(_code, "a set, where dicts and lists were expected")
+
+_NO_OBJECT = "an object of a class, where plain containers were expected"
+_NO_SET = "a set, where dicts and lists were expected"
+
+
+def _made_of(machine: Machine, of: object) -> None:
+    """Push what stands for an object of a class; the class was looked up before, and nothing of it is run."""
+    if type(of) is not Symbol or of.call is None or type(made := of.call(())) is not Opaque:
+        raise Refused(_NO_OBJECT)
+    machine.stack.append(made)
+
+
+@_on(pickle.NEWOBJ)
+def _newobj(machine: Machine) -> None:
+    machine.stack.pop()  # its arguments
+    _made_of(machine, machine.stack.pop())
+
+
+@_on(pickle.NEWOBJ_EX)
+def _newobj_ex(machine: Machine) -> None:
+    machine.stack.pop(), machine.stack.pop()
+    _made_of(machine, machine.stack.pop())
+
+
+@_on(pickle.OBJ)
+def _obj(machine: Machine) -> None:
+    _made_of(machine, machine.marked()[0])
+
+
+_pushes(pickle.EMPTY_SET, lambda m: m.stand_ins.instead("a set", _NO_SET))
+_pushes(pickle.FROZENSET, lambda m: (m.marked(), m.stand_ins.instead("a set", _NO_SET))[1])
+
+
+@_on(pickle.ADDITEMS)
+def _additems(machine: Machine) -> None:
+    machine.marked()
+    if type(machine.stack[-1]) is not Opaque:
+        raise Refused(_NO_SET)
+
+
 for _code in (pickle.STRING, pickle.BINSTRING, pickle.SHORT_BINSTRING):
     _refuses(_code, "text of Python 2, whose encoding is not known")
 for _code in (pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
@@ -264,5 +305,6 @@ for _code in (pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
 
 @_on(pickle.INST)
 def _inst(machine: Machine) -> None:
-    machine.stand_ins.find(machine.line().decode(), machine.line().decode())
-    raise Refused("an object of a class, where plain containers were expected")
+    of = machine.stand_ins.find(machine.line().decode(), machine.line().decode())
+    machine.marked()
+    _made_of(machine, of)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from asl_core import DataError, Finding
-from asl_wlasl.layout import Record, name_some
+from asl_core import DataError, Finding, KeyJoin, join_keys
+from asl_wlasl.label_files import parsed_json, read_label_table
+from asl_wlasl.records import Record, name_some
 
-__all__ = ["Labels", "StoredVocabulary", "add_labels", "read_labels", "read_vocabulary"]
-
-_FORMS = (
-    'Expected CSV lines "id,gloss", JSON {id: gloss}, or the layout of WLASL_v0.3.json: '
-    '[{"gloss": …, "instances": [{"video_id": …}]}].'
-)
+__all__ = ["Labels", "StoredVocabulary", "add_labels", "read_labels", "read_vocabulary", "refuse_no_match"]
 
 
 @attrs.frozen
@@ -28,110 +21,72 @@ class Labels:
     path: Path
     glosses: Mapping[str, str]  #: by clip id
     signers: Mapping[str, str]
+    blank: tuple[str, ...] = ()  #: ids whose gloss is empty
+    said: tuple[str, ...] = ()  #: how the file was read, where that is not plain from its name
+    loose: bool = False  #: whether ids that differ only in their spelling are the same clip
+
+    def join(self, ids: Iterable[str]) -> KeyJoin:
+        """Ids of clips held against those of the file."""
+        return join_keys(ids, self.glosses)
+
+    def labelled(self, ids: Iterable[str]) -> bool:
+        """Whether it has a gloss for one of these clips."""
+        joined = self.join(ids)
+        return bool(joined.matched or (self.loose and joined.near))
+
+    def findings(self, ids: Iterable[str], unlabelled: int) -> list[Finding]:
+        """What the file gave and what it missed on both sides.
+
+        Args:
+            ids: of all clips read so far.
+            unlabelled: those of them that have no gloss from anywhere.
+        """
+        found = [Finding("note", "labels-read", f"{self.path}: {'; '.join(self.said)}")] if self.said else []
+        if self.blank:
+            message = f"{len(self.blank)} ids of {self.path} have an empty gloss (first {self.blank[0]!r})"
+            found.append(Finding("warning", "labels-blank", message, {"ids": list(self.blank)}))
+        joined = self.join(ids)
+        if not joined.lacking and not joined.unused:
+            return found
+        message = joined.counts("clips", f"entries of {self.path}")
+        missed = len(joined.lacking)
+        if (near := joined.near_miss()) and self.loose:
+            message += f". {near}, and are joined, as --dataset.label-ids loose says"
+            missed -= len(joined.near)
+        elif near:
+            message += f". {near}: {_LOOSELY}"
+        level = "warning" if unlabelled and missed else "note"
+        data = {"matched": len(joined.matched), "lacking": list(joined.lacking), "unused": len(joined.unused)}
+        return [*found, Finding(level, "labels-joined", message, data)]
 
 
-def read_labels(path: Path) -> Labels:
-    """A label file in any of its three forms, told apart by content.
+_LOOSELY = "--dataset.label-ids loose takes ids for the same that differ only so; or write them as the clips have them"
+
+
+def read_labels(path: Path, *, loose: bool = False) -> Labels:
+    """A label file in any of its forms, told apart by content.
 
     Raises:
         DataError: not readable, none of the forms, or two glosses for one clip.
     """
-    text = _text(path)
-    glosses: dict[str, str] = {}
-    signers: dict[str, str] = {}
-    rows = _json_rows(text, path) if text.lstrip()[:1] in ("{", "[") else _csv_rows(text, path)
-    for clip, gloss, signer in rows:
-        if glosses.setdefault(clip, gloss) != gloss:
-            raise DataError(
-                f"{path} gives clip {clip!r} two glosses, {glosses[clip]!r} and {gloss!r}; expected one. "
-                "Remove the wrong line."
-            )
-        if signer is not None:
-            signers[clip] = signer
-    if not glosses:
-        raise DataError(f"{path} labels no clip. {_FORMS}")
-    return Labels(path, glosses, signers)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise DataError(f"{path} cannot be read as UTF-8 text ({fault}). {_FORMS}") from fault
-
-
-def _parsed(text: str) -> Any:
-    """JSON as Python has it, unless that would take far more memory than the text.
-
-    Raises:
-        ValueError: it is no JSON, or made of millions of empty tables and lists.
-    """
-    # Bytes in CPython of a list, a dict, half a text and the place of an item in what holds it.
-    weight = 72 * text.count("[") + 256 * text.count("{") + 32 * text.count('"') + 40 * text.count(",")
-    if weight > (48 << 20) + 7 * len(text):
-        raise ValueError(f"it would take some {weight >> 20} MiB of memory, many times its size")
-    return json.loads(text)
-
-
-def _json_rows(text: str, path: Path) -> list[tuple[str, str, str | None]]:
-    try:
-        content = _parsed(text)
-    except (ValueError, RecursionError) as fault:
-        raise DataError(f"{path} is no valid JSON ({fault}). {_FORMS}") from fault
-    try:
-        if isinstance(content, dict):
-            return [(str(clip), _gloss(gloss), None) for clip, gloss in content.items()]
-        return [
-            (str(one["video_id"]), _gloss(entry["gloss"]), _signer(one.get("signer_id")))
-            for entry in content
-            for one in entry["instances"]
-        ]
-    except (KeyError, TypeError, AttributeError) as fault:
-        raise DataError(f"{path} is JSON of another layout ({type(fault).__name__}: {fault}). {_FORMS}") from fault
-
-
-def _csv_rows(text: str, path: Path) -> list[tuple[str, str, str | None]]:
-    found: list[tuple[str, str, str | None]] = []
-    for number, row in enumerate(_csv_lines(text, path), start=1):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != 2 or not row[0].strip() or not row[1].strip():
-            raise DataError(f"{path}, line {number}: {len(row)} columns, or an empty one. {_FORMS}")
-        if number == 1 and row[1].strip().lower() == "gloss":
-            continue  # a heading
-        found.append((row[0].strip(), row[1].strip(), None))
-    return found
-
-
-def _csv_lines(text: str, path: Path) -> Iterator[list[str]]:
-    try:
-        yield from csv.reader(text.splitlines())
-    except csv.Error as fault:
-        raise DataError(f"{path} is no valid CSV ({fault}). {_FORMS}") from fault
-
-
-def _gloss(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise TypeError(f"a gloss is a {type(value).__name__}, or empty")
-    return value.strip()
-
-
-def _signer(value: object) -> str | None:
-    return None if value is None else str(value)
+    table = read_label_table(path)
+    return Labels(path, table.glosses, table.signers, table.blank, table.said, loose)
 
 
 def add_labels(records: Sequence[Record], labels: Labels) -> tuple[list[Record], list[Finding]]:
     """Glosses and signers for the clips that lack them; what a pickle says itself stands, and is compared."""
+    near = labels.join(r.id for r in records).near if labels.loose else {}
     filled, disagree = [], []
     for record in records:
-        gloss = labels.glosses.get(record.id)
+        key = near.get(record.id, record.id)
+        gloss = labels.glosses.get(key)
         if gloss is not None and record.gloss is not None and gloss != record.gloss:
             disagree.append(f"{record.id}: {record.gloss} / {gloss}")
         filled.append(
             attrs.evolve(
                 record,
                 gloss=record.gloss if record.gloss is not None else gloss,
-                signer=record.signer if record.signer is not None else labels.signers.get(record.id),
+                signer=record.signer if record.signer is not None else labels.signers.get(key),
             )
         )
     if not disagree:
@@ -141,6 +96,26 @@ def add_labels(records: Sequence[Record], labels: Labels) -> tuple[list[Record],
         f"({name_some(disagree, 3)}); the pickle's is taken"
     )
     return filled, [Finding("warning", "label-disagreement", message, {"clips": disagree})]
+
+
+def refuse_no_match(split: str, records: Sequence[Record], labels: Labels) -> None:
+    """Stop where a label file was named for clips without a gloss and is about other clips.
+
+    Raises:
+        DataError: with both sides, and what to type.
+    """
+    joined = labels.join(r.id for r in records)
+    swapped = not joined.near and {r.id for r in records} & set(labels.glosses.values())
+    if swapped:
+        advice = 'Its glosses are ids of clips: the columns are swapped. Put the line "gloss,id" on top of it.'
+    elif joined.near:
+        advice = f"{joined.near_miss()}: {_LOOSELY}."
+    else:
+        advice = "Check that it is the label file of these clips, with their ids as the pickles have them."
+    raise DataError(
+        f"--dataset.labels {labels.path} labels none of the {split} clips: "
+        f"{joined.counts(f'{split} clips', 'of its entries')}. {advice}"
+    )
 
 
 @attrs.frozen
@@ -162,13 +137,15 @@ class StoredVocabulary:
         if not faults and not self.numbers:
             return [Finding("note", "vocabulary-file", f"{self.path} lists no gloss{told}")]
         if train and self.numbers:
-            lacking = sorted(set(train) - set(self.numbers))
-            unknown = sorted(set(self.numbers) - set(train))
+            joined = join_keys(sorted(train), sorted(self.numbers))
+            lacking, unknown = joined.lacking, joined.unused
             other = [g for g in train if g in self.numbers and train[g] and self.numbers[g] not in train[g]]
             if lacking:
                 faults.append(f"lacks {len(lacking)} glosses of train ({name_some(lacking, 3)})")
             if unknown:
                 faults.append(f"lists {len(unknown)} glosses that train lacks ({name_some(unknown, 3)})")
+            if joined.near:
+                faults.append(f"spells glosses in another way ({joined.near_miss()})")
             if other:
                 faults.append(f"gives {len(other)} of {len(train)} glosses another number than the train clips carry")
         if not faults:
@@ -182,7 +159,7 @@ def read_vocabulary(folder: Path) -> StoredVocabulary | None:
     if not path.is_file():
         return None
     try:
-        content = _parsed(path.read_text(encoding="utf-8-sig") or "{}")
+        content = parsed_json(path.read_text(encoding="utf-8-sig") or "{}")
         numbers = {str(gloss): int(number) for gloss, number in content.get("gloss_to_id", {}).items()}
         inverse = {int(number): str(gloss) for number, gloss in content.get("id_to_gloss", {}).items()}
         stated = int(content.get("num_glosses", len(numbers)))

@@ -21,14 +21,14 @@ MAX_LINE = 256  #: bytes of a number or a name in protocol 0
 class Machine:
     """The state of the stack machine: where it reads, its stack, the stacks below each mark, and its memo."""
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, *, opaque: bool = False):
         self.data = data
         self.view = memoryview(data)
         self.at = 0
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.stand_ins = StandIns(len(data))
+        self.stand_ins = StandIns(len(data), opaque=opaque)
         self.done = False
 
     def run(self, instructions: Sequence[Instruction]) -> object:

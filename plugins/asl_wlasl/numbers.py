@@ -9,7 +9,7 @@ import attrs
 
 from asl_core import Finding
 from asl_wlasl.labels import StoredVocabulary
-from asl_wlasl.layout import Record, name_some
+from asl_wlasl.records import Record, name_some
 
 __all__ = ["Numbers", "number_findings"]
 

@@ -24,6 +24,11 @@ class WlaslOptions:
     labels: str | None = option(
         None, help="glosses for clips without one: CSV id,gloss, JSON {id: gloss} or WLASL_v0.3.json"
     )
+    label_ids: str = option(
+        "exact",
+        choices=("exact", "loose"),
+        help="how ids of the label file are compared; loose: without folder, file ending, leading zeros and case",
+    )
     glosses: int | tuple[str, ...] | None = option(
         None, ge=1, help="keep only these glosses, or the N with the most train clips (ties alphabetical)"
     )

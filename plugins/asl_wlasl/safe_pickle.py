@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asl_core import DataError
+from asl_core import DataError, FileKind, recognise_file
 from asl_wlasl.instructions import INSTRUCTIONS
 from asl_wlasl.machine import Machine
 from asl_wlasl.stand_ins import Refused
 
 __all__ = ["read_pickle"]
 
-_KNOWN_STARTS = {
-    b"PK\x03\x04": "a zip archive (an .npz file, or a checkpoint written by torch.save)",
-    b"\x1f\x8b": "a gzip archive: unpack it first",
-    b"\x93NUMPY": "a single .npy array",
-    b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with git lfs pull",
-    b"<": "a web page (HTML or XML), as a failed download leaves behind",
-    b"{": "JSON text",
-}
 
-
-def read_pickle(path: Path) -> object:
+def read_pickle(path: Path, *, opaque: bool = False) -> object:
     """What a pickle holds, without running anything that is in it.
 
     Arrays come out as read-only views of the file's bytes, so reading needs little more memory than the file has;
@@ -29,12 +20,14 @@ def read_pickle(path: Path) -> object:
 
     Args:
         path: a pickle of protocol 0 to 5, written under numpy 1 or 2.
+        opaque: give values of other types as :class:`asl_wlasl.opaque.Opaque`, for the caller to skip and count.
+            What is no data at all, such as a function of the operating system, is refused nevertheless.
 
     Raises:
         DataError: the file cannot be read, is damaged or no pickle, or asks for more than plain data.
     """
     data = _bytes_of(path)
-    machine = Machine(data)
+    machine = Machine(data, opaque=opaque)
     try:
         return machine.run(INSTRUCTIONS)
     except Refused as refused:
@@ -44,6 +37,8 @@ def read_pickle(path: Path) -> object:
             "written and export it again with plain containers only."
         ) from refused
     except Exception as fault:  # whatever a damaged file leads to ends as the one error that callers know
+        if (kind := recognise_file(path)) is not None and kind.text:
+            raise _other_kind(path, kind) from fault
         raise DataError(
             f"{path} is damaged or no pickle: reading stopped at byte {machine.at} of {len(data)} "
             f"({type(fault).__name__}: {str(fault)[:120]}). Expected a pickle of clips; copy or export it again."
@@ -62,7 +57,12 @@ def _bytes_of(path: Path) -> bytes:
         ) from fault
     if not data:
         raise DataError(f"{path} is empty (0 bytes); expected a pickle of clips. Export or download it again.")
-    for start, what in _KNOWN_STARTS.items():
-        if data.startswith(start):
-            raise DataError(f"{path} is not a pickle but {what}; expected a pickle of clips. Check the path.")
+    kind = recognise_file(path)
+    # Pickles of protocol 0 are text as well, so what is text is tried first and named when that fails.
+    if kind is not None and kind.code != "pickle" and (not kind.text or kind.code == "json"):
+        raise _other_kind(path, kind)
     return data
+
+
+def _other_kind(path: Path, kind: FileKind) -> DataError:
+    return DataError(f"{path} is not a pickle but {kind.what}; expected a pickle of clips. {kind.remedy}")

@@ -14,6 +14,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from asl_wlasl.opaque import Opaque, is_data
+
 __all__ = ["ArrayToBe", "DTypeToBe", "Refused", "StandIns", "Symbol"]
 
 MAX_DIMENSIONS = 4
@@ -60,13 +62,7 @@ class DTypeToBe:
         self.order = state[1]
 
     def numbers(self) -> np.dtype[Any]:
-        """As numpy knows it.
-
-        Raises:
-            Refused: it is text, not numbers.
-        """
-        if self.code not in _NUMBERS:
-            raise Refused(f"an array of dtype {self.code!r}, where floats or integers were expected")
+        """As numpy knows it, where it is of numbers."""
         return np.dtype(("=" if self.order == "|" else self.order) + self.code)
 
 
@@ -76,9 +72,11 @@ class StandIns:
     Args:
         file_size: bytes. A file holds the bytes of each array once, so all arrays together cannot have more;
             one that refers to the same bytes again and again would make a small file a large data set.
+        opaque: put an :class:`Opaque` where a value of another type stands, rather than refuse the file.
     """
 
-    def __init__(self, file_size: int):
+    def __init__(self, file_size: int, *, opaque: bool = False):
+        self._opaque: dict[str, Opaque] | None = {} if opaque else None
         self._bytes_left = {"arrays": file_size, "bytes": file_size}
         self._ndarray = Symbol("numpy.ndarray")
         encode = Symbol("_codecs.encode", self._encode)
@@ -105,20 +103,42 @@ class StandIns:
         symbol = self._table.get((module, name))
         if symbol is None:
             shown = f"{module[:80]}.{name[:80]}".encode("unicode_escape").decode()  # it may hold anything
+            if self._opaque is not None and is_data(module, name):
+                value = self.instead(shown.removeprefix("__builtin__.").removeprefix("builtins."), "")
+                return Symbol(shown, lambda _: value)
             raise Refused(f"the global {shown}, which is code and not data")
         return symbol
 
-    def build(self, state: object) -> np.ndarray:
+    def instead(self, kind: str, refusal: str) -> Opaque:
+        """What stands for a value of a type that is not read.
+
+        Raises:
+            Refused: with ``refusal``, where the file may hold plain data only.
+        """
+        if self._opaque is None:
+            raise Refused(refusal)
+        return self._opaque.setdefault(kind, Opaque(kind))
+
+    def build(self, state: object) -> np.ndarray | Opaque:
         """The array that ``__setstate__`` of numpy would make: (version, shape, dtype, Fortran order, bytes)."""
         if type(state) is not tuple or len(state) != 5 or type(state[3]) not in (bool, int):
             raise Refused("an array with an unknown kind of state")
         return self._array(state[4], state[2], state[1], "F" if state[3] else "C")
 
-    def _array(self, data: object, dtype: object, shape: object, order: str) -> np.ndarray:
+    def _array(self, data: object, dtype: object, shape: object, order: str) -> np.ndarray | Opaque:
+        if type(dtype) is Opaque:
+            return dtype
         if type(dtype) is not DTypeToBe or type(shape) is not tuple:
             raise Refused("an array without a plain dtype and shape")
         if type(data) not in (bytes, memoryview):  # a list here is how numpy pickles arrays of objects
-            raise Refused("an array of Python objects, where floats or integers were expected")
+            return self.instead(
+                "an array of Python objects", "an array of Python objects, where floats or integers were expected"
+            )
+        if dtype.code not in _NUMBERS:
+            return self.instead(
+                f"an array of dtype {dtype.code[:20]}",
+                f"an array of dtype {dtype.code!r}, where floats or integers were expected",
+            )
         numbers = dtype.numbers()
         if len(shape) > MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n < 2**40 for n in shape):
             raise Refused(f"an array of {len(shape)} dimensions or of an impossible shape")
@@ -139,19 +159,19 @@ class StandIns:
             raise Refused("an array made with a shape of its own choice instead of (0,)")
         return ArrayToBe()
 
-    def _frombuffer(self, args: tuple[Any, ...]) -> np.ndarray:
+    def _frombuffer(self, args: tuple[Any, ...]) -> np.ndarray | Opaque:
         """Protocol 5: (buffer, dtype, shape, order) and, for order K, the order of the axes."""
         if len(args) not in (4, 5) or type(args[3]) is not str or args[3] not in ("C", "F", "K"):
             raise Refused("an array with an unknown kind of buffer")
         array = self._array(args[0], args[1], args[2], args[3])
-        if args[3] != "K":
+        if args[3] != "K" or isinstance(array, Opaque):
             return array
         axes = args[4] if len(args) == 5 else None
         if type(axes) is not tuple or any(type(axis) is not int for axis in axes):
             raise Refused("an array with an unknown order of axes")
         return array.transpose(axes)
 
-    def _dtype(self, args: tuple[Any, ...]) -> DTypeToBe:
+    def _dtype(self, args: tuple[Any, ...]) -> DTypeToBe | Opaque:
         if not args or type(args[0]) is not str:
             raise Refused("a dtype without a name")
         # numpy writes (name, align, copy) so; without a copy its own dtype would not take the byte order that follows.
@@ -159,17 +179,22 @@ class StandIns:
             raise Refused("a dtype made in another way than numpy's pickles make one")
         text = args[0][:1] == "U" and args[0][1:].isdecimal()
         if args[0] not in _NUMBERS and not text:
-            raise Refused(f"the dtype {args[0][:20]!r}; expected floats, integers or booleans")
+            shown = f"dtype {args[0][:20]!r}"
+            kind = "an array of Python objects" if args[0][:1] == "O" else shown
+            return self.instead(kind, f"the {shown}; expected floats, integers or booleans")
         return DTypeToBe(args[0])
 
     def _scalar(self, args: tuple[Any, ...]) -> object:
         """A numpy scalar as the Python number or text that it stands for."""
+        if len(args) == 2 and type(args[0]) is Opaque:
+            return args[0]
         if len(args) != 2 or type(args[0]) is not DTypeToBe or type(args[1]) not in (bytes, memoryview):
             raise Refused("a numpy scalar that is not a number")
         dtype, data = args
         if dtype.code[0] == "U" and len(data) <= _MAX_TEXT_BYTES:
             return str(bytes(data), "utf-32-be" if dtype.order == ">" else "utf-32-le").rstrip("\0")
-        return self._array(data, dtype, (), "C").item()
+        found = self._array(data, dtype, (), "C")
+        return found if isinstance(found, Opaque) else found.item()
 
     def _encode(self, args: tuple[Any, ...]) -> bytes:
         """How protocols 0 to 2 write bytes: as text of the same code points."""

@@ -264,10 +264,61 @@ def test_older_caches_get_their_glosses_from_a_label_file(tmp_path: Path) -> Non
     for name in ("labels.csv", str(tmp_path / "labels.csv")):
         data = dataset(tmp_path, labels=name)
         assert [c.glosses for c in data.clips("train")] == [("book",), ()]
-        assert [(f.level, f.code) for f in data.findings()] == [("warning", "unlabelled")]
+        assert [(f.level, f.code) for f in data.findings()] == [("warning", "unlabelled"), ("warning", "labels-joined")]
         assert "1 of 2 train clips have no gloss" in messages(data, "unlabelled")[0]
     with pytest.raises(DataError, match=r"--dataset\.labels 'none\.csv' matches 0 files"):
         dataset(tmp_path, labels="none.csv").clips("train")
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [(("1.mp4", "2.mp4"), "file ending"), (("x/1", "x/2"), "folder"), (("01", "02"), "leading zeros")],
+)
+def test_labels_whose_ids_are_spelled_in_another_way(tmp_path: Path, ids: tuple[str, str], kind: str) -> None:
+    (tmp_path / "features_train_20.pkl").write_bytes(pickle.dumps({"1": np.ones((2, 3)), "2": np.ones((3, 3))}))
+    (tmp_path / "labels.csv").write_text("".join(f"{clip},drink\n" for clip in (*ids, "other")))
+    with pytest.raises(DataError) as caught:
+        dataset(tmp_path, labels="labels.csv").clips("train")
+    text = str(caught.value)
+    assert "0 of 2 train clips match one of 3 of its entries" in text
+    assert f"2 differ only in {kind}: '1' is written '{ids[0]}' there" in text
+    assert "--dataset.label-ids loose" in text
+    data = dataset(tmp_path, labels="labels.csv", label_ids="loose")
+    assert [c.glosses for c in data.clips("train")] == [("drink",), ("drink",)]
+    (finding,) = [f for f in data.findings() if f.code == "labels-joined"]
+    assert finding.level == "note"
+    assert "as --dataset.label-ids loose says" in finding.message
+
+
+def test_labels_of_other_clips_and_swapped_columns(tmp_path: Path) -> None:
+    (tmp_path / "features_train_20.pkl").write_bytes(pickle.dumps({"1": np.ones((2, 3)), "2": np.ones((3, 3))}))
+    (tmp_path / "labels.csv").write_text("drink,1\ngo,2\n")
+    with pytest.raises(DataError, match=r"columns are swapped\. Put the line \"gloss,id\" on top"):
+        dataset(tmp_path, labels="labels.csv").clips("train")
+    (tmp_path / "labels.csv").write_text("gloss,id\ndrink,1\ngo,2\n")
+    assert [c.glosses for c in dataset(tmp_path, labels="labels.csv").clips("train")] == [("drink",), ("go",)]
+    (tmp_path / "labels.csv").write_text("x,drink\n")
+    with pytest.raises(DataError, match=r"labels none of the train clips.*first '1'.*first 'x'.*Check that it is"):
+        dataset(tmp_path, labels="labels.csv").clips("train")
+    # To predict, labels are not needed: what the file says is used where it says something.
+    assert dataset(tmp_path, labels="labels.csv").read(tmp_path / "features_train_20.pkl")[0].glosses == ()
+
+
+def test_labels_of_train_alone_do_not_stop_an_unlabelled_val(tmp_path: Path) -> None:
+    (tmp_path / "features_train_20.pkl").write_bytes(pickle.dumps({"1": np.ones((2, 3))}))
+    (tmp_path / "features_val_20.pkl").write_bytes(pickle.dumps({"2": np.ones((2, 3))}))
+    (tmp_path / "labels.csv").write_text("1,drink\n")
+    data = dataset(tmp_path, labels="labels.csv")
+    data.clips("train"), data.clips("val")
+    assert "1 of 1 val clips have no gloss; labels.csv does not name them" in messages(data, "unlabelled")[0]
+    assert "1 clips match none (first '2')" in messages(data, "labels-joined")[0]
+
+
+def test_a_gloss_in_capitals_is_near(root: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"1 of 2 of the names match one of 4 glosses of train.*--dataset\.glosses book,go"
+    ):
+        dataset(root, glosses=("BOOK", "go")).clips("train")
 
 
 def test_clips_of_another_split_are_told(root: Path) -> None:

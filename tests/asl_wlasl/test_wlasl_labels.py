@@ -11,7 +11,7 @@ import pytest
 
 from asl_core import DataError
 from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary
-from asl_wlasl.layout import Record
+from asl_wlasl.records import Record
 
 
 def text_file(tmp_path: Path, text: str) -> Path:
@@ -35,6 +35,69 @@ def test_three_forms(tmp_path: Path, text: str) -> None:
     assert read_labels(text_file(tmp_path, text)).glosses == {"1": "book", "00002": "go"}
 
 
+BOTH = {"1": "book", "00002": "thank you, sir"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id;gloss\n1;book\n00002;thank you, sir\n", "columns parted by ';'"),
+        ("1\tbook\n00002\tthank you, sir\n", "columns parted by tabs"),
+        ("1|book\n00002|thank you, sir\n", "columns parted by '|'"),
+        ("sep=;\nid;gloss\n1;book\n00002;thank you, sir\n", "columns parted by ';'"),
+        ('Video ID,Label\n1,book\n00002,"thank you, sir"\n', "glosses from column 'Label'"),
+        ('label,filename,signer\nbook,1,7.0\n"thank you, sir",00002,nan\n', "glosses from column 'label'"),
+        ('id,label,sign\n1,4,book\n00002,5,"thank you, sir"\n', "glosses from column 'sign', not 'label'"),
+        ('id,gloss,word\n1,7,book\n00002,8,"thank you, sir"\n', "glosses from column 'word', not 'gloss'"),
+        (json.dumps([{"video_id": k, "Gloss": v} for k, v in BOTH.items()]), ""),
+        (json.dumps({k: {"label": v, "signer_id": 7.0} for k, v in BOTH.items()}), ""),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_labels_as_spreadsheets_write_them(tmp_path: Path, text: str, said: str, encoding: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    labels = read_labels(tmp_path / "labels.csv")
+    assert labels.glosses == BOTH
+    assert set(labels.signers.items()) <= {("1", "7"), ("00002", "7")}
+    assert said in "; ".join(labels.said)
+    assert encoding.startswith("utf-8") or "text in UTF-" in labels.said[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["1,book\n2,\n", "id,gloss\n1,book\n2, \n", '{"1": "book", "2": null}', '{"1": "book", "2": ""}']
+)
+def test_blank_glosses_are_counted(tmp_path: Path, text: str) -> None:
+    labels = read_labels(text_file(tmp_path, text))
+    assert (dict(labels.glosses), labels.blank) == ({"1": "book"}, ("2",))
+    (finding,) = labels.findings(["1"], 0)[:1]
+    assert "1 ids of" in finding.message
+
+
+def test_a_first_line_that_names_no_columns_is_a_clip(tmp_path: Path) -> None:
+    assert read_labels(text_file(tmp_path, "65539,word\n1,class\n")).glosses == {"65539": "word", "1": "class"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x80\x04]\x94.", "is a pickle"),
+        (b"\x1f\x8b\x08rest", "gzip archive"),
+        ("id,gloss\n1,größe\n".encode("latin-1"), "CSV UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_named(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(data)
+    with pytest.raises(DataError, match=words):
+        read_labels(tmp_path / "labels.csv")
+
+
+def test_signers_that_are_numbers_or_missing(tmp_path: Path) -> None:
+    signers = [7.0, float("nan"), None, "anna", [1]]
+    instances = [{"video_id": str(n), "signer_id": signer} for n, signer in enumerate(signers)]
+    labels = read_labels(text_file(tmp_path, json.dumps([{"gloss": "book", "instances": instances}])))
+    assert labels.signers == {"0": "7", "3": "anna"}
+
+
 def test_wlasl_json_gives_signers(tmp_path: Path) -> None:
     instances = [{"video_id": "1", "split": "train", "signer_id": 118}, {"video_id": "2"}]
     labels = read_labels(text_file(tmp_path, json.dumps([{"gloss": "book", "instances": instances}])))
@@ -48,7 +111,13 @@ def test_wlasl_json_gives_signers(tmp_path: Path) -> None:
         ("{}", "labels no clip"),
         ("id,gloss\n", "labels no clip"),
         ("1,book,x\n", "line 1: 3 columns"),
-        ("id,gloss\n1,\n", "line 2: 2 columns, or an empty one"),
+        ("id,gloss\n1,\n", "labels no clip.*1 ids have an empty gloss"),
+        ("id,gloss\n,go\n", "line 2: 2 columns, or an empty id"),
+        ("1,2,book\n", "line 1: 3 columns and no heading.*id,gloss,signer on top"),
+        ('{"1": "book", "1": "go"}', "gives '1' two values, 'book' and 'go'"),
+        ('{"1": {"subset": "train", "action": [1]}}', "a table without a gloss: action, subset"),
+        ('{"1": 5}', "'1' has a int where a gloss belongs"),
+        ("id,gloss\n1,book\n2,go\n1,go\n2,no\n", r"\(line 4\), and 1 more clips"),
         ("1,book\n1,go\n", "two glosses, 'book' and 'go'"),
         ('{"1": "book"', "no valid JSON"),
         ('{"gloss_to_id": {"book": 1}}', "another layout"),

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import collections
+import datetime
+import os
 import pickle
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asl_core import DataError
-from asl_wlasl.layout import check_shards, key_findings, name_some, read_records, sound_records
+from asl_wlasl.layout import check_shards, field_findings, key_findings, sound_records
+from asl_wlasl.records import Record, name_some, read_records
+
+
+class Strange:
+    """A type that only its writer knows."""
+
+    def __init__(self) -> None:
+        self.state = {"a": 1}
+
+
+class Calls:
+    """Pickles as a call of ``function(*args)``."""
+
+    def __init__(self, function: object, *args: object):
+        self.call = (function, args)
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.call
 
 
 def dumped(path: Path, content: object, protocol: int = 4) -> Path:
@@ -82,8 +104,17 @@ def test_an_empty_pickle_is_refused(tmp_path: Path, content: object) -> None:
         ({"1": entry("1", features=np.ones((2, 0)))}, r"clip '1' .* shape \(2, 0\)"),
         ({"1": entry("1", features=np.ones((2, 2), bool))}, "clip '1' .* dtype bool"),
         ({"1": entry("1", gloss=5)}, "clip '1' .* 'gloss' of type int; expected text"),
-        ({"1": entry("1", gloss_id="5")}, "clip '1' .* 'gloss_id' of type str; expected a whole number"),
-        ({"1": entry("1", gloss_id=True)}, "clip '1' .* 'gloss_id' of type bool"),
+        ({"1": entry("1", gloss=datetime.date(2026, 1, 1))}, r"clip '1' .* 'gloss' of type datetime\.date"),
+        ({"1": datetime.date(2026, 1, 1)}, r"clip '1' .* type datetime\.date where its features belong"),
+        (datetime.date(2026, 1, 1), r"a value of type datetime\.date and no clips"),
+        (np.ones((2, 2)), "of type ndarray and no clips.*numpy.save"),
+        ((np.ones((2, 2)), np.ones((2, 2))), "is a tuple whose item 0 has no 'video_id'.*enumerate"),
+        ({"1": {"keypoints": np.ones((2, 2))}}, r"clip\['features'\] = clip\.pop\('keypoints'\)"),
+        ({"1": entry("1", features=np.ones((20, 27, 3)))}, r"\(frames, points, coordinates\): store x\.reshape"),
+        (
+            {"1": entry("1", features=np.ones((3, 20, 27, 2)))},
+            r"\(coordinates, frames, points, people\): store x\[\.\.\.",
+        ),
         ({None: entry("1")}, "key of type NoneType"),
         ([{"features": np.ones((1, 1))}], "item 0 has no 'video_id'"),
         ([np.ones((1, 1))], "item 0 has no 'video_id'"),
@@ -91,6 +122,85 @@ def test_an_empty_pickle_is_refused(tmp_path: Path, content: object) -> None:
 )
 def test_other_layouts_are_refused(tmp_path: Path, content: object, words: str) -> None:
     assert re.search(words, refusal(tmp_path / "a.pkl", content))
+
+
+def records_of(tmp_path: Path, **fields: object) -> list[Record]:
+    return read_records(dumped(tmp_path / "a.pkl", {"1": entry("1", **fields), "2": entry("2")}))
+
+
+@pytest.mark.parametrize(
+    ("signer", "read"),
+    [(float("nan"), None), (7.0, "7"), ("7.0", "7"), (7, "7"), (" anna ", "anna"), ("nan", None), (np.float32(7), "7")],
+)
+def test_signers_as_tables_write_them(tmp_path: Path, signer: object, read: str | None) -> None:
+    one, _ = records_of(tmp_path, signer_id=signer)
+    assert (one.signer, one.skipped) == (read, ())
+
+
+@pytest.mark.parametrize(("stored", "read"), [("2", 2), (2.0, 2), ("2.0", 2), (float("nan"), None), (None, None)])
+def test_class_numbers_as_tables_write_them(tmp_path: Path, stored: object, read: int | None) -> None:
+    one, _ = records_of(tmp_path, gloss_id=stored)
+    assert (one.number, one.skipped) == (read, ())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("signer_id", [1], "list"),
+        ("signer_id", 7.5, "float"),
+        ("gloss_id", True, "bool"),
+        ("gloss_id", "two", "str"),
+        ("split", {"a": 1}, "dict"),
+        ("video_id", 1.5, "float"),
+        ("taken", datetime.datetime(2026, 1, 1), "datetime.datetime"),
+        ("file", Path("x"), "pathlib"),
+        ("tags", {1, 2}, "set"),
+        ("tags", frozenset("a"), "set"),
+        ("z", 1j, "complex"),
+        ("names", np.array(["a", None], object), "an array of Python objects"),
+        ("names", np.array(["a", "b"]), "an array of dtype U1"),
+        ("when", np.datetime64("2026-01-01"), "dtype 'M8'"),
+        ("both", np.zeros(2, "f4,i4"), "dtype 'V8'"),
+        ("more", collections.OrderedDict(a=collections.Counter("ab")), "collections.OrderedDict"),
+        ("mine", Strange(), "Strange"),
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_fields_that_decide_nothing_are_skipped_and_counted(
+    tmp_path: Path, field: str, value: object, kind: str, protocol: int
+) -> None:
+    content = {str(n): entry(str(n)) | {field: value} for n in range(3)} | {"9": entry("9")}
+    records = read_records(dumped(tmp_path / "a.pkl", content, protocol))
+    assert [r.gloss for r in records] == ["book"] * 4
+    assert records[0].features.tolist() == [[0, 1, 2], [3, 4, 5]]
+    (finding,) = field_findings(records)
+    assert (finding.level, finding.code) == ("note", "field-skipped")
+    assert f"the field {field!r} of 3 of 4 clips" in finding.message
+    assert kind in finding.message
+
+
+@pytest.mark.parametrize("function", [os.system, eval, getattr, np.load, subprocess.Popen])
+def test_a_field_that_calls_a_function_is_hostile(tmp_path: Path, function: object) -> None:
+    text = refusal(tmp_path / "a.pkl", {"1": entry("1", extra=Calls(function, f"echo > {tmp_path / 'it-ran'}"))})
+    assert "Nothing in it was run" in text
+    assert not (tmp_path / "it-ran").exists()
+
+
+@pytest.mark.parametrize("field", ["label", "Gloss", "sign", "Word", "class", "text", "label name", "GLOSS"])
+def test_glosses_under_other_names(tmp_path: Path, field: str) -> None:
+    frames = np.ones((2, 3), "f4")
+    content = {str(n): {"features": frames, field: f"g{n}", "Signer": 3} for n in range(2)}
+    records = read_records(dumped(tmp_path / "a.pkl", content))
+    assert [(r.gloss, r.signer) for r in records] == [("g0", "3"), ("g1", "3")]
+    (finding,) = field_findings(records)
+    assert f"the glosses of 2 of 2 clips are read from their field {field!r}" in finding.message
+
+
+def test_of_several_names_the_one_with_words_is_read(tmp_path: Path) -> None:
+    frames = np.ones((2, 3), "f4")
+    content = {str(n): {"features": frames, "gloss": None, "label": 4, "Word": "go"} for n in range(2)}
+    records = read_records(dumped(tmp_path / "a.pkl", content))
+    assert [(r.gloss, r.number, r.gloss_field) for r in records] == [("go", 4, "Word")] * 2
 
 
 def test_differing_widths_name_both_clips(tmp_path: Path) -> None:

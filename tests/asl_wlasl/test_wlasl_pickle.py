@@ -257,7 +257,7 @@ def test_random_bytes_never_end_in_another_exception(tmp_path_factory: pytest.Te
         (b"PK\x03\x04rest", "torch.save"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"\x1f\x8b\x08rest", "gzip"),
-        (b"video,gloss\n1,book\n", "damaged or no pickle"),
+        (b"video,gloss\n1,book\n", "CSV text of 2 columns"),
         (pickle.dumps(1) + pickle.dumps(2), "after the end"),
         (b"\x80\x09N.", "protocol 9"),
     ],

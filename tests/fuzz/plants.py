@@ -68,7 +68,7 @@ def _labels_of_another_layout() -> None:
     def rows(text: str, path: Path) -> Any:
         return [(one["video_id"], entry["gloss"], None) for entry in json.loads(text) for one in entry["instances"]]
 
-    _set("asl_wlasl.labels:_json_rows", rows)
+    _set("asl_wlasl.label_files:_json_rows", rows)
 
 
 def _labels_that_repeat() -> None:

@@ -34,8 +34,8 @@ from asl_core.splits import load_data
 from asl_core.trainer import Trainer
 from asl_wlasl.dataset import WlaslDataset
 from asl_wlasl.labels import add_labels, read_labels, read_vocabulary
-from asl_wlasl.layout import Record
 from asl_wlasl.options import WlaslOptions
+from asl_wlasl.records import Record
 
 __all__ = [
     "any_state_dict", "best_model", "clips", "compared", "curriculum_file", "final_model", "inspected", "label_file",

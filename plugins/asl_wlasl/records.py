@@ -1,0 +1,214 @@
+"""From an unpickled object to clip records: the reference layout, its older caches, and fields by other names."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from asl_core import DataError, array_layout, metadata_text, whole_number
+from asl_wlasl.fields import FEATURE_NAMES, GLOSS_NAMES, ID_NAMES, NUMBER_NAMES, SIGNER_NAMES, field_name
+from asl_wlasl.opaque import Opaque
+from asl_wlasl.safe_pickle import read_pickle
+
+__all__ = ["Record", "name_some", "read_records"]
+
+LAYOUT = (
+    "Expected {video_id: {'features': array (T, D), 'gloss': text, 'gloss_id': number, 'video_id': text, "
+    "'split': text}}, or an older cache: {video_id: array} or a list of such dicts."
+)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Record:
+    """One clip as a file has it."""
+
+    id: str
+    features: np.ndarray  #: (T, D) float32, T may be 0 and numbers not finite until :func:`sound_records`
+    file: Path
+    gloss: str | None = None  #: without surrounding space
+    number: int | None = None  #: the file's own class number, which may mean another gloss in another file
+    signer: str | None = None
+    split: str | None = None  #: where the file says it belongs
+    stated_id: str | None = None  #: the entry's own ``video_id``
+    gloss_field: str = "gloss"  #: the field that its gloss was read from
+    skipped: tuple[tuple[str, str], ...] = ()  #: fields that decide nothing and were not read: name, type of value
+
+
+_NAME = 60  #: characters of a name that a message shows
+
+
+def name_some(names: Sequence[str], limit: int = 5) -> str:
+    """``'a', 'b' and 3 more``, no name longer than a line can take."""
+    shown = ", ".join(repr(name if len(name) <= _NAME else f"{name[:_NAME]}…") for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def read_records(path: Path) -> list[Record]:
+    """Every clip of one pickle, in the file's order.
+
+    Raises:
+        DataError: no readable pickle, no clips, or a clip that is not of the layout.
+    """
+    content = read_pickle(path, opaque=True)
+    records = []
+    claimed, limit = 0, (64 << 20) + 8 * path.stat().st_size
+    done: dict[int, np.ndarray] = {}  # one array under many ids is converted once
+    entries = list(_entries(content, path))
+    fields = _Fields.of([entry for _, entry in entries if isinstance(entry, dict)])
+    for key, entry in entries:
+        raw = _features(entry, key, path)
+        claimed += 4 * raw.size
+        if claimed > limit:
+            raise DataError(
+                f"{path} repeats the same arrays under many clips: at clip {key!r} they come to more than "
+                f"{limit >> 20} MiB, which the file cannot hold. Export each clip with its own frames."
+            )
+        if id(raw) not in done:
+            done[id(raw)] = _as_float32(raw)
+        records.append(_record(entry, key, done[id(raw)], path, fields))
+    if not records:
+        raise DataError(f"{path} holds no clips: its container is empty. {LAYOUT} Extract the features again.")
+    return records
+
+
+def _as_float32(raw: np.ndarray) -> np.ndarray:
+    """A copy of its own, so that the file's bytes can go; what float32 cannot hold becomes infinite, and is told."""
+    with np.errstate(over="ignore"):
+        return np.array(raw, dtype=np.float32, order="C")
+
+
+def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
+    """(id, entry) of each clip."""
+    if isinstance(content, dict):
+        for key, entry in content.items():
+            if not isinstance(key, str | int) or isinstance(key, bool):
+                raise DataError(f"{path} has a clip under a key of type {_kind(key)}; a video id is text. {LAYOUT}")
+            yield str(key), entry
+    elif isinstance(content, list | tuple):
+        for place, entry in enumerate(content):
+            key = None
+            if isinstance(entry, dict):
+                named = {field_name(name): value for name, value in entry.items() if isinstance(name, str)}
+                key = next((named[name] for name in ("video_id", *ID_NAMES) if name in named), None)
+            if not isinstance(key, str | int) or isinstance(key, bool):
+                arrays = isinstance(entry, np.ndarray | list)
+                raise DataError(
+                    f"{path} is a {_kind(content)} whose item {place} has no 'video_id'. {LAYOUT}"
+                    + (" Write such a list of clips as {str(n): clip for n, clip in enumerate(clips)}." * arrays)
+                )
+            yield str(key), entry
+    else:
+        hint = ""
+        if isinstance(content, np.ndarray):
+            hint = " Write the array of one clip with numpy.save (asl predict takes that), or as {'ID': array}."
+        raise DataError(f"{path} holds a value of type {_kind(content)} and no clips. {LAYOUT}{hint}")
+
+
+def _kind(value: object) -> str:
+    return value.kind if isinstance(value, Opaque) else type(value).__name__
+
+
+def _features(entry: object, key: str, path: Path) -> np.ndarray:
+    """The (T, D) numbers of an entry, as the file has them."""
+    raw = entry
+    if isinstance(entry, dict):
+        if "features" not in entry:
+            there = name_some([str(name) for name in entry])
+            raise DataError(
+                f"clip {key!r} of {path} has no 'features' (it has {there or 'nothing'}). {_other_features(entry)}"
+                f"{LAYOUT}"
+            )
+        raw = entry["features"]
+    if not isinstance(raw, np.ndarray):
+        hint = "" if not isinstance(raw, list | tuple) else " Write them as numpy.array(features, dtype='float32')."
+        raise DataError(
+            f"clip {key!r} of {path} has a value of type {_kind(raw)} where its features belong.{hint} {LAYOUT}"
+        )
+    if raw.ndim != 2 or raw.shape[1] == 0:
+        layout = array_layout(raw.shape)
+        hint = f" It seems to be {layout[0]}: store {layout[1]} in place of it, where x is the array." if layout else ""
+        raise DataError(
+            f"clip {key!r} of {path} has features of shape {raw.shape}; expected (frames, numbers a frame).{hint}"
+        )
+    if raw.dtype.kind not in "fiu":
+        raise DataError(f"clip {key!r} of {path} has features of dtype {raw.dtype}; expected floats or integers.")
+    return raw
+
+
+def _other_features(entry: Mapping[Any, Any]) -> str:
+    """What to type where the features stand under another name."""
+    arrays = [name for name, value in entry.items() if isinstance(value, np.ndarray) and value.ndim >= 2]
+    likely = [name for name in arrays if field_name(str(name)) in ("features", *FEATURE_NAMES)] or arrays
+    return f"Rename it in every clip: clip['features'] = clip.pop({str(likely[0])[:_NAME]!r}). " if likely else ""
+
+
+@attrs.frozen
+class _Fields:
+    """Which fields of a file's entries are read, by what they are called there."""
+
+    gloss: str = "gloss"
+    number: str | None = "gloss_id"
+    signer: str | None = "signer_id"
+
+    @classmethod
+    def of(cls, entries: Sequence[Mapping[Any, Any]]) -> _Fields:
+        """The usual names; of several for the gloss the one that holds words in most clips."""
+        words: Counter[str] = Counter()
+        there: dict[str, str] = {}
+        for entry in entries:
+            for name, value in entry.items():
+                if isinstance(name, str):
+                    if name not in there:
+                        there[name] = field_name(name)
+                    if isinstance(value, str):
+                        words[name] += bool(value.strip())
+        kinds = {kind: name for name, kind in reversed(there.items())}
+        glosses = [kinds[kind] for kind in GLOSS_NAMES if kind in kinds]
+        gloss = max(glosses, key=lambda name: words[name], default="gloss")
+        if not words[gloss]:
+            gloss = "gloss"  # the others hold numbers
+        number = next((kinds[kind] for kind in NUMBER_NAMES if kind in kinds and kinds[kind] != gloss), None)
+        signer = next((kinds[kind] for kind in SIGNER_NAMES if kind in kinds), None)
+        return cls(gloss, number, signer)
+
+
+def _record(entry: object, key: str, features: np.ndarray, path: Path, fields: _Fields) -> Record:
+    if not isinstance(entry, dict):
+        return Record(id=key, features=features, file=path)
+    gloss = entry.get(fields.gloss)
+    if isinstance(gloss, float) and math.isnan(gloss):
+        gloss = None  # how pandas writes that there is none
+    if gloss is not None and not isinstance(gloss, str):
+        raise DataError(f"clip {key!r} of {path} has a {fields.gloss!r} of type {_kind(gloss)}; expected text.")
+    skipped: list[tuple[str, str]] = []
+
+    def other(field: str | None, convert: Callable[[object], Any]) -> Any:
+        """A field that decides nothing: left out, and counted, where it holds something else."""
+        try:
+            return None if field is None else convert(entry.get(field))
+        except ValueError:
+            skipped.append((str(field), _kind(entry[field])))
+            return None
+
+    number, signer = other(fields.number, whole_number), other(fields.signer, metadata_text)
+    split, stated = other("split", metadata_text), other("video_id", metadata_text)
+    read = {"features", "split", "video_id", fields.gloss, fields.number, fields.signer}
+    skipped += [(str(name), value.kind) for name, value in entry.items() if name not in read and type(value) is Opaque]
+    return Record(
+        id=key,
+        features=features,
+        file=path,
+        gloss=gloss.strip() or None if isinstance(gloss, str) else None,
+        number=number,
+        signer=signer,
+        split=split,
+        stated_id=stated,
+        gloss_field=fields.gloss,
+        skipped=tuple(skipped),
+    )
