@@ -79,7 +79,7 @@ def audit_clips(
     empty = {name: [_empty_frames(c, unseen) for c in clips] for name, clips in splits.items()}
     for name, clips in splits.items():
         findings += _within(name, clips, digests[name]) + _blank(name, clips, empty[name])
-    findings += _constant(splits.get("train", ()))
+    findings += _constant(splits.get("train", ())) + _mixed(splits.get("train", ()))
     known = {f.code for f in findings}  # packed clips bring what was found when they were packed
     findings += [
         f for f in look_alikes(g for clips in splits.values() for c in clips for g in c.glosses) if f.code not in known
@@ -209,6 +209,7 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
             f"mix-up?"
         )
         findings.append(Finding("warning", "shared-ids", message, {"split": name, "ids": shared}))
+    findings += _not_scored(train, other, name)
     known = {g for c in train for g in c.glosses}
     unknown = [c.id for c in other if not set(c.glosses) <= known]
     if unknown and known:
@@ -228,6 +229,46 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
         message = f"{len(both)} of {len(signers)} signers of {name} are also in train: it measures known signers."
         findings.append(Finding("note", "shared-signers", message, {"split": name, "signers": sorted(map(str, both))}))
     return findings
+
+
+def _not_scored(train: Sequence[Clip], other: Sequence[Clip], name: str) -> list[Finding]:
+    """Clips that no figure can be taken on, where train has glosses: those without one, or with several."""
+    counts = Counter(min(len(c.glosses), 2) for c in train)
+    if not counts[1] + counts[2]:  # stage 1: nothing is to be named
+        return []
+    findings = []
+    if bare := [c.id for c in other if not c.glosses]:
+        rest = (
+            f"the other {len(other) - len(bare)} are scored."
+            if len(bare) < len(other)
+            else f"nothing can be scored on {name}, and the loss of train chooses the best epoch."
+        )
+        message = f"{_clips(bare, other, name)} no gloss ({shortened(bare)}): they are in no figure; {rest}"
+        findings.append(Finding("warning", "unlabelled", message, {"split": name, "ids": bare}))
+    several = [c.id for c in other if len(c.glosses) > 1]
+    if several and not counts[2]:
+        message = (
+            f"{_clips(several, other, name)} several glosses ({shortened(several)}), and those of train have one: they "
+            f"are not scored, unless all are sentences."
+        )
+        findings.append(Finding("warning", "sentences-among-signs", message, {"split": name, "ids": several}))
+    return findings
+
+
+def _clips(some: Sequence[str], among: Sequence[Clip], split: str) -> str:
+    return f"{len(some)} of {len(among)} clips of {split} {'has' if len(some) == 1 else 'have'}"
+
+
+def _mixed(clips: Sequence[Clip]) -> list[Finding]:
+    """Train clips of one gloss beside sentences: one sentence is enough for the whole run to be judged by its text."""
+    several = [c.id for c in clips if len(c.glosses) > 1]
+    if not several or len(several) == len(clips):
+        return []
+    message = (
+        f"{_clips(several, clips, 'train')} several glosses ({shortened(several)}): the run reads sentences, and every "
+        f"clip is judged by word error rate."
+    )
+    return [Finding("note", "sentences", message, {"split": "train", "ids": several})]
 
 
 def shortened(items: Sequence[str], most: int = 5) -> str:

@@ -27,7 +27,7 @@ class Comparison:
 
 
 def right_answers(run: Path) -> dict[str, bool]:
-    """Clip id -> whether the last weights named its gloss, from ``predictions-val.csv``.
+    """Clip id -> whether the last weights named its gloss, from ``predictions-val.csv``; unscored clips are left out.
 
     Raises:
         UsageError: the run has no such file; it was cut off, or has no val split.
@@ -38,14 +38,16 @@ def right_answers(run: Path) -> dict[str, bool]:
             raise OSError("it is no file")
         with file.open(encoding="utf-8", newline="") as text:
             found = {row["clip"]: row["correct"] for row in csv.DictReader(text)}
-        if not found or None in found or not set(found.values()) <= {"0", "1"}:
+        if not found or None in found or not set(found.values()) <= {"0", "1", ""}:
             raise ValueError("clips with an answer of 0 or 1 were expected")
+        if not any(found.values()):
+            raise ValueError("none of its clips has a gloss, so none was scored")
     except (OSError, KeyError, ValueError, csv.Error) as fault:
         raise UsageError(
             f"{file} cannot be read ({type(fault).__name__}: {fault}); expected a finished run with a val split. "
             f"`asl run --resume {as_word(run)}` finishes one that was cut off."
         ) from fault
-    return {clip: correct == "1" for clip, correct in found.items()}
+    return {clip: correct == "1" for clip, correct in found.items() if correct}
 
 
 def compare(first: Sequence[Path], second: Sequence[Path], seeds: Sequence[int], samples: int = 10_000) -> Comparison:

@@ -51,11 +51,13 @@ class Vocabulary:
     """The glosses of a run, sorted; a class number is a place in this tuple and exists only inside a run."""
 
     glosses: tuple[str, ...]
+    sentences: bool | None = None  #: whether a clip that they were taken from holds several; None where unknown
 
     @classmethod
     def of(cls, clips: Iterable[Clip]) -> Vocabulary:
-        """Every gloss that occurs in ``clips``."""
-        return cls(tuple(sorted({g for clip in clips for g in clip.glosses})))
+        """Every gloss that occurs in ``clips``, and whether they stand in sentences."""
+        labels = [clip.glosses for clip in clips]
+        return cls(tuple(sorted({g for label in labels for g in label})), any(len(label) > 1 for label in labels))
 
     def __len__(self) -> int:
         return len(self.glosses)
@@ -216,6 +218,12 @@ class ClipStore:
     def isolated(self) -> bool:
         """Whether every clip has exactly one gloss."""
         return self._single is not None
+
+    @property
+    def sentences(self) -> bool:
+        """Whether these clips are judged as sentences: as train's are, or by themselves where that is unknown."""
+        own = self.vocabulary.sentences
+        return bool((self._target_lengths > 1).any()) if own is None else own
 
     def counts(self) -> Counter[str]:
         """Clips of each gloss."""

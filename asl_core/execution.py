@@ -30,7 +30,7 @@ from asl_core.objectives import build_objectives
 from asl_core.plugins import discover
 from asl_core.random import mix_seed
 from asl_core.rundir import RunDir, predictions_csv
-from asl_core.selection import check_selection
+from asl_core.selection import check_selection, deciding
 from asl_core.splits import load_data
 from asl_core.torchrun import joined
 from asl_core.train import Trainer, fingerprints, predict_val, train, validate
@@ -88,8 +88,9 @@ def _execute_among(
     processes.agree("the configuration", config.values())
     processes.agree("the data set", fingerprints(data))
     if config.train.select != "auto":
-        # Without val the figures of train choose: the sum and the objectives.
-        check_selection(config.train.select, validate(trainer) or {"loss", *trainer.loss_names}, trainer.loss_names)
+        # Where val measures nothing, the figures of train choose: the sum and the objectives.
+        figures = deciding(validate(trainer), dict.fromkeys(("loss", *trainer.loss_names), 0.0))
+        check_selection(config.train.select, figures, trainer.loss_names)
     config = attrs.evolve(config, notes=(*config.notes, *coupling_notes(trainer)))
 
     run_dir = _place(config, existing, processes)

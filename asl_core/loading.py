@@ -83,8 +83,8 @@ def load(
     try:
         values, glosses, width = saved.meta["config"], saved.meta["vocabulary"], saved.meta["width"]
         _check_kinds(glosses, width, saved.meta.get("epoch", 0))
-        vocabulary = Vocabulary(tuple(glosses))
         config = resolve([value_layer(values, str(path))], registry or discover().registry, saved=True)
+        vocabulary = Vocabulary(tuple(glosses), _sentences(saved.meta, config))
         model = _model(config, width, len(vocabulary), saved)
     except ConfigError as fault:  # of a component's own options, which it looks at when it is made
         raise ConfigError([p if str(path) in p else f"{path}: {p}" for p in fault.problems]) from fault
@@ -106,6 +106,23 @@ def _check_kinds(glosses: Any, width: Any, epoch: Any) -> None:
     for name, number, least in (("width", width, 1), ("epoch", epoch, 0)):
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
             raise TypeError(f"its {name} is {str(number)[:40]}")
+
+
+def _sentences(meta: Mapping[str, Any], config: RunConfig) -> bool:
+    """Whether the run was trained on sentences, as it says itself.
+
+    Runs of 0.1 do not: there the figures of val tell, or the metric that chose; and where neither does, whether a
+    loss of the run takes more than one gloss a clip.
+    """
+    if "sentences" in meta:
+        if not isinstance(meta["sentences"], bool):
+            raise TypeError(f"whether it reads sentences is {str(meta['sentences'])[:40]}")
+        return meta["sentences"]
+    figures = {"val": {}, **meta.get("metrics", {})}["val"]
+    if config.train.select == "wer" or "wer" in figures:
+        return True
+    losses = (loss.choice.component.load() for head in config.heads.values() for loss in head.losses.values())
+    return "top1" not in figures and any(getattr(loss, "labels", "one") == "any" for loss in losses)
 
 
 def _model(config: RunConfig, width: int, classes: int, saved: Saved) -> Recognizer:
@@ -155,7 +172,7 @@ def evaluate_run(
 
     Returns:
         The report of :func:`asl_core.evaluate.report`, with ``average_views`` and ``together_with`` where predictions
-        are averaged over any; the predictions; and the clips.
+        are averaged over any, and ``text_of``, the run that read the sentences; the predictions; and the clips.
 
     Raises:
         UsageError: the runs do not know the same glosses and clips, one of them ranks none, or is named twice.
@@ -174,6 +191,8 @@ def evaluate_run(
         full["average_views"] = [view.name for view in loaded.views]
     if together_with:
         full["together_with"] = [str(run) for run in together_with]
+        if "wer" in full["metrics"]:
+            full["text_of"] = str(path)  # a text has no mean
     for run in runs:
         directory = Path(run) if Path(run).is_dir() else Path(run).parent
         if split == "test" and (directory / "config.toml").is_file():

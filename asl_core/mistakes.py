@@ -6,7 +6,6 @@ their share of right answers with an interval that holds for few clips too, sinc
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asl_core.audit import shortened
 from asl_core.data import ClipStore
-from asl_core.evaluate import Predictions, answers, ranks
+from asl_core.intervals import wilson_interval
+from asl_core.metrics import Predictions, answers, ranks, scored
 
-__all__ = ["Confusion", "Group", "Mistakes", "SignReport", "explain", "wilson_interval"]
+__all__ = ["Confusion", "Group", "Mistakes", "SignReport", "explain"]
 
 PARTS = 4  #: groups that a quantity is cut into, of about as many clips each
 EXAMPLES = 3  #: clips named as examples of a sign
@@ -108,16 +109,6 @@ class Mistakes:
         }
 
 
-def wilson_interval(right: int, clips: int, z: float = 1.959964) -> tuple[float, float]:
-    """Score interval of a share (Wilson 1927), 95 % by default: none of 3 is 0 to 56 %, not 0 to 0."""
-    if not clips:
-        return (0.0, 1.0)
-    share, square = right / clips, z * z
-    middle = (share + square / (2 * clips)) / (1 + square / clips)
-    reach = z / (1 + square / clips) * math.sqrt(share * (1 - share) / clips + square / (4 * clips * clips))
-    return (max(0.0, middle - reach), min(1.0, middle + reach))
-
-
 def explain(
     predictions: Predictions,
     store: ClipStore,
@@ -128,18 +119,21 @@ def explain(
 
     Args:
         predictions: of the clips of ``store``.
-        store: clips with glosses.
+        store: the clips; those that are not scored (:func:`asl_core.metrics.scored`) are counted in a note.
         unseen: for each clip (T,) the share of each frame that was not seen, as the model's transforms tell it.
         train: the clips that the model was trained on, which tell known signers from new ones and show each sign.
 
     Raises:
-        ValueError: the model named nothing, or a clip has no gloss to compare with.
+        ValueError: the model named nothing, or no clip has a gloss to compare with.
     """
-    if not store.labelled or (predictions.scores is None and predictions.decoded is None):
+    kept = scored(predictions, store)
+    if not kept.places:
         raise ValueError("there is no answer or no gloss to compare it with; expected predictions of labelled clips")
-    right = np.array(answers(predictions, store), dtype=bool)
-    scores = predictions.scores if store.isolated else None
+    right = np.array([answer for answer in answers(predictions, store) if answer is not None], dtype=bool)
+    scores = predictions.scores if kept.how == "rank" else None
     notes = [] if scores is not None else ["signs and confusions are told of isolated signs; these clips are sentences"]
+    notes += [f"not scored, for {why}: {shortened([store.ids[p] for p in where])}" for why, where in kept.rest.items()]
+    shares = [unseen[p] for p in kept.places]
     groups: dict[str, tuple[Group, ...]] = {}
 
     def divide(name: str, values: Sequence[float] | np.ndarray, show: Callable[[float], str]) -> None:
@@ -149,18 +143,18 @@ def explain(
         else:
             notes.append(f"{name}: {found[0].name} for every clip, so it explains nothing")
 
-    divide("frames of the clip", store.lengths.numpy(), lambda v: f"{v:.0f}")
-    divide("share of frames in which nothing was seen", [(u >= 1).mean() for u in unseen], _percent)
-    divide("share that was not seen", [u.mean() for u in unseen], _percent)
+    divide("frames of the clip", store.lengths.numpy()[list(kept.places)], lambda v: f"{v:.0f}")
+    divide("share of frames in which nothing was seen", [(u >= 1).mean() for u in shares], _percent)
+    divide("share that was not seen", [u.mean() for u in shares], _percent)
     if train is None:
         notes.append("the training clips are not at hand, so signers and signs are told without them")
     else:
         counts = train.counts()
-        divide("training clips of the sign", [min(counts[g] for g in names) for names in store.glosses],
+        divide("training clips of the sign", [min(counts[g] for g in store.glosses[p]) for p in kept.places],
                lambda v: f"{v:.0f}")  # fmt: skip
-    groups |= _by_signer(store, right, train, notes)
-    signs, confusions = ((), ()) if scores is None else _signs(scores, store, train)
-    return Mistakes(len(store), int(right.sum()), signs, confusions, groups, tuple(notes))
+    groups |= _by_signer([store.signers[p] for p in kept.places], right, train, notes)
+    signs, confusions = ((), ()) if scores is None else _signs(scores, store, kept.places, train)
+    return Mistakes(len(kept.places), int(right.sum()), signs, confusions, groups, tuple(notes))
 
 
 def _percent(share: float) -> str:
@@ -189,10 +183,10 @@ def _by_value(values: np.ndarray, right: np.ndarray, show: Callable[[float], str
 
 
 def _by_signer(
-    store: ClipStore, right: np.ndarray, train: ClipStore | None, notes: list[str]
+    signers: Sequence[str | None], right: np.ndarray, train: ClipStore | None, notes: list[str]
 ) -> dict[str, tuple[Group, ...]]:
     """Signers that train knows against those it does not, and each signer by itself."""
-    if all(s is None for s in store.signers):
+    if all(s is None for s in signers):
         notes.append("signer: no clip names its signer")
         return {}
     found = {}
@@ -200,10 +194,10 @@ def _by_signer(
     if known is not None:
         names = [
             "signer not named" if s is None else "signer in train" if s in known else "signer not in train"
-            for s in store.signers
+            for s in signers
         ]
         found["signer known"] = _by_name(names, right)
-    found["signer"] = _by_name([str(s) if s is not None else "not named" for s in store.signers], right)
+    found["signer"] = _by_name([str(s) if s is not None else "not named" for s in signers], right)
     return found
 
 
@@ -215,23 +209,24 @@ def _by_name(names: Sequence[str], right: np.ndarray) -> tuple[Group, ...]:
 
 
 def _signs(
-    scores: Tensor, store: ClipStore, train: ClipStore | None
+    scores: Tensor, store: ClipStore, places: Sequence[int], train: ClipStore | None
 ) -> tuple[tuple[SignReport, ...], tuple[Confusion, ...]]:
+    """What became of each sign in the clips at ``places``, which have one gloss each."""
     glosses = store.vocabulary.glosses
-    targets = torch.tensor([t[0] for t in store.targets])
+    scores = scores[list(places)]
+    targets = torch.tensor([store.targets[p][0] for p in places])
     place = ranks(scores, targets).tolist()
     own = torch.nn.functional.one_hot(targets.clamp(min=0), len(glosses)).bool() & (targets >= 0)[:, None]
     said = scores.masked_fill(own, -torch.inf).argmax(1).tolist()  # what is named where the true gloss is not
     probability = scores.exp()
     of_gloss: defaultdict[str, list[int]] = defaultdict(list)
     wrong: defaultdict[tuple[str, str], list[Mistake]] = defaultdict(list)
-    for n, (was,) in enumerate(store.glosses):
+    for n, (was,) in enumerate(store.glosses[p] for p in places):
         of_gloss[was].append(n)
         if place[n]:
             true = float(probability[n, targets[n]]) if targets[n] >= 0 else 0.0
-            mistake = Mistake(
-                store.ids[n], store.sources[n], float(probability[n, said[n]]), true, min(place[n], len(glosses)) + 1
-            )
+            clip, rank = places[n], min(place[n], len(glosses)) + 1
+            mistake = Mistake(store.ids[clip], store.sources[clip], float(probability[n, said[n]]), true, rank)
             wrong[was, glosses[said[n]]].append(mistake)
     alarms = Counter(dict.fromkeys(glosses, 0))
     taken: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)

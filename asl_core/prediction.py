@@ -117,7 +117,8 @@ def predict_clips(
     found = together(answers)
     names = loaded.vocabulary.glosses
     values, places = cast("Tensor", found.scores).exp().topk(min(top, len(names)), dim=1)
-    sentences = loaded.config.train.select == "wer" or any(len(g) > 1 for g in store.glosses)
+    # Asked of the run, not of the clips: a file from a camera has no gloss that would tell.
+    sentences = loaded.vocabulary.sentences or any(len(g) > 1 for g in store.glosses)
     read = found.decoded if sentences else None
     placed: list[Alignment | None] = [None] * len(store)
     if alignment:

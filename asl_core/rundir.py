@@ -25,7 +25,7 @@ from asl_core.bounds import is_folder_name, refuse_links
 from asl_core.data import ClipStore
 from asl_core.distribution import BUILTIN, installed_version
 from asl_core.errors import CheckpointError, RunError, UsageError, as_word
-from asl_core.evaluate import Predictions, answers
+from asl_core.evaluate import Predictions, answers, scored
 from asl_core.installed import PLUGINS, installed
 from asl_core.reading import read_json
 
@@ -215,7 +215,10 @@ def plain(value: Any) -> Any:
 
 
 def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) -> str:
-    """One row a clip: id, the gloss it was, whether it was right, and the first five with probabilities."""
+    """One row a clip: id, the gloss it was, whether it was right, and the first five with probabilities.
+
+    A clip that is not scored is neither right nor wrong: that cell is empty.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = store.vocabulary.glosses
@@ -225,14 +228,14 @@ def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) ->
         return text.getvalue()
     top = min(top, len(names))
     header = ["clip", "glosses", "correct"]
-    reads = predictions.decoded is not None and not store.isolated
+    reads = predictions.decoded is not None and (store.sentences or scored(predictions, store).how == "text")
     if reads:
         header.append("decoded")
     writer.writerow(header + [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")])
     values, places = predictions.scores.exp().topk(top, dim=1)
     right = answers(predictions, store)
     for n, (clip, glosses) in enumerate(zip(store.ids, store.glosses, strict=True)):
-        row: list[Any] = [clip, " ".join(glosses), int(right[n])]
+        row: list[Any] = [clip, " ".join(glosses), {True: 1, False: 0, None: ""}[right[n]]]
         if reads and predictions.decoded is not None:
             row.append(" ".join(names[c] for c in predictions.decoded[n]))
         for value, place in zip(values[n].tolist(), places[n].tolist(), strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from asl_core.errors import ConfigError
 
-__all__ = ["check_selection", "selection_value"]
+__all__ = ["check_selection", "deciding", "selection_value"]
 
 _LARGER = ("top1", "top5", "top1-known", "top5-known", "accuracy", "retrieval")
 _SMALLER = ("loss", "wer", "error")
@@ -31,6 +31,15 @@ def check_selection(wanted: str, measured: Collection[str], losses: Collection[s
     if wanted not in usable:
         what = "has no better way" if wanted in measured else "is not measured by this run"
         raise ConfigError([f"train.select is {wanted!r}, which {what}; choose among {', '.join(usable)}"])
+
+
+def deciding(validated: Mapping[str, float], trained: Mapping[str, float]) -> Mapping[str, float]:
+    """The figures of an epoch that choose: those of val, or of train where val measures nothing.
+
+    Without val, and where no clip of it has a gloss, there is neither a share of right answers nor a loss on it; the
+    audit says so before training.
+    """
+    return validated if any(name in validated for name in _AUTO) else trained
 
 
 def selection_value(wanted: str, found: Mapping[str, float], losses: Collection[str]) -> float:

@@ -21,7 +21,7 @@ from asl_core.objectives import compute
 from asl_core.optim import learning_rate, set_learning_rate
 from asl_core.random import ClipRandom, mix_seed
 from asl_core.rundir import RunDir
-from asl_core.selection import selection_value
+from asl_core.selection import deciding, selection_value
 from asl_core.stopping import unbroken
 from asl_core.trainer import Progress, Trainer, fingerprints
 
@@ -65,7 +65,7 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
         progress.epoch = epoch
         entry = {"epoch": epoch, "train": trained, "val": validated}
         progress.history.append(entry | ({"skipped": trainer.skipped.steps} if trainer.skipped.steps else {}))
-        value = selection_value(options.select, validated or trained, trainer.loss_names)
+        value = selection_value(options.select, deciding(validated, trained), trainer.loss_names)
         better = value > progress.best_value or not progress.best_epoch
         if better:
             progress.best_value, progress.best_epoch = value, epoch
@@ -219,6 +219,7 @@ def save_model(trainer: Trainer, path: Path) -> None:
     meta = {
         "config": trainer.config.values(),
         "vocabulary": list(trainer.data.vocabulary.glosses),
+        "sentences": trainer.data.vocabulary.sentences,
         "width": trainer.data.train.width,
         "epoch": trainer.progress.epoch,
         "metrics": entry,

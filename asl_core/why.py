@@ -12,7 +12,7 @@ from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import UsageError
-from asl_core.evaluate import Predictions
+from asl_core.evaluate import Predictions, scored
 from asl_core.fitting import Pipeline
 from asl_core.host import undisturbed
 from asl_core.layers import value_layer
@@ -47,7 +47,7 @@ def explain_run(
     the data set has none any more, the rest is told without them.
 
     Raises:
-        UsageError: the run names no signs (stage 1), or clips of the split have no gloss.
+        UsageError: the run names no signs (stage 1), or no clip of the split can be scored.
     """
     report, predictions, store = evaluate_run(
         path, split=split, weights=weights, device=device, values=values, average_views=average_views,
@@ -55,8 +55,8 @@ def explain_run(
     )  # fmt: skip
     if predictions.scores is None and predictions.decoded is None:
         raise UsageError(f"{path} has no head that names signs (a stage-1 run), so it makes no mistakes to explain.")
-    if not store.labelled:
-        raise UsageError(f"clips of {split} have no gloss, so nothing tells which answers are wrong.")
+    if not scored(predictions, store).places:
+        raise UsageError(f"no clip of {split} has a gloss to compare with, so nothing tells which answers are wrong.")
     config = _config(path, weights, values, registry)
     train = store if split == "train" else _train(config, store)
     pipeline = Pipeline.of(config)

@@ -13,11 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import asl_core as asl
 from asl_core.compare import right_answers
-from asl_core.evaluate import bootstrap_interval
+from asl_core.intervals import wilson_interval
 from asl_core.layers import flag_layer
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -57,7 +55,7 @@ def row_of(name: str, *sides: list[Path]) -> str:
         top5.append(report["metrics"]["top5"])
         seconds.append(sum(seconds_of(run) for run in (path, *others)))
     mean = statistics.fmean(top1)
-    low, high = bootstrap_interval(torch.arange(clips) < round(mean * clips))
+    low, high = wilson_interval(mean * clips, clips)
     each = ", ".join(f"{100 * v:.1f}" for v in top1)
     parameters = sum(asl.load(runs[0]).model.parameter_count() for runs in sides)
     return (

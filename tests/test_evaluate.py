@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -15,7 +14,8 @@ from toy_components import ClassLoss, LinearEncoder, MeanHead, SmallOptions, mak
 
 from asl_core import ClipStore, HeadOutput, Vocabulary
 from asl_core.data import UNKNOWN
-from asl_core.evaluate import Predictions, bootstrap_interval, metrics, predict, ranks, report
+from asl_core.evaluate import Predictions, answers, metrics, predict, ranks, report, scored
+from asl_core.intervals import wilson_interval
 from asl_core.model import Recognizer, Standardiser
 from asl_core.objectives import Objective
 
@@ -73,23 +73,6 @@ def test_top5_of_fewer_than_five_glosses() -> None:
     assert [r["top5"] for r in report(made, store(["a", "zzz", "b"]))["per_class"]] == [1.0, 1.0, 0.0]
 
 
-@pytest.mark.parametrize(("n", "right"), [(165, 100), (20, 1), (7, 7), (5, 0)])
-def test_interval_against_a_bootstrap_over_clips(n: int, right: int) -> None:
-    correct = torch.arange(n) < right
-    rng = np.random.default_rng(1)
-    brute = correct.numpy()[rng.integers(0, n, (20_000, n))].mean(1)
-    low, high = bootstrap_interval(correct)
-    assert (low, high) == pytest.approx(tuple(np.quantile(brute, [0.025, 0.975])), abs=1.01 / n)
-    assert low <= right / n <= high
-    assert bootstrap_interval(correct) == (low, high)
-    narrower = bootstrap_interval(correct, share=0.5)
-    assert low <= narrower[0] <= narrower[1] <= high
-
-
-def test_the_interval_of_nothing() -> None:
-    assert bootstrap_interval(torch.zeros(0, dtype=torch.bool)) == (0.0, 0.0)
-
-
 @pytest.mark.parametrize(
     ("decoded", "wer"),
     [
@@ -125,7 +108,7 @@ def test_report() -> None:
     made = report(predictions(scores, figures={"loss": 0.5}), store(["a", "a", "b", "b", "c", "c"], vocabulary))
     assert made["metrics"] == {"loss": 0.5, "top1": 0.5, "top5": 1.0}
     assert (made["clips"], made["chance"]) == (6, 0.25)
-    assert made["interval"][0] < 0.5 < made["interval"][1]
+    assert made["interval"] == wilson_interval(3, 6)
     assert made["class_top1"] == {"mean": 0.5, "glosses": 3, "without_clips": 1}
     assert [r["gloss"] for r in made["hardest"]] == ["b", "c", "a"]
     assert [r["gloss"] for r in made["easiest"]] == ["a", "c"]  # none of b was right
@@ -148,7 +131,7 @@ def test_no_gloss_is_confused_with_itself() -> None:
 
 def test_sentences_have_no_per_class_report() -> None:
     made = report(predictions([[0.0, 0, 0]], decoded=[[0]]), store([("a", "b")]))
-    assert made == {"clips": 1, "metrics": {"wer": 0.5}}
+    assert made == {"clips": 1, "scored": 1, "metrics": {"wer": 0.5}}
 
 
 class Reader(MeanHead):
@@ -207,3 +190,88 @@ def test_heads_that_do_not_read_and_figures_of_several() -> None:
     clips = ClipStore(make_clips([4, 2], ["a", "b"]), ABC)
     assert predict(recognizer(MeanHead), clips, 2).decoded is None
     assert set(predict(recognizer(Reader, ("one", "two")), clips, 2).figures) == {"one.top", "two.top"}
+
+
+def labelled(labels: list[tuple[str, ...]], *, sentences: bool | None = None) -> ClipStore:
+    """Clips with these labels, in a run whose train clips hold sentences, or do not, or of which nothing is known."""
+    return store(labels, Vocabulary(ABC.glosses, sentences))
+
+
+SURE_OF_A_B_C = [[9.0, 1, 0], [1, 9, 0], [0, 1, 9]]
+
+
+def test_one_clip_without_a_gloss_leaves_the_figures_of_the_others() -> None:
+    clips = labelled([("a",), (), ("a",)], sentences=False)
+    made = report(predictions(SURE_OF_A_B_C, figures={"loss": 0.5}), clips)
+    assert made["metrics"] == {"loss": 0.5, "top1": 0.5, "top5": 1.0}
+    assert (made["clips"], made["scored"], made["unscored"]) == (3, 2, {"no gloss": ["clip-1"]})
+    assert made["interval"] == wilson_interval(1, 2)
+    assert [(r["gloss"], r["clips"]) for r in made["per_class"]] == [("a", 2)]
+    assert made["confusions"] == [{"was": "a", "said": "c", "clips": 1}]
+    assert answers(predictions(SURE_OF_A_B_C), clips) == [True, None, False]
+
+
+def test_a_sentence_among_isolated_signs_is_left_out_and_counted() -> None:
+    clips = labelled([("a",), ("b", "c"), ("c",)], sentences=False)
+    made = report(predictions(SURE_OF_A_B_C, decoded=[[0], [1, 2], [0]]), clips)
+    assert made["metrics"] == {"top1": 1.0, "top5": 1.0}
+    assert (made["scored"], made["unscored"]) == (2, {"several glosses": ["clip-1"]})
+
+
+def test_a_single_sign_among_sentences_is_read() -> None:
+    made = report(
+        predictions(SURE_OF_A_B_C, decoded=[[0], [1, 1], []]), labelled([("a",), ("b", "c"), ()], sentences=True)
+    )
+    assert made["metrics"] == {"wer": pytest.approx(1 / 3)}
+    assert (made["scored"], made["unscored"]) == (2, {"no gloss": ["clip-2"]})
+
+
+@pytest.mark.parametrize("labels", [[("a",), ("b",), ("c",)], [("a", "b"), ("b",), ("c", "a")]])
+def test_a_run_of_sentences_is_judged_by_what_it_reads_whatever_val_holds(labels: list[tuple[str, ...]]) -> None:
+    made = metrics(predictions(SURE_OF_A_B_C, decoded=[[0], [1], [2]]), labelled(labels, sentences=True))
+    assert set(made) == {"wer"}
+
+
+def test_sentences_under_a_run_of_isolated_signs_are_read() -> None:
+    """Nothing else can be said of them."""
+    made = metrics(predictions(SURE_OF_A_B_C[:1], decoded=[[0, 1]]), labelled([("a", "b")], sentences=False))
+    assert made == {"wer": 0.0}
+
+
+@pytest.mark.parametrize("decoded", [None, [[0], [1], [2]]])
+def test_clips_without_any_gloss_have_no_figure(decoded: Any) -> None:
+    clips = labelled([(), (), ()], sentences=False)
+    made = report(predictions(SURE_OF_A_B_C, decoded=decoded), clips)
+    assert made == {"clips": 3, "scored": 0, "metrics": {}, "unscored": {"no gloss": ["clip-0", "clip-1", "clip-2"]}}
+    assert answers(predictions(SURE_OF_A_B_C, decoded=decoded), clips) == [None] * 3
+
+
+def test_a_model_that_names_no_signs_leaves_nothing_unscored() -> None:
+    """Stage 1: that its clips have no gloss is no fault."""
+    assert scored(Predictions(None, None, {"loss": 1.0}), labelled([(), ("a",)])).rest == {}
+
+
+def test_val_glosses_that_are_all_unknown_have_no_figure_without_them() -> None:
+    made = metrics(predictions(SURE_OF_A_B_C), store(["x", "y", "z"]))
+    assert made == {"top1": 0.0, "top5": 0.0}
+
+
+LABELS = st.lists(st.lists(st.sampled_from("abx"), max_size=3).map(tuple), min_size=1, max_size=8)
+
+
+@given(LABELS, st.sampled_from([None, True, False]), st.booleans(), st.data())
+def test_every_clip_is_scored_or_counted(labels: list[Any], sentences: Any, reads: bool, data: st.DataObject) -> None:
+    clips = labelled(labels, sentences=sentences)
+    row = st.lists(st.integers(-3, 3).map(float), min_size=3, max_size=3)
+    said = predictions([data.draw(row) for _ in labels], decoded=[[0]] * len(labels) if reads else None)
+    kept = scored(said, clips)
+    rest = [p for places in kept.rest.values() for p in places]
+    assert sorted([*kept.places, *rest]) == list(range(len(labels)))
+    assert {p for p, t in enumerate(labels) if not t} == set(kept.rest.get("no gloss", ()))
+    assert (kept.how == "nothing") == (not kept.places)
+    right = answers(said, clips)
+    assert [p for p, r in enumerate(right) if r is not None] == list(kept.places)
+    made = report(said, clips)
+    assert made["scored"] + sum(map(len, made.get("unscored", {}).values())) == made["clips"]
+    if kept.how == "rank":
+        assert made["metrics"]["top1"] == sum(map(bool, right)) / len(kept.places)

@@ -22,7 +22,7 @@ from asl_core.cli import main
 from asl_core.cli.why import why_lines
 from asl_core.errors import UsageError
 from asl_core.evaluate import Predictions
-from asl_core.mistakes import Mistakes, explain, wilson_interval
+from asl_core.mistakes import Mistakes, explain
 
 ABC = Vocabulary(("a", "b", "c"))
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -109,21 +109,6 @@ def test_sentences_have_groups_and_no_signs() -> None:
     found = explain(Predictions(None, [[0], [1]], {}), ClipStore(clips, ABC), [np.zeros(2), np.zeros(4)])
     assert [(g.name, g.right) for g in found.groups["frames of the clip"]] == [("2", 1), ("4", 0)]
     assert "these clips are sentences" in found.notes[0]
-
-
-def test_wilson_interval() -> None:
-    assert wilson_interval(0, 3) == pytest.approx((0.0, 0.5615), abs=1e-4)
-    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson_interval(0, 0) == (0.0, 1.0)
-
-
-@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_holds_the_share(pair: tuple[int, int]) -> None:
-    right, clips = pair
-    low, high = wilson_interval(right, clips)
-    assert 0 <= low <= right / clips + 1e-12
-    assert right / clips - 1e-12 <= high <= 1
-    assert wilson_interval(clips - right, clips) == pytest.approx((1 - high, 1 - low))
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=60))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from asl_core.audit import Audit
+from asl_core.audit import Audit, shortened
 from asl_core.cli.tables import table_lines
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
@@ -110,8 +110,9 @@ class ConsoleObserver:
         """The outcome and what to type next."""
         print_report(summary["report"], self.console, "last epoch")
         best = summary["best"]
-        if "top1" in best:
-            self._line(f"best epoch by val: {summary['best_epoch']} with top-1 {percent(best['top1'])}")
+        for name, shown in (("top1", "top-1"), ("wer", "word error rate")):
+            if name in best:
+                self._line(f"best epoch by val: {summary['best_epoch']} with {shown} {percent(best[name])}")
         run = as_word(summary["run"])
         self._line(f"saved in {summary['run']}; next: asl eval {run}, or asl predict {run} FILE")
 
@@ -153,13 +154,15 @@ class JsonObserver:
 
 def print_report(report: Mapping[str, Any], console: Console, title: str) -> None:
     """An evaluation for people."""
-    found = report.get("metrics", {})
+    if not report:  # there was no split to evaluate on
+        return
+    found, clips = report["metrics"], _scored_of(report)
     if "top1" in found:
         low, high = report["interval"]
         rest = f", top-1 without unknown glosses {percent(found['top1-known'])}" if "top1-known" in found else ""
         console.print(
             f"{title}: top-1 {percent(found['top1'])} (95 % interval {percent(low)} to {percent(high)}), top-5 "
-            f"{percent(found['top5'])}, chance {percent(report['chance'])}, {report['clips']} clips{rest}",
+            f"{percent(found['top5'])}, chance {percent(report['chance'])}, {clips}{rest}",
             markup=False,
         )
         mean = report["class_top1"]
@@ -175,10 +178,24 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
             pairs = ", ".join(f"{c['was']} as {c['said']} ({c['clips']})" for c in report["confusions"][:5])
             console.print(printable(f"most confused: {pairs}"), markup=False)
     elif "wer" in found:
-        console.print(f"{title}: word error rate {percent(found['wer'])}, {report['clips']} clips", markup=False)
-    elif found:
-        figures = ", ".join(f"{k} {v:.4g}" for k, v in found.items())
-        console.print(f"{title}: {figures}, {report['clips']} clips", markup=False)
+        console.print(f"{title}: word error rate {percent(found['wer'])}, {clips}", markup=False)
+        if "text_of" in report:
+            console.print(
+                f"the text, and so its word error rate, is that of {printable(report['text_of'])} alone: only the "
+                f"probabilities of single signs are averaged over runs",
+                markup=False,
+            )
+    elif found or report.get("unscored"):
+        figures = ", ".join(f"{k} {v:.4g}" for k, v in found.items()) or "no figure"
+        console.print(f"{title}: {figures}, {clips}", markup=False)
+    for why, ids in report.get("unscored", {}).items():
+        console.print(printable(f"not scored, for {why}: {len(ids)} clips ({shortened(ids)})"), markup=False)
+
+
+def _scored_of(report: Mapping[str, Any]) -> str:
+    """``165 clips``, or ``164 of 165 clips`` where not all could be scored."""
+    scored = report.get("scored", report["clips"]) if report.get("unscored") else report["clips"]
+    return f"{scored} of {report['clips']} clips" if scored != report["clips"] else f"{scored} clips"
 
 
 def print_stages(results: Sequence[StageResult]) -> None:
