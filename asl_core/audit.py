@@ -244,7 +244,7 @@ def _not_scored(train: Sequence[Clip], other: Sequence[Clip], name: str) -> list
             else f"nothing can be scored on {name}, and the loss of train chooses the best epoch."
         )
         message = f"{_clips(bare, other, name)} no gloss ({shortened(bare)}): they are in no figure; {rest}"
-        findings.append(Finding("warning", "unlabelled", message, {"split": name, "ids": bare}))
+        findings.append(Finding("warning", "not-scored", message, {"split": name, "ids": bare}))
     several = [c.id for c in other if len(c.glosses) > 1]
     if several and not counts[2]:
         message = (

@@ -58,7 +58,9 @@ def test_a_metric_that_cannot_choose_is_refused_with_those_that_can() -> None:
     check_selection("auto", {}, LOSSES)
     check_selection("top1", measured, LOSSES)
     check_selection("ctc/mmi", measured, LOSSES)
-    with pytest.raises(ConfigError, match=r"'wer', which is not measured by this run; choose among ctc/mmi, loss, top1"):
+    with pytest.raises(
+        ConfigError, match=r"'wer', which is not measured by this run; choose among ctc/mmi, loss, top1"
+    ):
         check_selection("wer", measured, LOSSES)
     with pytest.raises(ConfigError, match="'blank', which has no better way"):
         check_selection("blank", measured, LOSSES)

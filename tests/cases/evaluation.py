@@ -20,13 +20,14 @@ from asl_core import Clip
 from asl_demo.dataset import DemoDataset
 from cases.table import Outcome, asl, case
 
-Relabel = Callable[[str, int, tuple[str, ...]], tuple[str, ...]]
+Label = tuple[str, ...]
+Relabel = Callable[[str, int, Label], Label]  #: the label of a clip by its split, its place and what it was
 RUN = small(Path("runs"), dataset__glosses=3, dataset__train=3, dataset__val=3, train__epochs=1, run__name="r")
 SENTENCES = {**RUN, "dataset.sentence-length": 3, "loss": "ctc"}
 
 
 def relabelled(change: Relabel) -> Any:
-    """The demo data set with other labels: ``change`` takes split, place and label of each clip."""
+    """The demo data set with other labels."""
     clips = DemoDataset.clips
 
     def changed(self: DemoDataset, split: str) -> Iterator[Clip]:
@@ -36,9 +37,19 @@ def relabelled(change: Relabel) -> Any:
     return mock.patch.object(DemoDataset, "clips", changed)
 
 
+def as_it_is(_split: str, _place: int, label: Label) -> Label:
+    """No change."""
+    return label
+
+
+def labelled(split: str, label: Label, *places: int) -> Relabel:
+    """All labels as they are, but this one for these clips of a split, or for all of it."""
+    return lambda of, n, was: label if of == split and (n in places or not places) else was
+
+
 def trained(place: Path, settings: dict[str, Any], change: Relabel | None = None) -> tuple[Outcome, dict[str, Any]]:
     """A run, and its report."""
-    with relabelled(change or (lambda split, n, label: label)):
+    with relabelled(change or as_it_is):
         said = asl(place, "run", *flags(settings))
     summary = place / "runs/r/summary.json"
     return said, json.loads(summary.read_text()) if summary.is_file() else {}
@@ -90,7 +101,7 @@ def predict_alignment(place: Path) -> str:
 @case("eval of sentences that nobody has labelled, and their csv")
 def unlabelled_sentences(place: Path) -> str:
     made = sentence_run()
-    with relabelled(lambda split, n, label: ()):
+    with relabelled(labelled("val", ())):
         said = asl(made, "eval", "runs/r", "--csv", "out.csv")
     assert said.code == 0, said.text
     assert "0 of 9 clips" in said.text, said.text
@@ -126,14 +137,9 @@ def old_sentence_run(place: Path) -> str:
     return said.text
 
 
-def without(split: str, *places: int) -> Relabel:
-    """Labels as they are, but none for these clips of a split."""
-    return lambda of, n, label: () if of == split and (n in places or not places) else label
-
-
 @case("one clip of val without a gloss")
 def one_unlabelled(place: Path) -> str:
-    said, summary = trained(place, RUN, without("val", 4))
+    said, summary = trained(place, RUN, labelled("val", (), 4))
     assert said.code == 0, said.text
     assert "warning: 1 of 9 clips of val has no gloss" in said.text, said.text
     assert "8 of 9 clips" in said.text, said.text
@@ -146,8 +152,8 @@ def one_unlabelled(place: Path) -> str:
     assert len(unscored) == 1
     assert report["metrics"]["top1"] == sum(row["correct"] == "1" for row in table) / 8
     findings = json.loads((place / "runs/r/audit.json").read_text())["findings"]
-    assert [f["data"]["ids"] for f in findings if f["code"] == "unlabelled"] == [unscored]
-    with relabelled(without("val", 4)):
+    assert [f["data"]["ids"] for f in findings if f["code"] == "not-scored"] == [unscored]
+    with relabelled(labelled("val", (), 4)):
         why = asl(place, "eval", "runs/r", "--why", "--json")
     assert json.loads(why.out)["why"]["clips"] == 8, why.text
     return said.text
@@ -157,7 +163,7 @@ def one_unlabelled(place: Path) -> str:
 def unlabelled_selection(place: Path) -> str:
     from asl_core.compare import right_answers
 
-    trained(place, RUN | {"train.epochs": 4, "train.learning-rate": 0.02}, without("val", 4))
+    trained(place, RUN | {"train.epochs": 4, "train.learning-rate": 0.02}, labelled("val", (), 4))
     shares = [json.loads(line)["val"]["top1"] for line in (place / "runs/r/metrics.jsonl").read_text().splitlines()]
     best = json.loads((place / "runs/r/summary.json").read_text())["best_epoch"]
     assert best == shares.index(max(shares)) + 1, (best, shares)
@@ -167,7 +173,7 @@ def unlabelled_selection(place: Path) -> str:
 
 @case("a sentence of val without a gloss")
 def one_unlabelled_sentence(place: Path) -> str:
-    said, summary = trained(place, SENTENCES, without("val", 0))
+    said, summary = trained(place, SENTENCES, labelled("val", (), 0))
     assert "8 of 9 clips" in said.text, said.text
     assert "wer" in summary["best"]
     return said.text
@@ -175,14 +181,14 @@ def one_unlabelled_sentence(place: Path) -> str:
 
 @case("a whole val without glosses")
 def val_unlabelled(place: Path) -> str:
-    said, summary = trained(place, RUN | {"train.epochs": 2}, without("val"))
+    said, summary = trained(place, RUN | {"train.epochs": 2}, labelled("val", ()))
     assert said.code == 0, said.text
     assert "9 of 9 clips of val have no gloss" in said.text, said.text
     assert "the loss of train chooses the best epoch" in said.text, said.text
     assert "0 of 9 clips" in said.text, said.text
     losses = [json.loads(line)["train"]["loss"] for line in (place / "runs/r/metrics.jsonl").read_text().splitlines()]
     assert summary["best_epoch"] == losses.index(min(losses)) + 1
-    with relabelled(without("val")):
+    with relabelled(labelled("val", ())):
         refused = asl(place, "run", *flags(RUN | {"run.name": "t", "train.select": "top1"}))
         why = asl(place, "eval", "runs/r", "--why")
     assert refused.code == 2, refused.text
@@ -193,7 +199,7 @@ def val_unlabelled(place: Path) -> str:
 
 @case("a sentence among the isolated signs of val")
 def one_sentence(place: Path) -> str:
-    said, summary = trained(place, RUN, lambda split, n, label: label * 2 if (split, n) == ("val", 2) else label)
+    said, summary = trained(place, RUN, labelled("val", ("A", "B"), 2))
     assert said.code == 0, said.text
     assert "1 of 9 clips of val has several glosses" in said.text, said.text
     assert "not scored, for several glosses: 1 clips" in said.text, said.text
@@ -207,7 +213,7 @@ def one_sentence(place: Path) -> str:
 
 @case("a sentence among the isolated signs of train")
 def one_train_sentence(place: Path) -> str:
-    twice: Relabel = lambda split, n, label: label * 2 if (split, n) == ("train", 2) else label  # noqa: E731
+    twice = labelled("train", ("A", "B"), 2)
     refused, _ = trained(place, RUN, twice)
     assert refused.code == 2, refused.text
     assert "1 of 9 train clips has several" in refused.error, refused.error
@@ -220,7 +226,7 @@ def one_train_sentence(place: Path) -> str:
 
 @case("a clip of train without a gloss")
 def one_train_unlabelled(place: Path) -> str:
-    said, _ = trained(place, RUN, without("train", 0))
+    said, _ = trained(place, RUN, labelled("train", (), 0))
     assert said.code == 2, said.text
     assert "1 of 9 train clips has none (" in said.error, said.error
     assert "leave these clips out" in said.error, said.error
@@ -231,7 +237,7 @@ def one_train_unlabelled(place: Path) -> str:
 
 @case("val glosses that train lacks, all of them")
 def unknown_glosses(place: Path) -> str:
-    said, summary = trained(place, RUN, lambda split, n, label: ("ELSE",) if split == "val" else label)
+    said, summary = trained(place, RUN, labelled("val", ("ELSE",)))
     assert said.code == 0, said.text
     assert summary["report"]["metrics"]["top1"] == 0
     assert "top1-known" not in summary["report"]["metrics"], "the share of none of them is no figure"
@@ -245,13 +251,10 @@ def _interval(said: str) -> Sequence[str]:
 
 @case("the interval of all right and of none right")
 def interval(place: Path) -> str:
-    one_gloss: Relabel = lambda split, n, label: ("A",)  # noqa: E731
-    said, summary = trained(place, RUN, one_gloss)
+    said, summary = trained(place, RUN, lambda *_: ("A",))
     low, high = _interval(said.out)
     assert (low, high) == ("70.1", "100.0 %"), said.out
     assert summary["report"]["interval"] == pytest.approx([9 / (9 + 1.959963984540054**2), 1.0])
-    none, summary = trained(
-        place, RUN | {"run.out": "other"}, lambda split, n, label: ("B",) if split == "val" else label
-    )
+    none, _ = trained(place, RUN | {"run.out": "other"}, labelled("val", ("B",)))
     assert _interval(none.out) == ["0.0", "29.9 %"], none.out
     return f"9 of 9: {low} to {high}, 0 of 9: {' to '.join(_interval(none.out))}"
