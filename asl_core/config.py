@@ -13,6 +13,7 @@ import tomli_w
 from asl_core.component import BUILTIN, Component
 from asl_core.layers import LIST_SLOTS
 from asl_core.options import option, unstructure
+from asl_core.origins import DEFAULT, Origin
 
 __all__ = [
     "TABLES",
@@ -198,8 +199,12 @@ class RunConfig:
     run: RunOptions
     split: SplitOptions
     init: InitOptions
-    origins: Mapping[str, str] = attrs.field(eq=False)  #: dotted key -> where its value comes from
+    origins: Mapping[str, Origin] = attrs.field(eq=False)  #: dotted key -> where its value comes from
     notes: tuple[str, ...] = attrs.field(default=(), eq=False)  #: settings that were left out, and why
+
+    def origin(self, key: str) -> Origin:
+        """Where the value of a dotted key comes from."""
+        return self.origins.get(key, DEFAULT)
 
     def values(self) -> dict[str, Any]:
         """All values as dotted keys, as TOML can hold them; ``run.name`` is left out, since a name is used once."""
@@ -231,7 +236,7 @@ class RunConfig:
         return sorted(
             key
             for key in {*now, *before}
-            if (now.get(key) != before[key] if key in before else self.origins.get(key, "default") != "default")
+            if (now.get(key) != before[key] if key in before else self.origin(key) != DEFAULT)
         )
 
     def to_toml(self) -> str:
@@ -245,10 +250,10 @@ class RunConfig:
             lines += ["", f"[{'.'.join(_bare(part) for part in table.split('.'))}]"]
             for key, dotted, value in entries:
                 text = f"{_bare(key)} = {_toml(value)}"
-                origin = self.origins.get(dotted, "default")
+                origin = self.origin(dotted)
                 # TOML forbids control characters in comments, and a path or a --set may hold one.
-                comment = "".join(c if c.isprintable() else " " for c in origin)
-                lines.append(text if origin == "default" else f"{text}  # {comment}")
+                comment = "".join(c if c.isprintable() else " " for c in str(origin))
+                lines.append(text if origin == DEFAULT else f"{text}  # {comment}")
         return "\n".join(lines) + "\n"
 
 
@@ -258,8 +263,8 @@ _RESOLVED = "# The resolved configuration; `asl run` on this file repeats the ru
 def is_resolved(file: Path) -> bool:
     """Whether a file is what :meth:`RunConfig.to_toml` wrote; one that cannot be read is left to others to refuse."""
     try:
-        with file.open(encoding="utf-8") as text:
-            return text.readline().rstrip() == _RESOLVED
+        with file.open(encoding="utf-8-sig") as text:
+            return text.readline(len(_RESOLVED) + 2).rstrip() == _RESOLVED
     except (OSError, ValueError):
         return False
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,13 +35,14 @@ from asl_core.config import RunConfig
 from asl_core.contracts import Observer
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
 from asl_core.layers import Layer, Setting, flatten, merge, value_layer
+from asl_core.origins import Origin
 from asl_core.plugins import discover
 from asl_core.reading import read_json
+from asl_core.toml_file import read_toml
 
 __all__ = ["Curriculum", "Stage", "StageResult", "is_curriculum", "load_curriculum", "run_curriculum"]
 
 _PLAN = "curriculum.json"
-_LARGEST = 1 << 20  #: bytes of a file of stages; what is larger is refused where settings are read
 
 
 @attrs.frozen
@@ -75,10 +75,8 @@ class StageResult:
 def is_curriculum(file: Path) -> bool:
     """Whether a TOML file describes stages; a file that cannot be read is left to others to refuse."""
     try:
-        if not file.is_file() or file.stat().st_size > _LARGEST:
-            return False
-        return "stage" in tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return "stage" in read_toml(file).values
+    except ConfigError:
         return False
 
 
@@ -98,7 +96,8 @@ def load_curriculum(
         ConfigError: with the faults of all stages, each with its stage.
     """
     registry = discover().registry if registry is None else registry
-    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    read = read_toml(file)
+    content = read.values
     problems = [f"{file}: no such key {k!r}{nearest(k, _KEYS)}" for k in content if k not in _KEYS]
     tables = content["stage"] if isinstance(content["stage"], list) else []
     names = [t.get("name") if isinstance(t, dict) else None for t in tables]
@@ -119,8 +118,8 @@ def load_curriculum(
     for place, table in enumerate(tables):
         name = table.pop("name")
         where = f"{file} stage {name!r}"
-        layer = value_layer(dict(flatten({**content.get("common", {})})), f"{file} [common]")
-        own = value_layer(dict(flatten(table)), where)
+        layer = value_layer(dict(flatten({**content.get("common", {})})), Origin.of_file(file, part="[common]"))
+        own = value_layer(dict(flatten(table)), Origin.of_file(file, part=f"stage {name!r}"))
         after, fault = _earlier(own, name, names[:place], names)
         if fault:
             problems.append(f"{where}: {fault}")

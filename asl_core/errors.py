@@ -20,6 +20,7 @@ __all__ = [
 
 
 _LONGEST = 2000  #: characters of one fault of a configuration
+_MOST = 500  #: faults of one configuration that its message tells
 
 
 class AslError(Exception):
@@ -57,7 +58,9 @@ class ConfigError(UsageError):
             if len(self.problems) == 1
             else (f"the configuration has {len(self.problems)} faults")
         )
-        super().__init__("\n".join([head + ":", *(f"  - {p}" for p in self.problems)]))
+        more = len(self.problems) - _MOST
+        rest = [f"  - and {more:,} more"] if more > 0 else []
+        super().__init__("\n".join([head + ":", *(f"  - {p}" for p in self.problems[:_MOST]), *rest]))
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ from asl_core.config import Choice, RunConfig
 from asl_core.contracts import BatchTransform, Transform
 from asl_core.data import Clip, Finding
 from asl_core.errors import ConfigError
+from asl_core.origins import Kind
 
 __all__ = ["Noticed", "Pipeline", "fit_augments", "fit_transforms"]
 
@@ -71,7 +72,7 @@ class Pipeline:
         first = late.index(True) if True in late else len(built)
         early = [name for name, t in built[first:] if not getattr(t, "batchwise", False)]
         if early:
-            origin = config.origins.get("transform.names", "default")
+            origin = config.origin("transform.names")
             raise ConfigError(
                 [
                     f"{origin}: transform {early[0]} takes single clips and {built[first][0]} whole "
@@ -147,7 +148,7 @@ def fit_augments(config: RunConfig, stored: int) -> RunConfig:
 
 
 def _suggested(config: RunConfig, slot: str) -> bool:
-    return config.origins.get(f"{slot}.names", "default").startswith("suggested by")
+    return config.origin(f"{slot}.names").kind is Kind.SUGGESTION
 
 
 def _reason(component: Any, width: int) -> str | None:
@@ -160,9 +161,9 @@ def _without(config: RunConfig, slot: str, choices: tuple[Choice, ...], reasons:
         return config
     texts = [f"{slot} {name} does not fit: {reason}" for name, reason in reasons.items()]
     if not _suggested(config, slot):
-        origin = config.origins.get(f"{slot}.names", "default")
+        origin = config.origin(f"{slot}.names")
         # Where a recipe or another file chose it, the clips may be the wrong ones rather than the setting.
-        from_file = " line " in origin
+        from_file = origin.file is not None
         remedy = "; name clips that it can take, or choose another" if from_file else "; leave it out of"
         raise ConfigError([f"{origin}: {t}" + f"{remedy} --{slot}" * (" put " not in t) for t in texts])
     kept = tuple(c for c in choices if c.name not in reasons)

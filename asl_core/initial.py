@@ -22,6 +22,7 @@ from asl_core.errors import CheckpointError, ConfigError
 from asl_core.foreign import Checkpoint, encoder_flags, named, read_checkpoint
 from asl_core.model import Recognizer
 from asl_core.options import unstructure
+from asl_core.origins import Kind, Origin
 from asl_core.reading import read_json
 from asl_core.transfer import TransferPlan, rename, suggest_map
 
@@ -226,7 +227,7 @@ def _features(
                 f"noise and scale are, is now in the features' own units; set it accordingly, or leave it out"
             )
     if config.train.standardise != wanted:
-        origins = {**config.origins, "train.standardise": f"checkpoint {checkpoint.path}"}
+        origins = {**config.origins, "train.standardise": Origin(Kind.CHECKPOINT, str(checkpoint.path))}
         config = attrs.evolve(config, train=attrs.evolve(config.train, standardise=wanted), origins=origins)
     return config, notes
 
@@ -234,8 +235,7 @@ def _features(
 def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[str]]:
     """Whether features are to be standardised, and why."""
     theirs, asked, ours = checkpoint.foreign.standardise, config.init.features, config.train.standardise
-    origin = config.origins.get("train.standardise", "default")
-    insisted = origin != "default" and not origin.startswith("suggested by")
+    origin = config.origin("train.standardise")
     words = {True: "standardised features", False: "features as stored, not standardised"}
     if asked == "auto":
         if theirs is None:
@@ -243,7 +243,7 @@ def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[s
                 f"the checkpoint does not say whether its features were standardised; this run's are "
                 f"{'' if ours else 'not '}(--init.features stored or standardised decides it)"
             ]
-        if insisted and theirs != ours:
+        if origin.chosen and theirs != ours:
             other = "standardised" if ours else "stored"
             raise ConfigError(
                 [
@@ -254,7 +254,7 @@ def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[s
             )
         return theirs, [] if theirs else [f"features are left as stored: the checkpoint was trained on {words[False]}"]
     wanted = asked == "standardised"
-    if insisted and wanted != ours:
+    if origin.chosen and wanted != ours:
         raise ConfigError(
             [
                 f"{origin} sets train.standardise to {str(ours).lower()}, and --init.features {asked} "

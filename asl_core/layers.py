@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ from typing import Any
 import attrs
 
 from asl_core.errors import ConfigError
+from asl_core.origins import Kind, Origin
+from asl_core.toml_file import read_toml
 
 __all__ = [
     "ENV_PREFIX",
@@ -39,7 +39,7 @@ class Setting:
     """One value and where it was set."""
 
     value: Any
-    origin: str  #: "flag --epochs", "asl.toml line 3", "default"
+    origin: Origin  #: reads "flag --epochs", "asl.toml line 3", "default"
     text: bool = False  #: whether ``value`` is still text, to be read as the option's type
 
 
@@ -50,17 +50,18 @@ def flag_layer(flags: Mapping[str, str], spelled: Mapping[str, str] | None = Non
     """Settings from the command line; ``spelled`` gives the flag as the user typed it."""
     spelled = spelled or {}
     return {
-        _canonical(k): Setting(_names(_canonical(k), v), f"flag {spelled.get(k, '--' + k)}", text=True)
+        _canonical(k): Setting(_names(_canonical(k), v), Origin(Kind.FLAG, spelled.get(k, f"--{k}")), text=True)
         for k, v in flags.items()
     }
 
 
-def value_layer(values: Mapping[str, Any], origin: str) -> Layer:
+def value_layer(values: Mapping[str, Any], origin: Origin | str) -> Layer:
     """Settings from a script or a component's suggestions: dotted keys to typed values.
 
     ``{"encoder": "gru"}`` is short for ``{"encoder.name": "gru"}``; tables may be nested, and paths and numpy's
-    numbers count as what they stand for.
+    numbers count as what they stand for. An origin that is a text is the name of a script or program.
     """
+    origin = Origin(Kind.SCRIPT, origin) if isinstance(origin, str) else origin
     return {key: Setting(_ordinary(value), origin) for key, value in flatten(values)}
 
 
@@ -82,41 +83,28 @@ def env_layer(environ: Mapping[str, str], known: Mapping[str, str] | None = None
     for name, value in environ.items():
         if name.startswith(ENV_PREFIX):
             key = _canonical(name.removeprefix(ENV_PREFIX).lower().replace("__", ".").replace("_", "-"))
-            found[key] = Setting(_names(key, value), f"environment variable {name}", text=True)
+            found[key] = Setting(_names(key, value), Origin(Kind.ENVIRONMENT, name), text=True)
     for name, key in (known or {}).items():
         if environ.get(name):
-            found[key] = Setting(environ[name], f"environment variable {name}", text=True)
+            found[key] = Setting(environ[name], Origin(Kind.ENVIRONMENT, name), text=True)
     return found
 
 
-def toml_layer(path: Path) -> Layer:
+def toml_layer(path: Path, kind: Kind = Kind.FILE) -> Layer:
     """Settings from a TOML file, each with its line.
 
     Raises:
         ConfigError: the file is missing or is not TOML.
     """
-    if path.exists() and not path.is_file():
-        raise ConfigError([f"{path}: is no file; name a TOML file with the run's settings"])
+    content = read_toml(path)
+    lines: dict[str, int] = {}
+    for place, line in content.lines.items():
+        lines.setdefault(_canonical(".".join(map(str, place))), line)
     try:
-        if path.exists() and path.stat().st_size > _LARGEST:
-            raise ValueError(f"it has {path.stat().st_size:,} bytes, and no settings take more than {_LARGEST:,}")
-        raw = path.read_bytes()
-        content = raw.decode("utf-8-sig")  # Windows editors put a byte order mark before it
-        values = tomllib.loads(content)
-    except OSError as fault:
-        raise ConfigError(
-            [f"{path}: cannot be read ({fault.strerror}); name a TOML file with the run's settings"]
-        ) from fault
-    except (ValueError, RecursionError) as fault:  # a number of thousands of digits is a ValueError, too
-        raise ConfigError(
-            [f'{path}: is not TOML ({str(fault)[:300]}); expected tables such as [encoder] with name = "gru"']
-        ) from fault
-    lines = _key_lines(content)
-    try:
-        settings = dict(flatten(values))
+        settings = dict(flatten(content.values))
     except ConfigError as fault:
         raise ConfigError([f"{path}: {p}" for p in fault.problems]) from fault
-    return {k: Setting(v, f"{path}{f' line {lines[k]}' if k in lines else ''}") for k, v in settings.items()}
+    return {k: Setting(v, Origin.of_file(path, lines.get(k), kind=kind)) for k, v in settings.items()}
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -136,23 +124,6 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, A
 
 
 _DEEPEST = 50  #: dots in a key
-_LARGEST = 1 << 20  #: bytes of a file of settings
-
-
-_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
-
-
-def _key_lines(content: str) -> dict[str, int]:
-    """Dotted key -> line. tomllib keeps no positions; a scan of headers and ``key =`` finds nearly all."""
-    lines: dict[str, int] = {}
-    table = ""
-    for number, line in enumerate(content.splitlines(), start=1):
-        if header := _TABLE.match(line):
-            table = header[1].replace('"', "").replace("'", "") + "."
-        elif key := _KEY.match(line):
-            lines.setdefault(_canonical(table + key[1].replace('"', "").replace("'", "")), number)
-    return lines
 
 
 def _canonical(key: str) -> str:

@@ -58,7 +58,7 @@ def build_objectives(config: RunConfig) -> list[Objective]:
                 raise ConfigError([f"loss {loss.choice.name!r} asks for {built.views} views and corrupts the batch"])
             found.append(Objective(f"{head}.{name}" if several else name, head, built, loss.weight))
     if config.train.mixup and (unfit := [o.name for o in found if o.loss.corrupts or o.loss.labels != "one"]):
-        origin = config.origins.get("train.mixup", "default")
+        origin = config.origin("train.mixup")
         raise ConfigError(
             [
                 f"{origin}: train.mixup mixes clips of one gloss, seen whole, and loss {', '.join(unfit)} is "

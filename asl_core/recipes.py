@@ -41,8 +41,9 @@ def recipes(report: PluginReport | None = None) -> list[Recipe]:
         module = sys.modules.get(record.module) if record.status == "ok" else None
         for folder in getattr(module, "__path__", ()):
             for path in sorted((Path(folder) / "recipes").glob("*.toml")):
-                with path.open(encoding="utf-8") as file:
-                    summary = file.readline().lstrip("# ").rstrip()
+                # What is no UTF-8 is refused where the recipe is used; the list of all has to work.
+                with path.open(encoding="utf-8-sig", errors="replace") as file:
+                    summary = file.readline(500).lstrip("# ").rstrip()
                 found.append(Recipe(path.stem, path, record.distribution, summary))
     return found
 

@@ -14,6 +14,7 @@ from asl_core.config import TABLES, Choice, HeadChoice, LossChoice, RunConfig
 from asl_core.errors import ConfigError, nearest
 from asl_core.layers import LIST_SLOTS, Layer, Setting, merge, shown, value_layer
 from asl_core.options import option_specs, parse_text, structure
+from asl_core.origins import DEFAULT, Kind, Origin
 
 __all__ = ["resolve"]
 
@@ -69,9 +70,9 @@ class _Resolver:
         self.problems: list[str] = []
         self.notes = notes
         self.used: set[str] = set()
-        defaults = value_layer(_DEFAULTS, "default")
+        defaults = value_layer(_DEFAULTS, DEFAULT)
         if not any(k.startswith("heads.") and not k.startswith("heads.main.") for k in settings):
-            defaults = {**defaults, **value_layer({"head.name": "ctc"}, "default")}
+            defaults = {**defaults, **value_layer({"head.name": "ctc"}, DEFAULT)}
         weaker = {**defaults, **self._suggestions(settings, defaults)}
         # What was said comes first: the heads stand in the order in which the user named them.
         self.settings = settings | {k: s for k, s in weaker.items() if k not in settings}
@@ -117,7 +118,7 @@ class _Resolver:
             offer = self._offer(slot, settings.get(key) or found.get(key) or defaults.get(key))
             if offer is None:
                 return
-            suggests = value_layer(offer.component.suggests, f"suggested by {slot} {offer.component.name}")
+            suggests = value_layer(offer.component.suggests, Origin(Kind.SUGGESTION, f"{slot} {offer.component.name}"))
             if slot == "head":  # "head" and "loss" are its own place, whatever it is called in this run
                 suggests = {_moved(k, stem): s for k, s in suggests.items()}
             found.update({k: s for k, s in suggests.items() if _applies(k, suggests, settings, defaults)})
@@ -208,7 +209,7 @@ class _Resolver:
     def _list(self, slot: str) -> tuple[Choice, ...]:
         key = f"{slot}.names"
         self.used.add(key)
-        setting = self.settings.get(key, Setting((), "default"))
+        setting = self.settings.get(key, Setting((), DEFAULT))
         names = setting.value
         if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
             self.problems.append(f"{setting.origin}: {shown(key)} is {names!r}: expected a list of {slot} names")
@@ -269,7 +270,7 @@ class _Resolver:
 
     def _unused(self) -> None:
         for key in self.settings:
-            if key in self.used or self.settings[key].origin.startswith("suggested by"):
+            if key in self.used or self.settings[key].origin.kind is Kind.SUGGESTION:
                 continue
             setting = self.settings[key]
             slot, _, rest = key.partition(".")

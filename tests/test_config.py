@@ -18,6 +18,7 @@ from asl_core.api import configure
 from asl_core.config import RunConfig, RunOptions, SplitOptions, TrainOptions
 from asl_core.errors import ConfigError
 from asl_core.layers import flag_layer, toml_layer, value_layer
+from asl_core.origins import DEFAULT
 from asl_core.plugins import discover
 from asl_core.resolve import resolve
 
@@ -45,8 +46,8 @@ def test_defaults() -> None:
     assert config.heads["main"].losses["main"].choice.name == "plain"
     assert config.heads["main"].losses["main"].weight == 1.0
     assert (config.train, config.run, config.split) == (TrainOptions(), RunOptions(), SplitOptions())
-    assert config.origins["encoder.name"] == "default"
-    assert config.origins["heads.main.losses.main.name"] == "suggested by head ctc"
+    assert config.origins["encoder.name"] == DEFAULT
+    assert str(config.origins["heads.main.losses.main.name"]) == "suggested by head ctc"
 
 
 def test_precedence(here: Path) -> None:
@@ -60,7 +61,7 @@ def test_precedence(here: Path) -> None:
     flags = flag_layer(dict.fromkeys(keys[4:], "15"))
     config = configure({keys[5]: 16}, file=file, flags=flags, registry=made, environ=environ)
     assert [config.values()[k] for k in keys] == [11, 12, 13, 14, 15, 16]
-    assert [config.origins[k] for k in keys] == [
+    assert [str(config.origins[k]) for k in keys] == [
         "suggested by dataset demo",
         "asl.toml line 1",
         f"{file} line 2",
@@ -76,7 +77,7 @@ def test_variables_that_options_name(here: Path) -> None:
     assert configure({}, registry=registry(), environ=environ).dataset.options.root is None, "demo was not chosen"
     chosen = configure({"dataset": "files"}, registry=registry(), environ=environ)
     assert chosen.dataset.options.root == "from-variable"
-    assert chosen.origins["dataset.root"] == "environment variable TOY_DATA"
+    assert str(chosen.origins["dataset.root"]) == "environment variable TOY_DATA"
     beaten = configure(
         flags=flag_layer({"dataset": "files", "dataset.root": "flag"}), registry=registry(), environ=environ
     )

@@ -164,7 +164,7 @@ def test_a_flag_of_one_stage(file: Path) -> None:
     flags = flag_layer({"train.epochs": "5", "stage.one.train.epochs": "4", "stage.two.encoder.hidden-size": "8"})
     one, two = (stage.config for stage in load_curriculum(file, flags).stages)
     assert (one.train.epochs, two.train.epochs) == (4, 5)
-    assert two.origins["encoder.hidden-size"] == "flag --stage.two.encoder.hidden-size"
+    assert str(two.origins["encoder.hidden-size"]) == "flag --stage.two.encoder.hidden-size"
     with pytest.raises(ConfigError, match=r"stage.three.train.epochs: expected stage.NAME.KEY, NAME one of one, two"):
         load_curriculum(file, flag_layer({"stage.three.train.epochs": "4"}))
     with pytest.raises(ConfigError, match=r"expected stage.NAME.KEY"):

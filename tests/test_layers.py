@@ -8,6 +8,7 @@ import pytest
 
 from asl_core.errors import ConfigError
 from asl_core.layers import env_layer, flag_layer, merge, shown, toml_layer, value_layer
+from asl_core.origins import Kind, Origin
 
 
 def write(path: Path, content: str) -> Path:
@@ -33,7 +34,7 @@ share = 0.1
 """,
     )
     layer = toml_layer(path)
-    assert {k: (s.value, s.origin.removeprefix(str(path))) for k, s in layer.items()} == {
+    assert {k: (s.value, str(s.origin).removeprefix(str(path))) for k, s in layer.items()} == {
         "encoder.name": ("gru", " line 2"),
         "train.epochs": (5, " line 5"),
         "train.batch-size": (8, " line 6"),
@@ -72,10 +73,10 @@ def test_keys_are_shown_as_they_may_be_written(key: str) -> None:
 
 def test_flags_are_text_under_the_name_that_was_typed() -> None:
     layer = flag_layer({"train.epochs": "5", "augment": "none", "encoder": "gru"}, {"train.epochs": "--epochs"})
-    assert layer["train.epochs"].origin == "flag --epochs"
+    assert layer["train.epochs"].origin == Origin(Kind.FLAG, "--epochs")
     assert layer["train.epochs"].text
     assert layer["augment.names"].value == ()
-    assert layer["encoder.name"].origin == "flag --encoder"
+    assert str(layer["encoder.name"].origin) == "flag --encoder"
 
 
 def test_environment() -> None:
@@ -88,7 +89,7 @@ def test_environment() -> None:
         "PATH": "x",
     }
     layer = env_layer(environ, {"ASL_DATA": "dataset.root", "EMPTY": "dataset.labels", "UNSET": "dataset.train"})
-    assert {k: (s.value, s.origin, s.text) for k, s in layer.items()} == {
+    assert {k: (s.value, str(s.origin), s.text) for k, s in layer.items()} == {
         "train.batch-size": ("5", "environment variable ASL_RUN__TRAIN__BATCH_SIZE", True),
         "encoder.name": ("gru", "environment variable ASL_RUN__ENCODER", True),
         "heads.main.dropout": ("0", "environment variable ASL_RUN__HEAD__DROPOUT", True),
@@ -99,7 +100,7 @@ def test_environment() -> None:
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "notepad.toml"
     path.write_bytes(b'\xef\xbb\xbf[encoder]\r\nname = "gru"\r\n')
-    assert {k: s.origin for k, s in toml_layer(path).items()} == {"encoder.name": f"{path} line 2"}
+    assert {k: str(s.origin) for k, s in toml_layer(path).items()} == {"encoder.name": f"{path} line 2"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_the_later_layer_wins() -> None:
     settings, notes = merge([value_layer({"train.epochs": n}, f"layer {n}") for n in (1, 2, 3)])
-    assert (settings["train.epochs"].value, settings["train.epochs"].origin) == (3, "layer 3")
+    assert (settings["train.epochs"].value, str(settings["train.epochs"].origin)) == (3, "layer 3")
     assert notes == []
 
 
@@ -214,3 +215,20 @@ def test_a_saved_configuration_is_whole(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "config.toml").write_text(saved.to_toml())
     (tmp_path / "asl.toml").write_text('[split]\nfold = "1/3"\n[heads.extra]\nname = "mean"\n')
     assert configure(file="config.toml", environ={}) == saved
+
+
+def test_no_name_of_a_file_changes_what_a_setting_counts_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a value comes from is data; a folder may be called as a source of settings is."""
+    from asl_core.api import configure
+
+    for folder in ("suggested by me", "flag ", "default", "checkpoint", "x line 3"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        path = write(tmp_path / folder / "default", 'encodr = "gru"\n[train]\nepoch = 2\nstandardise = false\n')
+        for name in (path, Path("default")):
+            with pytest.raises(ConfigError) as raised:
+                configure(file=name, environ={})
+            assert len(raised.value.problems) == 2
+        write(path, "[train]\nstandardise = false\n")
+        origin = configure(file=path, environ={}).origin("train.standardise")
+        assert (origin.kind, origin.file, origin.line, origin.chosen) == (Kind.FILE, str(path), 2, True)

@@ -51,7 +51,7 @@ def run(
             raise UsageError(f"--recipe {recipe} is a file of settings, and so is {file}: give one of them.")
         file = find_recipe(recipe).path
     if resume is not None and (file or flags):
-        given = ", ".join(s.origin.removeprefix("flag ") for s in flags.values()) or str(file)
+        given = ", ".join(s.origin.text for s in flags.values()) or str(file)
         raise UsageError(
             f"--resume goes on with the settings that the run has, and {given} would change them; leave that out, or "
             f"start a new run with `asl run {as_word(resume / 'config.toml')}` and the changes."

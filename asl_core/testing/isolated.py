@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -19,6 +18,7 @@ from asl_core.distribution import BUILTIN, FORMER, canonical
 from asl_core.errors import UsageError, nearest
 from asl_core.installed import PLUGINS, installed
 from asl_core.plugins import PluginReport, discover
+from asl_core.toml_file import read_toml
 
 __all__ = ["Found", "isolated", "locate"]
 
@@ -148,10 +148,7 @@ def _source(folder: Path) -> Found:
         UsageError: it is no TOML, names no plugin, or the modules that it names are not there.
     """
     file = folder / "pyproject.toml"
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise UsageError(f"{file} is not TOML ({fault}); expected a package's project file.") from fault
+    content = read_toml(file, "[project], as a package's pyproject.toml").values
     project = content.get("project", {})
     plugins = project.get("entry-points", {}).get(PLUGINS, {})
     if not plugins:

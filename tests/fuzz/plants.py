@@ -171,7 +171,7 @@ def _bare_toml_errors() -> None:
 
     def layer(path: Path) -> Any:
         values = tomllib.loads(path.read_bytes().decode())
-        return {k: layers.Setting(v, f"{path}") for k, v in layers.flatten(values)}
+        return {k: layers.Setting(v, layers.Origin.of_file(path)) for k, v in layers.flatten(values)}
 
     configuring.toml_layer = layer
 

@@ -1,0 +1,225 @@
+"""The one reader of TOML files: settings, curricula, recipes, ``asl.toml``, a package's ``pyproject.toml``.
+
+A TOML file may be a stranger's (``asl.toml`` lies in the working folder), and ``tomllib`` takes memory that grows with
+the square of the parts of a dotted key. So size, nesting and the number of keys are bounded by a scan that takes no
+more than a pass over the text, and only then is it parsed. The same scan finds the line of every key, which
+``tomllib`` does not keep.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from asl_core.errors import ConfigError
+
+__all__ = ["TomlFile", "read_toml"]
+
+_LARGEST = 1 << 18  #: bytes of a file; a resolved configuration has some 5,000
+_PARTS = 16  #: of one dotted key or header; a loss of a named head in a curriculum's stage has 7
+_BRACKETS = 16  #: arrays and inline tables within each other
+_KEYS = 5000  #: parts of all keys together
+_BITS = 14_000  #: of a whole number
+
+Place = tuple[str | int, ...]  #: names of tables and keys, and numbers of the tables of an array
+
+
+@attrs.frozen
+class TomlFile:
+    """What a file holds."""
+
+    values: dict[str, Any]
+    lines: Mapping[Place, int]  #: the line of each key that does not stand in an array
+
+
+class _RefusedError(ValueError):
+    """The text is refused before it is parsed."""
+
+
+def read_toml(path: Path, expected: str = 'tables such as [encoder] with name = "gru"') -> TomlFile:
+    """A TOML file, in UTF-8 with or without a byte order mark.
+
+    Args:
+        path: the file.
+        expected: what it should hold, for messages.
+
+    Raises:
+        ConfigError: it is missing, no file, no UTF-8, no TOML, or larger or deeper than any such file is.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigError([f"{path}: is no file; name a TOML file, of {expected}"])
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as fault:  # the latter for a name with a NUL
+        reason = getattr(fault, "strerror", None) or fault
+        raise ConfigError([f"{path}: cannot be read ({reason}); name a TOML file, of {expected}"]) from fault
+    try:
+        text = _decoded(raw).replace("\r\n", "\n")
+        lines = _Scan(text).lines
+        values = tomllib.loads(text)
+        _refuse_large_numbers(values)
+    except (ValueError, RecursionError) as fault:  # a number of thousands of digits is a ValueError, too
+        raise ConfigError([f"{path}: is not TOML ({str(fault)[:300]}); expected {expected}"]) from fault
+    return TomlFile(values, lines)
+
+
+def _decoded(raw: bytes) -> str:
+    """The text of a file.
+
+    Raises:
+        _RefusedError: it is too large, or in another encoding, which is named.
+    """
+    if len(raw) > _LARGEST:
+        raise _RefusedError(f"it is larger than {_LARGEST:,} bytes, and no settings take as much")
+    for mark, name in _MARKS:
+        if raw.startswith(mark):
+            raise _RefusedError(f"it is in {name}; save it as UTF-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        wide = b"\0" in raw[:100]
+        guess = "UTF-16" if wide else "an encoding of one byte a character, such as Windows-1252 (ANSI) or Latin-1"
+        line = raw.count(b"\n", 0, fault.start) + 1
+        raise _RefusedError(
+            f"it is not UTF-8: line {line} has the byte 0x{raw[fault.start]:02x}; it may be in {guess}. Save it as "
+            f"UTF-8"
+        ) from fault
+
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+def _refuse_large_numbers(value: Any) -> None:
+    """Python refuses to print whole numbers of more than 4,300 digits, so that no message could quote them."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _refuse_large_numbers(item)
+    elif isinstance(value, int) and value.bit_length() > _BITS:
+        raise _RefusedError("a whole number of it has thousands of digits")
+
+
+_TOKEN = re.compile(
+    r"""(?P<space>[ \t]+)
+    | (?P<line>\n)
+    | (?P<comment>\#[^\n]*)
+    | (?P<text>
+        \"\"\" (?: [^"\\] | \\. | "(?!"") )*+ (?: "{3,5} | \Z )
+      | ''' (?: [^'] | '(?!'') )*+ (?: '{3,5} | \Z )
+      | " (?: [^"\\\n] | \\[^\n] )*+ "?
+      | ' [^'\n]*+ '?
+      )
+    | (?P<word>[A-Za-z0-9_+:-]+)
+    | (?P<mark>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class _Scan:
+    """One pass over the tokens of a text: bounds, and the line of every key.
+
+    It need not find what is wrong with a text that is no TOML, which is left to ``tomllib``; up to the first such fault
+    it counts at least what ``tomllib`` would make.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[Place, int] = {}
+        self._table: Place = ()
+        self._arrays: dict[Place, int] = {}  # of tables, and the number of their last one
+        self._run: list[str] = []  # parts of the dotted key that is being read
+        self._spent = 0
+        self._nested: list[Place | None] = []  # what each open bracket is the value of; None within an array
+        self._key: Place | None = ()
+        self._scan(text)
+
+    def _scan(self, text: str) -> None:
+        line, fresh, header, joined = 1, True, 0, False
+        for token in _TOKEN.finditer(text):
+            kind, said = token.lastgroup, token[0]
+            if kind in ("space", "comment"):
+                continue
+            if kind in ("text", "word"):
+                if not joined:
+                    self._run.clear()
+                self._run.append(said)
+                if len(self._run) > _PARTS:
+                    raise _RefusedError(f"line {line} has a key of more than {_PARTS} parts")
+                line += said.count("\n")
+                fresh = joined = False
+                continue
+            joined = said == "."
+            if joined:
+                continue
+            if kind == "line":
+                line += 1
+                if not self._nested:
+                    fresh, header = True, 0
+            elif said == "[" and fresh:
+                header = 1
+            elif said == "[" and header == 1 and not self._run:
+                header = 2
+            elif said == "]" and header:
+                if self._run:
+                    self._open_table(header == 2, line)
+            else:
+                self._mark(said, line)
+            fresh = kind == "line" and fresh
+            self._run.clear()
+
+    def _mark(self, said: str, line: int) -> None:
+        if said == "=":
+            self._spend(len(self._run), line)
+            above = self._nested[-1] if self._nested else self._table
+            self._key = None if above is None else (*above, *map(_bare, self._run))
+            if self._key is not None:
+                self.lines.setdefault(self._key, line)
+        elif said in "[{":
+            self._nested.append(self._key if said == "{" else None)
+            if said == "[":
+                self._key = None
+            if len(self._nested) > _BRACKETS:
+                raise _RefusedError(f"line {line} has more than {_BRACKETS} brackets within each other")
+        elif said in "]}" and self._nested:
+            self._nested.pop()
+
+    def _open_table(self, of_array: bool, line: int) -> None:
+        self._spend(len(self._run), line)
+        place: Place = ()
+        for number, part in enumerate(map(_bare, self._run), start=1):
+            place = (*place, part)
+            if place in self._arrays and not (of_array and number == len(self._run)):
+                place = (*place, self._arrays[place])
+        if of_array:
+            self._arrays[place] = self._arrays.get(place, -1) + 1
+            place = (*place, self._arrays[place])
+        self._table = place
+
+    def _spend(self, parts: int, line: int) -> None:
+        self._spent += parts
+        if self._spent > _KEYS:
+            raise _RefusedError(f"it has more than {_KEYS:,} keys up to line {line}, and no settings take as many")
+
+
+def _bare(part: str) -> str:
+    """A part of a key without its quotes."""
+    if part.startswith("'"):
+        return part.strip("'")
+    if not part.startswith('"'):
+        return part
+    try:
+        return next(iter(tomllib.loads(f"{part} = 0"))) if "\\" in part else part.strip('"')
+    except ValueError:
+        return part
