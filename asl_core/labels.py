@@ -21,21 +21,17 @@ def check_labels(model: Recognizer, objectives: Sequence[Objective], store: Clip
     """
     for objective in objectives:
         need = objective.loss.labels
-        none = [i for i, t in enumerate(store.targets) if not t] if need != "none" else []
-        several = [i for i, t in enumerate(store.targets) if len(t) > 1] if need == "one" else []
-        if none or several:
-            parts = [
-                f"{len(wrong)} of {len(store)} train clips {'has' if len(wrong) == 1 else 'have'} {what} "
-                f"({_some(store, wrong)}): {remedy}"
-                for wrong, what, remedy in (
-                    (none, "none", "give their glosses, or leave these clips out; a stage-1 loss needs none"),
-                    (several, "several", "--loss ctc takes sentences"),
-                )
-                if wrong
+        wrong = [i for i, t in enumerate(store.targets) if (need == "one" and len(t) != 1) or (need == "any" and not t)]
+        if wrong:
+            none, several = not all(store.targets), any(len(store.targets[i]) > 1 for i in wrong)
+            kinds = " or ".join(word for word, there in (("none", none), ("several", several)) if there)
+            remedies = [
+                *["Give their glosses, or leave these clips out (a stage-1 loss needs none)."] * none,
+                *["--loss ctc takes sentences."] * several,
             ]
             raise DataError(
                 f"loss {objective.name!r} needs {'exactly one gloss' if need == 'one' else 'a gloss'} a clip, and "
-                f"{'; and '.join(parts)}."
+                f"{len(wrong)} of {len(store)} train clips have {kinds} ({_some(store, wrong)}). {' '.join(remedies)}"
             )
     frames = model.encoder.output_lengths(store.lengths) if model.encoder.frames else None
     for name in model.heads:

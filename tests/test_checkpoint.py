@@ -151,6 +151,26 @@ def test_a_changed_byte_is_found(saved: Path, what: str) -> None:
         load_tensors(saved)
 
 
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("a", torch.tensor([1.0, 2, 3, 4, 5, 6]).view(3, 2)),
+        ("a", torch.tensor([1.0, 2, 3, 4, 5, 6]).view(2, 3).view(torch.int32)),
+        ("b", torch.tensor([1.0, 2, 3, 4, 5, 6]).view(2, 3)),
+    ],
+    ids=["shape", "type", "name"],
+)
+def test_the_same_bytes_as_another_tensor_are_found(tmp_path: Path, name: str, changed: torch.Tensor) -> None:
+    """The header of safetensors holds shapes, types and names: a change there leaves every byte of numbers alone."""
+    path = tmp_path / "x"
+    save_tensors(path, {"a": torch.tensor([[1.0, 2, 3], [4, 5, 6]])}, META)
+    with safetensors.safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    path.write_bytes(safetensors.torch.save({name: changed}, metadata=header))
+    with pytest.raises(DamagedError, match="checksum differs"):
+        load_tensors(path)
+
+
 def test_a_file_of_before_there_was_a_checksum(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(safetensors.torch.save({"a": torch.ones(1)}, metadata={"asl": '{"format": 1}'}))

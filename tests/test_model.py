@@ -36,6 +36,14 @@ def test_standardised_frames_have_mean_0_and_deviation_1() -> None:
     assert (out.features[1, 7:] == 0).all(), "padding stays zero, though the mean was taken off"
 
 
+def test_the_deviation_is_that_of_the_frames_themselves() -> None:
+    """Of n, not of n - 1: with few frames the two are far apart."""
+    standardiser = Standardiser(2)
+    standardiser.fit(torch.tensor([[1.0, 0.0], [3.0, 4.0]]))
+    assert standardiser.mean.tolist() == [2.0, 2.0]
+    assert standardiser.scale.tolist() == [1.0, 2.0]
+
+
 def test_slices_do_not_change_the_statistics() -> None:
     frames = torch.randn((1 << 16) + 1000, 2, generator=torch.Generator().manual_seed(0)) + 3
     standardiser = Standardiser(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import os
@@ -338,8 +339,20 @@ def test_lock_refuses_a_second_process(tmp_path: Path) -> None:
 
 def test_sentences_give_a_word_error_rate(tmp_path: Path) -> None:
     done = run(tmp_path, dataset__sentence_length=3, loss="ctc", train__epochs=2)
-    assert done.last["wer"] >= 0
+    with (done.path / "predictions-val.csv").open(newline="") as text:
+        rows = [(row["glosses"].split(), row["decoded"].split(), row["correct"]) for row in csv.DictReader(text)]
+    edits = sum(_edits(true, read) for true, read, _ in rows)
+    assert done.last["wer"] == pytest.approx(edits / sum(len(true) for true, _, _ in rows))
+    assert [int(true == read) for true, read, _ in rows] == [int(correct) for _, _, correct in rows]
     assert "top1" not in done.last
+
+
+def _edits(one: list[str], other: list[str]) -> int:
+    """Fewest glosses to substitute, insert and delete, by the definition."""
+    if not one or not other:
+        return len(one) + len(other)
+    changed = _edits(one[1:], other[1:]) + (one[0] != other[0])
+    return min(changed, 1 + _edits(one[1:], other), 1 + _edits(one, other[1:]))
 
 
 def test_fold_and_share(tmp_path: Path) -> None:

@@ -92,6 +92,20 @@ def test_scores_are_the_ctc_scores_normalised() -> None:
     assert torch.equal(scaled.argsort(), raw.argsort())
 
 
+def test_glosses_are_ranked_in_float64() -> None:
+    """Scores of a long clip are thousands of nats: what tells two glosses apart is below the rounding of float32."""
+    frames = 400
+    values = torch.full((1, frames, CLASSES + 1), -20.0)
+    values[0, 0] += torch.tensor([0.0, 1e-4, 3e-4, 2e-4, 0.0])  # in scores of -8000, whose last place is worth 5e-4
+    output = HeadOutput(values, torch.tensor([frames]))
+    head = ctc_head(evidence_frames=0.0).float()
+    scores = head.scores(output)
+    assert scores.dtype == torch.float32
+    exact = single_gloss_scores(values.double(), output.frame_lengths).log_softmax(-1)
+    assert scores.argsort().tolist() == exact.argsort().tolist()
+    torch.testing.assert_close(scores.double(), exact, rtol=0, atol=2e-7)
+
+
 @pytest.mark.parametrize(
     ("symbols", "glosses"),
     [

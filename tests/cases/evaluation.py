@@ -216,7 +216,7 @@ def one_train_sentence(place: Path) -> str:
     twice = labelled("train", ("A", "B"), 2)
     refused, _ = trained(place, RUN, twice)
     assert refused.code == 2, refused.text
-    assert "1 of 9 train clips has several" in refused.error, refused.error
+    assert "1 of 9 train clips have several" in refused.error, refused.error
     said, summary = trained(place, RUN | {"loss": "ctc"}, twice)
     assert said.code == 0, said.text
     assert "note: 1 of 9 clips of train has several glosses" in said.text, said.text
@@ -228,7 +228,7 @@ def one_train_sentence(place: Path) -> str:
 def one_train_unlabelled(place: Path) -> str:
     said, _ = trained(place, RUN, labelled("train", (), 0))
     assert said.code == 2, said.text
-    assert "1 of 9 train clips has none (" in said.error, said.error
+    assert "1 of 9 train clips have none (" in said.error, said.error
     assert "leave these clips out" in said.error, said.error
     assert "takes sentences" not in said.error, "that is no remedy"
     assert not (place / "runs/r").exists()

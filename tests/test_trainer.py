@@ -1,0 +1,130 @@
+"""Everything that changes while a run trains comes back, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small import small
+
+from asl_core import CheckpointError, api
+from asl_core.device import Precision
+from asl_core.model import build_model
+from asl_core.objectives import build_objectives
+from asl_core.rundir import RunDir
+from asl_core.splits import load_data
+from asl_core.train import Trainer, train_epoch
+
+CPU = torch.device("cpu")
+
+
+def made(tmp_path: Path, **more: object) -> Trainer:
+    config = api.configure(small(tmp_path, dataset__glosses=2, dataset__train=3, **more), environ={})
+    data = load_data(config)
+    torch.manual_seed(0)
+    model = build_model(config, data.train.width, len(data.vocabulary))
+    model.standardiser.fit(data.train.features)
+    objectives = build_objectives(config)
+    for objective in objectives:
+        objective.loss.prepare(data.train)
+    return Trainer.new(config, data, model, objectives, CPU)
+
+
+def run_dir(tmp_path: Path) -> RunDir:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return RunDir(folder)
+
+
+def changed(trainer: Trainer) -> None:
+    """One epoch, and a value of its own for all that an epoch leaves alone."""
+    train_epoch(trainer, 1)
+    trainer.average_epoch(1)
+    trainer.progress.epoch, trainer.progress.best_epoch, trainer.progress.best_value = 1, 1, 0.25
+    trainer.progress.history = [{"epoch": 1, "train": {"loss": 1.0}, "val": {"top1": 0.25}}]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"train__ema": 0.0}, {"train__ema": 0.0, "train__average_last": 2}, {"loss__label_prior": 0.3}],
+    ids=["ema", "plain", "mean of epochs", "a loss that keeps something"],
+)
+def test_every_tensor_comes_back(tmp_path: Path, more: dict[str, object]) -> None:
+    before, run = made(tmp_path, **more), run_dir(tmp_path)
+    fresh = {name: value.clone() for name, value in before.state().items()}
+    changed(before)
+    before.save(run)
+    after = made(tmp_path, **more)
+    assert after.restore(run) is None
+    assert after.progress == before.progress
+    state, expected = after.state(), before.state()
+    assert state.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(state[name], value), name
+    parts = {name.partition(".")[0] for name, value in expected.items()
+             if name not in fresh or not torch.equal(fresh[name], value)}  # fmt: skip
+    assert parts >= {"model", "optimizer"}, "or the test shows nothing"
+    assert "objectives" in parts or "loss__label_prior" not in more
+
+
+def test_the_loss_scaler_comes_back(tmp_path: Path) -> None:
+    """Its scale decides which steps are taken; a fresh one starts at 65536."""
+    before, run = made(tmp_path), run_dir(tmp_path)
+    before.precision = Precision(CPU, torch.float16)
+    scaler = before.precision.scaler
+    assert scaler is not None
+    scaler.load_state_dict(scaler.state_dict() | {"scale": 1024.0, "_growth_tracker": 7})
+    before.save(run)
+    after = made(tmp_path)
+    after.precision = Precision(CPU, torch.float16)
+    after.restore(run)
+    assert after.precision.scaler is not None
+    assert after.precision.scaler.get_scale() == 1024.0
+    assert after.precision.scaler.state_dict() == scaler.state_dict()
+
+
+def test_a_state_of_other_clips_is_refused(tmp_path: Path) -> None:
+    before, run = made(tmp_path), run_dir(tmp_path)
+    before.save(run)
+    with pytest.raises(CheckpointError, match="trained on other clips than the data set holds now"):
+        made(tmp_path, dataset__noise=0.5).restore(run)
+
+
+@pytest.mark.parametrize("broken", [1, 2])
+def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, broken: int) -> None:
+    before, run = made(tmp_path), run_dir(tmp_path)
+    before.save(run)
+    changed(before)
+    before.save(run)
+    for file in [run.last, run.previous][:broken]:
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+    after = made(tmp_path)
+    if broken == 2:
+        with pytest.raises(CheckpointError, match="is damaged"):
+            after.restore(run)
+        return
+    told = after.restore(run)
+    assert told is not None
+    assert "after epoch 0" in told
+    assert after.progress.epoch == 0
+    after.mend(run)
+    assert run.last.read_bytes() == run.previous.read_bytes()
+    assert made(tmp_path).restore(run) is None
+
+
+def test_weights_are_averaged_over_the_last_epochs_only(tmp_path: Path) -> None:
+    trainer = made(tmp_path, train__ema=0.0, train__average_last=2, train__epochs=3)
+    assert trainer.evaluated is trainer.model, "there is no mean yet"
+    trainer.average_epoch(1)
+    assert trainer.evaluated is trainer.model
+    taken = []
+    for epoch in (2, 3):
+        train_epoch(trainer, epoch)
+        trainer.average_epoch(epoch)
+        taken.append([p.detach().clone() for p in trainer.model.parameters()])
+    assert trainer.evaluated is not trainer.model
+    for mean, one, two in zip(trainer.evaluated.parameters(), *taken, strict=True):
+        torch.testing.assert_close(mean.detach(), (one + two) / 2)
