@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from asl_core.text_files import metadata_text as metadata_text
     from asl_core.text_files import text_encoding as text_encoding
     from asl_core.text_files import whole_number as whole_number
+    from asl_core.unread import split_of_name as split_of_name
+    from asl_core.unread import unread_files as unread_files
     from asl_core.why import Explained as Explained
     from asl_core.why import explain_run as explain_run
 
@@ -99,6 +101,7 @@ _HOMES = {
     "random": ["ClipRandom", "mix_seed"],
     "sniffing": ["FileKind", "recognise_file"],
     "text_files": ["csv_delimiter", "metadata_text", "text_encoding", "whole_number"],
+    "unread": ["split_of_name", "unread_files"],
     "why": ["Explained", "explain_run"],
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

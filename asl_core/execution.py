@@ -224,4 +224,13 @@ def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]
         run_dir.write_json(run_dir.summary, outcome)
         run_dir.note_timing({"seconds_training": round(seconds, 3)})
     trainer.processes.gather(None)  # whoever looks for the summary after this finds it
-    return outcome | {"run": str(run_dir.path), "last": progress.history[-1]}
+    return outcome | {"run": str(run_dir.path), "last": progress.history[-1], "next": _next(run_dir, trainer)}
+
+
+def _next(run_dir: RunDir, trainer: Trainer) -> list[str]:
+    """Commands that can be typed next: only those that work with this run."""
+    run = as_word(run_dir.path)
+    found = [f"asl eval {run}"] if trainer.data.val is not None else []
+    if trainer.model.ranking_head is not None:
+        found.append(f"asl predict {run} FILE")
+    return found or [f"asl inspect {run}"]

@@ -91,7 +91,9 @@ def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipSto
     dataset: Dataset = config.dataset.build()
     if split not in dataset.splits():
         there = ", ".join(dataset.splits())
-        raise DataError(f"data set {config.dataset.name!r} has no split {split!r}; there is {there}.")
+        raise DataError(
+            f"data set {config.dataset.name!r} has no split {split!r}; there is {there}, which --split names."
+        )
     pipeline = Pipeline.of(config)
     clips = held(pipeline.clip(c) for c in dataset.clips(split))
     audit_clips({split: clips}, dataset.findings(), pipeline.unseen).require_sound()

@@ -15,7 +15,7 @@ from asl_core.audit import Audit, shortened
 from asl_core.cli.tables import table_lines
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
-from asl_core.errors import as_word, printable
+from asl_core.errors import printable
 from asl_core.rundir import plain
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class ConsoleObserver:
         for name, shown in (("top1", "top-1"), ("wer", "word error rate")):
             if name in best:
                 self._line(f"best epoch by val: {summary['best_epoch']} with {shown} {percent(best[name])}")
-        run = as_word(summary["run"])
-        self._line(f"saved in {summary['run']}; next: asl eval {run}, or asl predict {run} FILE")
+        self._line(f"saved in {summary['run']}; next: {', or '.join(summary['next'])}")
 
 
 class QuietObserver(ConsoleObserver):

@@ -11,7 +11,7 @@ import attrs
 
 from asl_core import Clip, DataError, Finding, join_keys
 from asl_core.errors import as_word
-from asl_wlasl.files import find_file, find_splits, missing_split
+from asl_wlasl.files import find_file, find_splits, missing_split, unread_findings
 from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary, refuse_no_match
 from asl_wlasl.layout import check_shards, check_width, field_findings, key_findings, sound_records
 from asl_wlasl.numbers import Numbers, number_findings
@@ -79,6 +79,9 @@ class WlaslDataset:
         found = [f for seen in self._seen.values() for f in seen.findings]
         found += [f for findings in self._read.values() for f in findings]
         found += self._kept.values()
+        if self._seen and self._files is not None:
+            unlabelled = any(seen.unlabelled for seen in self._seen.values())
+            found += unread_findings(self._options, self._files, unlabelled)
         if self._seen:
             numbers = {split: seen.numbers for split, seen in self._seen.items()}
             vocabulary = read_vocabulary(next(iter(self._seen.values())).first.file.parent)

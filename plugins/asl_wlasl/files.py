@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from asl_core import DataError
+from asl_core import DataError, Finding
+from asl_wlasl.beside import beside, instead
 from asl_wlasl.options import WlaslOptions
-from asl_wlasl.records import name_some
 
-__all__ = ["SPLITS", "find_file", "find_splits", "missing_split"]
+__all__ = ["SPLITS", "find_file", "find_splits", "missing_split", "unread_findings"]
 
 SPLITS = ("train", "val", "test")
 
@@ -53,8 +53,25 @@ def missing_split(options: WlaslOptions, split: str) -> DataError:
     """What to say where a split was asked for that is not there."""
     return DataError(
         f"there are no {split} clips{_in_root(options)}: features_{split}_*.pkl matches no file there. "
-        f"{_pickles_there(options)} Name the right one with --dataset.{split} FILE."
+        f"{_pickles_there(options, split)}"
     )
+
+
+def unread_findings(options: WlaslOptions, files: Mapping[str, Sequence[Path]], unlabelled: bool) -> list[Finding]:
+    """Every file of the data set's folder that is of a known kind and was not read.
+
+    Args:
+        options: what was asked for.
+        files: the files that are read, by split.
+        unlabelled: whether some clips have no gloss, so that a label file is of use.
+    """
+    if not options.root:
+        return []
+    root = _root(options)
+    off = [s for s in SPLITS if (getattr(options, s) or "").lower() == "none"]
+    others = [root / "vocabulary.json"] + [path for split in off for path in root.glob(f"features_{split}_*.pkl")]
+    others += _matches(options, options.labels, "labels") if options.labels else []
+    return beside(root, files, others, labels=unlabelled, off=off)
 
 
 def _root(options: WlaslOptions) -> Path:
@@ -104,8 +121,5 @@ def _in_root(options: WlaslOptions) -> str:
     return f" in {Path(options.root).expanduser()}" if options.root else ""
 
 
-def _pickles_there(options: WlaslOptions) -> str:
-    if not options.root:
-        return "There is no --dataset.root to look in."
-    names = sorted(p.name for p in _root(options).iterdir() if p.suffix in (".pkl", ".pickle", ".p"))
-    return f"Pickles there: {name_some(names, 10)}." if names else "There are no pickles in that folder."
+def _pickles_there(options: WlaslOptions, split: str = "train") -> str:
+    return instead(_root(options), split) if options.root else "There is no --dataset.root to look in."

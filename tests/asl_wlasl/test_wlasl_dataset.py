@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import json
 import pickle
+import re
 import subprocess
 import sys
 import weakref
@@ -129,6 +131,57 @@ def test_unknown_names_of_pickles_are_listed(tmp_path: Path) -> None:
 def test_a_folder_without_pickles(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no pickles in that folder"):
         dataset(tmp_path).splits()
+
+
+@pytest.mark.parametrize(
+    ("names", "level", "words"),
+    [
+        (
+            ["features_dev_0.pkl"],
+            "warning",
+            "1 file of .* is not read .'features_dev_0.pkl'.*--dataset.val features_dev_0.pkl reads",
+        ),
+        (["features_dev_0.pkl", "features_dev_1.pkl"], "warning", r"--dataset.val '?features_dev_\*.pkl'? reads them"),
+        (["valid.p"], "warning", "--dataset.val valid.p"),
+        (["val/clips.pickle"], "warning", "--dataset.val val/clips.pickle"),
+        (["features_train_0.pickle"], "note", r"--dataset.train '?features_train_\*'? reads them"),
+        (["other.pkl"], "note", r"--dataset.train \(or val, test\) other.pkl"),
+        (["features_val_0.pkl.gz"], "warning", "'features_val_0.pkl.gz' is a gzip archive.*import gzip, shutil"),
+        (["a.npy", "b.mp4"], "note", "2 files of .* are not read .*'a.npy' is a single .npy array of float32 of shape"),
+    ],
+)
+def test_files_that_are_not_read_are_listed_with_the_flag_that_would(
+    tmp_path: Path, names: list[str], level: str, words: str
+) -> None:
+    write(tmp_path / "features_train_x.pkl", TRAIN)
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        if name.endswith(".gz"):
+            path.write_bytes(gzip.compress(pickle.dumps({})))
+        elif name.endswith(".npy"):
+            np.save(path, np.zeros((2, 3), "f4"))
+        else:
+            write(path, [(f"{names.index(name)}{clip}", gloss, number) for clip, gloss, number in VAL])
+    (tmp_path / "vocabulary.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("mine")
+    data = dataset(tmp_path)
+    data.clips("train")
+    (finding,) = [f for f in data.findings() if f.code == "files-not-read"]
+    assert finding.level == level
+    assert re.search(words, finding.message), finding.message
+    assert finding.data["files"] == names
+    # What it says to type works.
+    flag = re.search(r"--dataset\.(train|val) ('[^']+'|\S+)(?= reads)", finding.message)
+    if flag is not None:
+        named = dataset(tmp_path, **{flag[1]: flag[2].strip("'")})
+        assert {f"{n}{row[0]}" for n in range(len(names)) for row in VAL} <= set(ids(named.clips(flag[1])))
+
+
+def test_a_split_that_was_switched_off_is_not_missed(root: Path) -> None:
+    data = dataset(root, val="none")
+    data.clips("train")
+    assert messages(data, "files-not-read") == []
 
 
 def test_a_named_split_that_is_missing_is_an_error(root: Path) -> None:
@@ -260,7 +313,8 @@ def test_older_caches_get_their_glosses_from_a_label_file(tmp_path: Path) -> Non
     (tmp_path / "labels.csv").write_text("id,gloss\n1,book\n")
     bare = dataset(tmp_path)
     assert [c.glosses for c in bare.clips("train")] == [(), ()]
-    assert [(f.level, f.code) for f in bare.findings()] == [("note", "unlabelled")]
+    assert [(f.level, f.code) for f in bare.findings()] == [("note", "unlabelled"), ("note", "files-not-read")]
+    assert "--dataset.labels labels.csv reads the glosses" in messages(bare, "files-not-read")[0]
     for name in ("labels.csv", str(tmp_path / "labels.csv")):
         data = dataset(tmp_path, labels=name)
         assert [c.glosses for c in data.clips("train")] == [("book",), ()]
