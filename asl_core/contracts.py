@@ -279,6 +279,8 @@ class Foreign:
     transforms: Mapping[str, Any] | None = None  #: the settings ``transform.*`` that it was trained with
     others: Mapping[str, Tensor] = attrs.field(factory=dict)  #: what is no encoder's, under the file's own names
     facts: Mapping[str, Any] = attrs.field(factory=dict)  #: epoch, metrics, configuration: plain values, to be shown
+    #: what else of the file may be the encoder's; of all readings the one that covers most of an encoder is taken
+    alternatives: tuple[Foreign, ...] = ()
 
 
 class CheckpointLoader(Protocol):

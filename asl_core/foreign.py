@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from asl_core.component import Offer, Registry
 from asl_core.contracts import Foreign
 from asl_core.distribution import current_name
 from asl_core.errors import CheckpointError, ConfigError, nearest
-from asl_core.transfer import Named
+from asl_core.transfer import Named, TransferPlan, rename
 
-__all__ = ["Checkpoint", "encoder_flags", "named", "read_checkpoint"]
+__all__ = ["Checkpoint", "best_reading", "encoder_flags", "named", "read_checkpoint"]
 
 _SLOT = "checkpoint-loader"
 
@@ -94,6 +94,35 @@ def _recognising(path: Path, registry: Registry) -> Offer:
             f"a .pt file of torch.save, a .safetensors file or a run directory. --init LOADER:PATH says what is wrong."
         )
     return takers[0]
+
+
+def best_reading(
+    checkpoint: Checkpoint, encoder: Sequence[Named], rules: Sequence[str]
+) -> tuple[Checkpoint, dict[str, Tensor]]:
+    """The reading of a checkpoint that covers most of an encoder, the first among equals, with its renamed tensors.
+
+    Args:
+        checkpoint: as its loader read it.
+        encoder: names and shapes of the encoder's tensors.
+        rules: of ``--init.map``; a reading in which one fits nothing is left out.
+
+    Raises:
+        CheckpointError: the rules fit no reading.
+    """
+    best: tuple[int, Foreign, dict[str, Tensor]] | None = None
+    refused: CheckpointError | None = None
+    for foreign in (checkpoint.foreign, *checkpoint.foreign.alternatives):
+        try:
+            tensors = rename(foreign.tensors, rules)
+        except CheckpointError as fault:
+            refused = refused or fault
+            continue
+        covered = TransferPlan.of(named(tensors), encoder).covered
+        if best is None or covered > best[0]:
+            best = (covered, foreign, tensors)
+    if best is None:
+        raise refused or CheckpointError(f"{checkpoint.path} holds no tensors.")
+    return attrs.evolve(checkpoint, foreign=best[1]), best[2]
 
 
 def named(tensors: Mapping[str, Tensor]) -> list[Named]:

@@ -19,12 +19,12 @@ from asl_core.config import RunConfig
 from asl_core.contracts import Encoder, Foreign
 from asl_core.data import ClipStore
 from asl_core.errors import CheckpointError, ConfigError
-from asl_core.foreign import Checkpoint, encoder_flags, named, read_checkpoint
+from asl_core.foreign import Checkpoint, best_reading, encoder_flags, named, read_checkpoint
 from asl_core.model import Recognizer
 from asl_core.options import unstructure
 from asl_core.origins import Kind, Origin
 from asl_core.reading import read_json
-from asl_core.transfer import TransferPlan, rename, suggest_map
+from asl_core.transfer import TransferPlan, rule_effects, suggest_map
 
 __all__ = ["Transfer", "freeze", "initialise"]
 
@@ -79,14 +79,15 @@ def initialise(
     options = config.init
     if options.path is None:
         raise ValueError("init.path is not set: there is nothing to start from")
-    checkpoint = read_checkpoint(options.path, registry)
+    encoder = named(model.encoder.state_dict())
+    checkpoint, tensors = best_reading(read_checkpoint(options.path, registry), encoder, options.map)
     foreign = checkpoint.foreign
-    tensors = rename(foreign.tensors, options.map)
-    plan = TransferPlan.of(named(tensors), named(model.encoder.state_dict()))
+    plan = TransferPlan.of(named(tensors), encoder)
     if not plan.enough(options.share):
         raise CheckpointError(_refusal(checkpoint, tensors, plan, config, train.width))
     chosen = {name: tensors[name] for name, _ in plan.loaded}
-    notes = _checked(checkpoint, chosen, model.encoder)
+    notes = rule_effects(foreign.tensors, options.map, encoder)
+    notes += _checked(checkpoint, chosen, model.encoder)
     notes += _transform_notes(checkpoint, config)
     config, more = _features(checkpoint, config, model, train)
     notes += more
@@ -141,6 +142,9 @@ def _refusal(
     elif flags is None and (better := suggest_map(named(tensors), plan.encoder)) is not None:
         rule, then = better
         text += f" With --init.map {rule} it would cover {then.covered:,} parameters."
+    text += "".join(
+        f" {line[:1].upper()}{line[1:]}." for line in rule_effects(foreign.tensors, config.init.map, plan.encoder)
+    )
     return (
         f"{text} `asl inspect` shows what the file holds, and with --encoder the whole plan"
         f"{'; a lower --init.share leaves at random what is not covered' if plan.loaded else ''}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -9,8 +10,9 @@ from typing import Any, TypeVar
 import attrs
 
 from asl_core.errors import CheckpointError
+from asl_core.keys import join_keys
 
-__all__ = ["Mismatch", "Named", "TransferPlan", "rename", "shape_text", "suggest_map"]
+__all__ = ["Mismatch", "Named", "TransferPlan", "rename", "rule_effects", "shape_text", "suggest_map"]
 
 Named = tuple[str, tuple[int, ...]]  #: a tensor's name and shape
 T = TypeVar("T")
@@ -140,12 +142,8 @@ def rename(tensors: Mapping[str, T], rules: Sequence[str]) -> dict[str, T]:
     used: set[str] = set()
     found: dict[str, T] = {}
     for name, tensor in tensors.items():
-        fitting = [old for old in pairs if not old or name == old or name.startswith(f"{old}.")]
-        after = name
-        if fitting:
-            old = max(fitting, key=len)
-            used.add(old)
-            after = ".".join(part for part in (pairs[old], name[len(old) :].removeprefix(".") if old else name) if part)
+        after, old = _renamed(name, pairs)
+        used.update(() if old is None else (old,))
         if after in found or not after:
             raise CheckpointError(
                 f"--init.map gives tensor {name!r} the name {after!r}, which "
@@ -153,11 +151,63 @@ def rename(tensors: Mapping[str, T], rules: Sequence[str]) -> dict[str, T]:
             )
         found[after] = tensor
     if unused := [old for old in pairs if old not in used]:
+        near = _near_prefix(unused[0], tensors)
+        hint = f" Did you mean --init.map {near}={pairs[unused[0]]}?" if near else ""
         raise CheckpointError(
             f"--init.map: no tensor of the checkpoint starts with {', '.join(map(repr, unused))}; it holds "
-            f"{_some([(n, ()) for n in tensors])}. `asl inspect` lists all of them."
+            f"{_some([(n, ()) for n in tensors])}.{hint} `asl inspect` lists all of them."
         )
     return found
+
+
+def _renamed(name: str, pairs: Mapping[str, str]) -> tuple[str, str | None]:
+    """A tensor's new name, and the prefix that was replaced in it."""
+    fitting = [old for old in pairs if not old or name == old or name.startswith(f"{old}.")]
+    if not fitting:
+        return name, None
+    old = max(fitting, key=len)
+    rest = name[len(old) :].removeprefix(".") if old else name
+    return ".".join(part for part in (pairs[old], rest) if part), old
+
+
+def _prefixes(names: Iterable[str]) -> list[str]:
+    return sorted({name.rsplit(".", n)[0] for name in names for n in range(name.count(".") + 1)})
+
+
+def _near_prefix(wrong: str, names: Iterable[str]) -> str | None:
+    """The prefix of some names that a mistyped one may mean: spelled in another way, below another, or similar."""
+    known = _prefixes(names)
+    near = join_keys([wrong], known).near
+    below = [prefix for prefix in known if prefix.endswith(f".{wrong}")]
+    return next(iter([*near.values(), *below, *difflib.get_close_matches(wrong, known, n=1)]), None)
+
+
+def rule_effects(tensors: Iterable[str], rules: Sequence[str], encoder: Sequence[Named]) -> list[str]:
+    """What each rule of ``--init.map`` did: how many tensors it renamed, and how many the encoder has by that name.
+
+    One that renames tensors into nothing is warned of, with the name that may be meant.
+    """
+    pairs = {old.strip().strip("."): new.strip().strip(".") for old, _, new in (rule.partition("=") for rule in rules)}
+    ours = {name for name, _ in encoder}
+    renamed: dict[str, list[str]] = {old: [] for old in pairs}
+    for name in tensors:
+        after, old = _renamed(name, pairs)
+        if old is not None:
+            renamed[old].append(after)
+    lines = []
+    for old, names in renamed.items():
+        fitting = sum(name in ours for name in names)
+        rule = f"--init.map {old}={pairs[old]}"
+        if fitting or not names:
+            lines.append(f"{rule} renames {len(names)} tensors; the encoder has {fitting} of the new names")
+            continue
+        near = _near_prefix(pairs[old], ours) if pairs[old] else None
+        hint = f"; did you mean {old}={near}?" if near else ""
+        lines.append(
+            f"warning: {rule} renames {len(names)} tensors, and the encoder has none of the new names (first "
+            f"{names[0]!r}, the encoder's {next(iter(ours), '')!r}){hint}"
+        )
+    return lines
 
 
 def suggest_map(checkpoint: Sequence[Named], encoder: Sequence[Named]) -> tuple[str, TransferPlan] | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asl_core.errors import CheckpointError
-from asl_core.transfer import Mismatch, TransferPlan, rename, suggest_map
+from asl_core.transfer import Mismatch, TransferPlan, rename, rule_effects, suggest_map
 
 NAMES = st.sampled_from(["a", "b", "c.weight", "c.bias", "d"])
 SHAPES = st.lists(st.integers(1, 4), max_size=3).map(tuple)
@@ -102,3 +102,26 @@ def test_a_prefix_that_would_help_is_found() -> None:
     assert plan.share == 1.0
     assert suggest_map(theirs, [("v", (2, 2))]) is None
     assert suggest_map([("w", (2,))], [("w", (2,))]) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "near"),
+    [("rnn=lstm", "module.rnn=lstm"), ("Module.RNN=lstm", "module.rnn=lstm"), ("modul=lstm", "module=lstm")],
+)
+def test_a_rule_that_fits_nothing_names_the_prefix_that_is_near(rule: str, near: str) -> None:
+    with pytest.raises(
+        CheckpointError, match=rf"no tensor of the checkpoint starts with .*Did you mean --init\.map {near}\?"
+    ):
+        rename({"module.rnn.weight": 1, "module.norm.weight": 2}, [rule])
+
+
+def test_what_each_rule_did_is_counted() -> None:
+    encoder = [("lstm.weight", (2,)), ("lstm.bias", (2,)), ("norm.weight", (2,))]
+    names = ["a.weight", "a.bias", "b.weight", "c"]
+    assert rule_effects(names, ["a=lstm"], encoder) == [
+        "--init.map a=lstm renames 2 tensors; the encoder has 2 of the new names"
+    ]
+    (line,) = rule_effects(names, ["a=LSTM"], encoder)
+    assert line.startswith("warning: --init.map a=LSTM renames 2 tensors, and the encoder has none of the new names")
+    assert line.endswith("did you mean a=lstm?")
+    assert rule_effects(names, [], encoder) == []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asl_core.component import Registry
     from asl_core.foreign import Checkpoint
     from asl_core.layers import Layer
-    from asl_core.transfer import TransferPlan
+    from asl_core.transfer import Named, TransferPlan
 
 __all__ = ["inspect"]
 
@@ -37,14 +37,20 @@ def inspect(
     CHECKPOINT is a file or run directory, or LOADER:PATH. With --encoder and its options, also the plan that
     `asl run --init CHECKPOINT` would follow. Nothing in the file is run.
     """
-    from asl_core.foreign import read_checkpoint
-    from asl_core.transfer import rename
+    from asl_core.foreign import best_reading, named, read_checkpoint
+    from asl_core.transfer import TransferPlan, rename
 
     registry = ctx.meta["asl.registry"]
     read = read_checkpoint(checkpoint, registry)
-    tensors = rename(read.foreign.tensors, [r for r in (rules or "").split(",") if r.strip()])
+    changes = [r for r in (rules or "").split(",") if r.strip()]
     flags = flags_of(ctx, values)
-    plan = _plan(read, tensors, flags, registry, width) if flags else None
+    plan = None
+    if flags:
+        encoder = _encoder(read, flags, registry, width)
+        read, tensors = best_reading(read, encoder, changes)
+        plan = TransferPlan.of(named(tensors), encoder)
+    else:
+        tensors = rename(read.foreign.tensors, changes)
     if as_json:
         click.echo(json.dumps(_to_json(read, tensors, plan), indent=2, ensure_ascii=False, default=str))
         return
@@ -56,13 +62,10 @@ def inspect(
             click.echo(f"  {line}")
 
 
-def _plan(
-    read: Checkpoint, tensors: Mapping[str, Tensor], flags: Layer, registry: Registry, width: int | None
-) -> TransferPlan:
-    """What the encoder that the flags describe would take."""
+def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | None) -> list[Named]:
+    """Names and shapes of the encoder that the flags describe."""
     from asl_core.foreign import named
     from asl_core.resolve import resolve
-    from asl_core.transfer import TransferPlan
 
     width = width or read.foreign.width
     if width is None:
@@ -70,8 +73,7 @@ def _plan(
             f"{read.path} does not say how many numbers a frame it reads; say it with --width N (36 for the "
             f"reference features)."
         )
-    encoder = resolve([flags], registry).encoder.build(width)
-    return TransferPlan.of(named(tensors), named(encoder.state_dict()))
+    return named(resolve([flags], registry).encoder.build(width).state_dict())
 
 
 def _lines(read: Checkpoint, tensors: Mapping[str, Tensor]) -> list[str]:

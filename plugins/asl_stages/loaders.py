@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import safetensors
 from torch import Tensor
 
 from asl_core import CheckpointError, Foreign, NoOptions
 from asl_stages.loaders_pt import is_pt, plain_facts, read_pt, strings_in, tensors_under
+from asl_stages.places import StateDict, state_dicts
 
 __all__ = ["ReferenceLoader", "StateDictLoader"]
 
@@ -31,7 +33,8 @@ class ReferenceLoader:
     def recognises(self, path: Path) -> bool:
         """By the keys in the file."""
         keys = strings_in(path)
-        return (_RECURRENT in keys and "encoder_state_dict" in keys) or f"encoder.{_RECURRENT}" in keys
+        stage1 = _RECURRENT in keys and "encoder_state_dict" in keys
+        return stage1 or any(key.endswith(f"encoder.{_RECURRENT}") for key in keys)
 
     def load(self, path: Path) -> Foreign:
         """The encoder's tensors under the names of our ``lstm`` encoder.
@@ -39,40 +42,32 @@ class ReferenceLoader:
         Raises:
             CheckpointError: not of these layouts, or refused by :func:`asl_stages.loaders_pt.read_pt`.
         """
-        content = _mapping(read_pt(path), path)
-        everything = tensors_under(content)
-        tensors, what = self._encoder(content)
-        if _RECURRENT not in tensors:
+        content = read_pt(path)
+        found = [one for one in state_dicts(content) if _RECURRENT in one.tensors]
+        if not found:
             raise CheckpointError(
                 f"{path} is no checkpoint of the reference project: expected encoder_state_dict with {_RECURRENT}, or "
                 f"model_state_dict with encoder.{_RECURRENT}; found the keys {_keys(content)}. For another project's "
                 f"state dict say --init torch:{path}, with --init.map where its names differ."
             )
-        settings, width = _lstm_settings(tensors)
-        taken = {id(t) for t in tensors.values()}
-        return Foreign(
-            tensors=tensors,
-            source=what,
-            glosses=_glosses(content),
-            encoder="lstm",
-            settings=settings,
-            standardise=False,
-            width=width,
-            transforms={"transform.names": []},
-            others={n: t for n, t in everything.items() if id(t) not in taken},
-            facts=plain_facts(content),
-        )
+        # Stage 1 names it outright; elsewhere it is part of a model.
+        found.sort(key=lambda one: not one.place.endswith("encoder_state_dict"))
+        return _readings(found, content, _reference)
 
-    @staticmethod
-    def _encoder(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], str]:
-        """Its tensors and what the file is, in words."""
-        if isinstance(own := content.get("encoder_state_dict"), Mapping):
-            return _tensors(own), "stage-1 checkpoint of the reference project"
-        whole = content.get("model_state_dict", content)
-        tensors = _tensors(whole) if isinstance(whole, Mapping) else {}
-        encoder = {n.removeprefix("encoder."): t for n, t in tensors.items() if n.startswith("encoder.")}
-        kind = "stage-2 checkpoint" if _PROJECTION in encoder else "notebook's checkpoint (LSTM without projection)"
-        return encoder, f"{kind} of the reference project"
+
+def _reference(one: StateDict) -> dict[str, Any]:
+    """What the layout says of an encoder."""
+    if one.place.endswith("encoder_state_dict"):
+        kind = "stage-1 checkpoint"
+    elif _PROJECTION in one.tensors:
+        kind = "stage-2 checkpoint"
+    else:
+        kind = "notebook's checkpoint (LSTM without projection)"
+    settings, width = _lstm_settings(one.tensors)
+    return {
+        "source": f"{kind} of the reference project", "encoder": "lstm", "settings": settings, "standardise": False,
+        "width": width, "transforms": {"transform.names": []},
+    }  # fmt: skip
 
 
 class StateDictLoader:
@@ -88,51 +83,54 @@ class StateDictLoader:
         return path.is_file() and (path.suffix in (".pt", ".pth", ".ckpt", ".safetensors") or is_pt(path))
 
     def load(self, path: Path) -> Foreign:
-        """The first state dict there is.
+        """The state dict that holds most; the others stand beside it, should one fit an encoder better.
 
         Raises:
             CheckpointError: there is none, or the file is refused.
         """
         if path.suffix == ".safetensors":
-            return Foreign(tensors=_safetensors(path), source="safetensors file of another program")
-        content = _mapping(read_pt(path), path)
-        found = _state_dicts(content)
+            content: Any = _safetensors(path)
+            found = state_dicts(content)
+            return _readings(found, {}, lambda one: {"source": _of_safetensors(one)}) if found else Foreign({}, "empty")
+        content = read_pt(path)
+        found = state_dicts(content)
+        if not found and not isinstance(content, Mapping):
+            raise CheckpointError(
+                f"{path} holds a {type(content).__name__}; expected a dict of tensors, or one that has a state dict in "
+                f"it."
+            )
         if not found:
             raise CheckpointError(
-                f"{path} holds no state dict: expected a dict of tensors, as it is or under one of "
-                f"{', '.join(_PLACES)}; found the keys {_keys(content)}."
+                f"{path} holds no state dict: expected a dict of tensors, as it is or in other tables and lists; found "
+                f"the keys {_keys(content)}."
             )
-        place, tensors = found[0]
-        others = "".join(f", not that under {other!r}" for other, _ in found[1:4])
-        taken = {id(t) for t in tensors.values()}
-        return Foreign(
-            tensors=tensors,
-            source=f"state dict{f' under {place!r}' if place else ''}{others}",
-            glosses=_glosses(content),
-            others={n: t for n, t in tensors_under(content).items() if id(t) not in taken},
-            facts=plain_facts(content),
-        )
+        return _readings(found, content, lambda one: {"source": one.described() + _not_taken(one, found)})
 
 
-#: where programs keep a state dict, the likelier first
-_PLACES = ("state_dict", "model_state_dict", "encoder_state_dict", "model", "encoder", "net", "network", "module",
-           "weights", "params", "checkpoint")  # fmt: skip
+def _of_safetensors(one: StateDict) -> str:
+    return "safetensors file of another program" + (f", names without {one.prefix!r}" if one.prefix else "")
 
 
-def _state_dicts(content: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> list[tuple[str, dict[str, Tensor]]]:
-    """``(place, tensors)`` of the content itself, or of what stands under the usual keys, up to three levels down."""
-    if own := _tensors(content):
-        return [(prefix, own)]
-    found = []
-    for key in _PLACES if depth < 3 else ():
-        if isinstance(inner := content.get(key), Mapping):
-            found += _state_dicts(inner, f"{prefix}.{key}" if prefix else key, depth + 1)
-    return found
+def _not_taken(one: StateDict, found: Sequence[StateDict]) -> str:
+    """The other places, so that it is plain which was taken."""
+    others = list(dict.fromkeys(other.place for other in found if other.place != one.place and not other.gathered))
+    said = "".join(f", not that under {other!r}" if other else ", not its top level" for other in others[:3])
+    return said + (f" nor {len(others) - 3} more" if len(others) > 3 else "")
 
 
-def _tensors(table: Mapping[Any, Any]) -> dict[str, Tensor]:
-    """The tensors that stand directly in a dict."""
-    return {k: v for k, v in table.items() if isinstance(k, str) and isinstance(v, Tensor)}
+def _readings(found: Sequence[StateDict], content: Any, facts_of: Callable[[StateDict], dict[str, Any]]) -> Foreign:
+    """The first of several state dicts, with the others as alternatives."""
+    table = content if isinstance(content, Mapping) else {}
+    everything = tensors_under(content) if isinstance(content, Mapping) else {}
+    shared = {"glosses": _glosses(table), "facts": plain_facts(table)}
+
+    def reading(one: StateDict) -> Foreign:
+        taken = {id(t) for t in one.tensors.values()}
+        others = {n: t for n, t in everything.items() if id(t) not in taken}
+        return Foreign(tensors=one.tensors, others=others, **facts_of(one), **shared)
+
+    first, *rest = map(reading, found)
+    return attrs.evolve(first, alternatives=tuple(rest))
 
 
 def _lstm_settings(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], int | None]:
@@ -176,14 +174,8 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         ) from fault
 
 
-def _mapping(content: Any, path: Path) -> Mapping[Any, Any]:
+def _keys(content: Any) -> str:
     if not isinstance(content, Mapping):
-        raise CheckpointError(
-            f"{path} holds a {type(content).__name__}; expected a dict of tensors, or one that has a state dict in it."
-        )
-    return content
-
-
-def _keys(content: Mapping[Any, Any]) -> str:
+        return f"(none: it holds a {type(content).__name__})"
     names = [str(k)[:40] for k in content]
     return ", ".join(names[:12]) + (" …" if len(names) > 12 else "") if names else "(none)"

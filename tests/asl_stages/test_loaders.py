@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,12 @@ from torch import nn
 
 from asl_core import CheckpointError, NoOptions, api
 from asl_core.errors import ConfigError
-from asl_core.foreign import read_checkpoint
+from asl_core.foreign import best_reading, read_checkpoint
 from asl_core.plugins import discover
 from asl_stages.loaders import ReferenceLoader, StateDictLoader
 from asl_stages.loaders_pt import read_pt
 from asl_stages.loaders_run import RunLoader
+from asl_stages.places import state_dicts
 
 
 def lstm(prefix: str, width: int, hidden: int = 4, *, projection: bool = True, norm: bool = True) -> dict[str, Any]:
@@ -283,3 +285,64 @@ def test_half_precision_is_converted_and_told(tmp_path: Path) -> None:
     state = loaded.model.encoder.state_dict()
     assert torch.equal(state["lstm.weight_hh_l0"], lstm("", 36)["lstm.weight_hh_l0"].half().float())
     assert "float16" in (loaded.path.parent / "log.txt").read_text(encoding="utf-8")
+
+
+def placed(where: str, weights: dict[str, Any]) -> Any:
+    """A state dict where other programs keep one, beside what they keep as well."""
+    lone = torch.tensor(0.91)
+    return {
+        "a metric beside it": {"model": weights, "best_acc": lone},
+        "ema beside it": {"ema": weights, "model": {"head.weight": torch.ones(900, 90)}, "step": lone},
+        "in a list": {"models": [{"w": torch.ones(3)}, weights], "acc": [lone]},
+        "a list at the top": [{"loss": lone}, {"state_dict": weights}],
+        "of data parallel": {"state_dict": {f"module.{n}": t for n, t in weights.items()}, "best": lone},
+        "of a compiled model": {"net": {f"_orig_mod.encoder.{n}": t for n, t in weights.items()}},
+        "part of a model": {**{f"model.encoder.{n}": t for n, t in weights.items()}, "model.head.w": torch.ones(9)},
+        "deep down": {"trainer": {"state": {"weights": {"student": weights}}}, "best": lone},
+        "table by table": {
+            part: {n.partition(".")[2]: t for n, t in weights.items() if n.startswith(f"{part}.")}
+            for part in ("input_projection", "lstm", "layer_norm")
+        },
+        "beside an optimiser": {"optimizer": {"state": {n: t * 2 for n, t in weights.items()}}, "net": weights},
+    }[where]
+
+
+PLACES = (
+    "a metric beside it", "ema beside it", "in a list", "a list at the top", "of data parallel", "of a compiled model",
+    "part of a model", "deep down", "table by table", "beside an optimiser",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_the_state_dict_that_covers_most_is_taken(tmp_path: Path, where: str) -> None:
+    weights = lstm("", 36)
+    torch.save(placed(where, weights), tmp_path / "x.pt")
+    read = read_checkpoint(f"torch:{tmp_path / 'x.pt'}", discover().registry)
+    encoder = [(n, tuple(t.shape)) for n, t in weights.items()]
+    best, tensors = best_reading(read, encoder, ())
+    assert {n: torch.equal(t, weights[n]) for n, t in tensors.items() if n in weights} == dict.fromkeys(weights, True)
+    assert "state dict" in best.foreign.source
+
+
+def test_what_was_taken_and_what_was_not_is_told(tmp_path: Path) -> None:
+    torch.save(placed("a metric beside it", lstm("", 36)), tmp_path / "x.pt")
+    loaded = run(tmp_path, init=f"torch:{tmp_path / 'x.pt'}", encoder="lstm", encoder__hidden_size=4)
+    log = (loaded.path.parent / "log.txt").read_text(encoding="utf-8")
+    assert "state dict under 'model', not its top level" in log
+
+
+def test_the_reference_layout_inside_of_data_parallel(tmp_path: Path) -> None:
+    torch.save({"model_state_dict": lstm("module.encoder.", 36), "best_acc": torch.tensor(0.5)}, tmp_path / "x.pt")
+    read = read_checkpoint(str(tmp_path / "x.pt"), discover().registry)
+    assert read.loader == "stage1"
+    assert set(read.foreign.tensors) == set(lstm("", 36))
+
+
+def test_a_file_of_very_many_tables_is_read_quickly(tmp_path: Path) -> None:
+    table: dict[str, Any] = {"w": torch.ones(2)}
+    for _ in range(12):
+        table = {str(n): table for n in range(30)}
+    started = time.process_time()
+    assert all(len(one.tensors) <= 10_000 for one in state_dicts(table))
+    assert len(state_dicts([{"w": torch.ones(1)} for _ in range(5000)])) < 5000
+    assert time.process_time() - started < 5
