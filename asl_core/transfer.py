@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import attrs
 
 from asl_core.errors import CheckpointError
-from asl_core.keys import join_keys
 
 __all__ = ["Mismatch", "Named", "TransferPlan", "rename", "rule_effects", "shape_text", "suggest_map"]
 
@@ -177,9 +176,9 @@ def _prefixes(names: Iterable[str]) -> list[str]:
 def _near_prefix(wrong: str, names: Iterable[str]) -> str | None:
     """The prefix of some names that a mistyped one may mean: spelled in another way, below another, or similar."""
     known = _prefixes(names)
-    near = join_keys([wrong], known).near
-    below = [prefix for prefix in known if prefix.endswith(f".{wrong}")]
-    return next(iter([*near.values(), *below, *difflib.get_close_matches(wrong, known, n=1)]), None)
+    same = [prefix for prefix in known if prefix.casefold() == wrong.casefold()]
+    below = [prefix for prefix in known if prefix.casefold().endswith(f".{wrong.casefold()}")]
+    return next(iter([*same, *below, *difflib.get_close_matches(wrong, known, n=1)]), None)
 
 
 def rule_effects(tensors: Iterable[str], rules: Sequence[str], encoder: Sequence[Named]) -> list[str]:
