@@ -190,9 +190,9 @@ def rule_effects(tensors: Iterable[str], rules: Sequence[str], encoder: Sequence
     ours = {name for name, _ in encoder}
     renamed: dict[str, list[str]] = {old: [] for old in pairs}
     for name in tensors:
-        after, old = _renamed(name, pairs)
-        if old is not None:
-            renamed[old].append(after)
+        after, used = _renamed(name, pairs)
+        if used is not None:
+            renamed[used].append(after)
     lines = []
     for old, names in renamed.items():
         fitting = sum(name in ours for name in names)

@@ -122,7 +122,7 @@ def _readings(found: Sequence[StateDict], content: Any, facts_of: Callable[[Stat
     """The first of several state dicts, with the others as alternatives."""
     table = content if isinstance(content, Mapping) else {}
     everything = tensors_under(content) if isinstance(content, Mapping) else {}
-    shared = {"glosses": _glosses(table), "facts": plain_facts(table)}
+    shared: dict[str, Any] = {"glosses": _glosses(table), "facts": plain_facts(table)}
 
     def reading(one: StateDict) -> Foreign:
         taken = {id(t) for t in one.tensors.values()}
