@@ -141,8 +141,8 @@ def rename(tensors: Mapping[str, T], rules: Sequence[str]) -> dict[str, T]:
     used: set[str] = set()
     found: dict[str, T] = {}
     for name, tensor in tensors.items():
-        after, old = _renamed(name, pairs)
-        used.update(() if old is None else (old,))
+        after, replaced = _renamed(name, pairs)
+        used.update(() if replaced is None else (replaced,))
         if after in found or not after:
             raise CheckpointError(
                 f"--init.map gives tensor {name!r} the name {after!r}, which "
