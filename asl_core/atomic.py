@@ -35,8 +35,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """:func:`write_bytes` in UTF-8 with Unix line ends on every system."""
-    write_bytes(path, content.encode("utf-8"))
+    """:func:`write_bytes` in UTF-8 with Unix line ends on every system.
+
+    Bytes of a file's name that are not UTF-8 are written as escapes, which JSON reads as what they were.
+    """
+    write_bytes(path, content.encode("utf-8", errors="backslashreplace"))
 
 
 def keep_as(path: Path, other: Path) -> None:

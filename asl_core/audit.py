@@ -122,7 +122,7 @@ def _summary(clips: Sequence[Clip], digests: Sequence[bytes], empty: Sequence[in
     lengths = [len(c.features) if _has_frames(c) else 0 for c in clips]
     whole = hashlib.blake2b(digest_size=16)
     for clip, digest in zip(clips, digests, strict=True):
-        whole.update("\0".join((clip.id, *clip.glosses)).encode() + digest)
+        whole.update("\0".join((clip.id, *clip.glosses)).encode(errors="backslashreplace") + digest)
     return SplitSummary(
         clips=len(clips),
         glosses=len({g for c in clips for g in c.glosses}),

@@ -64,6 +64,10 @@ def load_tensors(path: Path) -> Saved:
     """
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist; expected a run directory, or a .safetensors file of a run.")
+    if str(path).encode(errors="replace").decode() != str(path):
+        raise CheckpointError(
+            f"{path} has bytes in its name that are not UTF-8, and safetensors opens no such file; rename the folder."
+        )
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}

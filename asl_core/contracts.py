@@ -319,7 +319,12 @@ class EpochReport:
 
 @runtime_checkable
 class Observer(Protocol):
-    """Told of a run's events: once each, never once a batch."""
+    """Told of a run's events: once each, never once a batch.
+
+    It may have ``on_stop(reason)``, which is called instead of ``on_end`` where the run fails or is interrupted after
+    ``on_start``. An observer that raises an ``Exception`` is reported and left out, and the run goes on; one that
+    means to end the run raises ``KeyboardInterrupt``.
+    """
 
     def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:
         """Before the first epoch."""

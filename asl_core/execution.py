@@ -27,6 +27,7 @@ from asl_core.initial import Transfer, freeze, initialise
 from asl_core.labels import check_labels
 from asl_core.model import Recognizer, build_model
 from asl_core.objectives import build_objectives
+from asl_core.observers import Audience
 from asl_core.plugins import discover
 from asl_core.random import mix_seed
 from asl_core.rundir import RunDir, predictions_csv
@@ -94,6 +95,7 @@ def _execute_among(
     config = attrs.evolve(config, notes=(*config.notes, *coupling_notes(trainer)))
 
     run_dir = _place(config, existing, processes)
+    audience = Audience(observers, run_dir.note)
     try:
         if processes.leads:
             if existing is None:
@@ -116,17 +118,18 @@ def _execute_among(
             trainer.save(run_dir)  # from here on the run goes on without the checkpoint's file
         trainer.hold_together("before training", buffers_only=False)
         summary = _summary(run_dir, config, trainer, transfer) | {"processes": processes.size}
-        for observer in observers:
-            observer.on_start(config, summary)
+        audience.on_start(config, summary)
         started = time.perf_counter()
-        progress = train(trainer, run_dir, observers)
+        progress = train(trainer, run_dir, [audience])
         outcome = _finish(run_dir, trainer, time.perf_counter() - started)
         last = progress.history[-1]["val"] or progress.history[-1]["train"]
         best = progress.history[progress.best_epoch - 1]
-        for observer in observers:
-            observer.on_end(outcome)
+        audience.on_end(outcome)
         return RunResult(run_dir.path, last, best["val"] or best["train"], progress.best_epoch, outcome["report"])
-    except LostContactError as fault:
+    except BaseException as fault:
+        audience.on_stop(fault)
+        if not isinstance(fault, LostContactError):
+            raise
         raise LostContactError(
             f"{fault} Finished epochs are kept; `asl run --resume {as_word(run_dir.path)}` goes on, with any number of "
             f"processes."

@@ -74,12 +74,25 @@ def option(
     rule = _Rule(ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help)
 
     def validate(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if unwritable := _unwritable(value):
+            raise ValueError(f"{attribute.name}: {unwritable}")
         fault = rule.fault(value)
         if fault:
             raise ValueError(f"{attribute.name} is {value!r}: expected {fault}")
 
     converter = _absolute if path else None
     return attrs.field(default=default, metadata={_META: rule}, validator=validate, converter=converter, kw_only=True)
+
+
+def _unwritable(value: Any) -> str | None:
+    """What is wrong with a text that no file of settings can hold, such as a path whose bytes are not UTF-8."""
+    for item in value if isinstance(value, tuple) else (value,):
+        if isinstance(item, str) and any("\ud800" <= c <= "\udfff" for c in item):
+            return (
+                f"{item!r} has bytes that are not UTF-8, and a run's config.toml cannot keep them; rename the file or "
+                f"folder, or name a link to it that has a plain name"
+            )
+    return None
 
 
 def _absolute(value: str | None) -> str | None:
@@ -275,6 +288,8 @@ def _structure_fn(cls: Any) -> Callable[[Any, Any], Any]:
     def hook(spec: OptionSpec) -> Callable[[Any, Any], Any]:
         def check(value: Any, _: Any) -> Any:
             strict = _strict(value, spec.type)
+            if unwritable := _unwritable(strict):
+                raise _MismatchError(unwritable)
             fault = spec.rule.fault(strict)
             if fault:
                 raise _MismatchError(f"{value!r} is out of range: expected {fault}")

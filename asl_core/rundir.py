@@ -194,7 +194,7 @@ class RunDir:
             size = content.rfind(b"\n") + 1
             if size < len(content):  # a kill came in the middle of a line; the next would be appended to its half
                 os.truncate(path, size)
-            with path.open("a", encoding="utf-8", newline="\n") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 file.write(text)
         except OSError as fault:
             if size is not None:

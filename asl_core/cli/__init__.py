@@ -6,6 +6,7 @@ an installed plugin is. Verbs are imported when called.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -15,6 +16,7 @@ import click
 
 import asl_core
 from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
+from asl_core.cli.screen import lasting_screen
 from asl_core.errors import AslError, printable
 from asl_core.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
 
@@ -104,12 +106,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in args or os.environ.get("ASL_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
+    trains = args[:1] == ["run"]
+
+    def lost(fault: OSError) -> None:
+        if trains:
+            reason = "was closed" if fault.errno == errno.EPIPE else f"cannot be written ({fault.strerror})"
+            _say(f"the output {reason}; training goes on, and the run directory keeps its figures")
+
+    with lasting_screen(lost) as screen:
+        code = _run(args, debug)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if screen.lost is not None and not screen.closed and not trains and not code:
+            _say(
+                f"error: the output cannot be written ({screen.lost.strerror}), and part of it is lost. Make room, or "
+                f"send it elsewhere, and give the command again."
+            )
+            code = 1
+    sys.exit(code)
+
+
+def _run(args: Sequence[str], debug: bool) -> int:
+    """The exit code of a command, whatever it raises."""
     try:
         args, words = take_plugin_flags(args)
         with plugins_chosen(words):
             for fault in unknown_names(os.environ.get(ALLOW)):
                 _say(f"warning: {fault}")
-            code = cli.main(args, prog_name="asl", standalone_mode=False)
+            result = cli.main(args, prog_name="asl", standalone_mode=False)
+            code = result if isinstance(result, int) else 0  # a verb of a plugin may return anything
     except (KeyboardInterrupt, click.Abort) as stop:
         # By name: what defines it is not imported for --help. Click puts its Abort in the place of either.
         terminated = "Terminated" in (type(stop).__name__, type(stop.__cause__).__name__)
@@ -134,10 +159,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             or "DefaultCPUAllocator" in str(fault)
         ):
             _say("error: memory ran out. Try a smaller model or batch, or a machine with more.")
-            sys.exit(1)
+            return 1
         _say(f"error: {type(fault).__name__}: {fault}. This is a fault of asl or of a plugin; --debug shows where.")
         code = 1
-    sys.exit(code or 0)
+    return code
 
 
 def _say(text: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -40,21 +38,11 @@ def audit_lines(audit: Audit) -> list[str]:
     return lines + [f"{f.level}: {f.message}" for f in audit.findings]
 
 
-class _LastingConsole(Console):
-    """A console whose closed output (``asl run | head``) does not end the training behind it."""
-
-    def on_broken_pipe(self) -> None:
-        """Say so once and go on without a word."""
-        self.quiet = True
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - flushed at exit
-        click.echo("the output was closed; training goes on, and the run directory keeps its figures", err=True)
-
-
 class ConsoleObserver:
     """Plain lines, in colour where the output is a terminal."""
 
     def __init__(self, console: Console | None = None):
-        self.console = console or _LastingConsole(highlight=False, soft_wrap=True)
+        self.console = console or Console(highlight=False, soft_wrap=True)
         self._warned: set[str] = set()
 
     def _line(self, text: str, style: str | None = None) -> None:

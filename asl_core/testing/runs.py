@@ -226,6 +226,8 @@ def _disturbs_nothing(bench: RunBench) -> None:
             bench.config(out, "watched", without=True), [spies[0], observer, spies[1]], registry=bench.registry
         )
         require(spies[0].seen == spies[1].seen, "what the run tells is changed on the way: observers are to look only")
+        raised = [x for x in (watched.path / "log.txt").read_text(encoding="utf-8").splitlines() if " raised " in x]
+        require(not raised, f"it raises, and a run leaves it out then: {raised[:1]}")
         other = _differing(plain.path, watched.path)
         names = ", ".join(other)
         require(

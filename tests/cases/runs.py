@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import os
+import pickle
 import random
+import shutil
+import sys
 import threading
 from pathlib import Path
+from unittest import mock
 
 import hosts
+import numpy as np
+import pytest
+from small import flags
 
-from cases.table import case
+from asl_core.cli import main
+from cases.table import asl, case
 
 
 @case("a program with default dtype float64")
@@ -63,3 +75,120 @@ def two_threads(place: Path) -> str:
     assert hosts.content(found.path) == hosts.expected("run")
     assert "another thread of this program is training" in said[0]
     return said[0]
+
+
+@case("an observer that raises")
+def observer_raises(place: Path) -> str:
+    from asl_core import api
+
+    heard: list[str] = []
+
+    class Broken(hosts.Stop):
+        def on_epoch(self, report: object) -> None:
+            raise ValueError("the plotting server is gone")
+
+    class Other(hosts.Stop):
+        def on_epoch(self, report: object) -> None:
+            heard.append("epoch")
+
+    values = hosts.SETTINGS | {"run.out": str(place), "train.epochs": 2}
+    path = api.run(api.configure(values, environ={}), [Broken(), Other()]).path
+    (line,) = [x for x in (path / "log.txt").read_text(encoding="utf-8").splitlines() if "raised" in x]
+    assert heard == ["epoch", "epoch"]
+    return line
+
+
+@case("observers of a run that is interrupted")
+def observers_of_an_interrupt(place: Path) -> str:
+    from asl_core import api
+
+    heard: list[str] = []
+
+    class Other(hosts.Stop):
+        def on_epoch(self, report: object) -> None: ...
+
+        def on_stop(self, reason: str) -> None:
+            heard.append(reason)
+
+    with pytest.raises(KeyboardInterrupt):
+        api.run(api.configure(hosts.SETTINGS | {"run.out": str(place)}, environ={}), [Other(), hosts.Stop()])
+    assert heard == ["interrupted"]
+    return f"on_stop({heard[0]!r})"
+
+
+@case("a damaged entry_points.txt, and a METADATA that is no text, of unrelated packages")
+def damaged_packages(place: Path) -> str:
+    bad = {"entry_points.txt": b"[console_scripts\nx = = y\n[asl.plugins]\n=", "METADATA": b"Name: \xff\xfe\nVersion"}
+    for number, (file, text) in enumerate(bad.items()):
+        info = place / f"stranger{number}-1.0.dist-info"
+        info.mkdir()
+        (info / file).write_bytes(text)
+    (place / "nameless-1.0.dist-info").mkdir()
+    with mock.patch.object(sys, "path", [str(place), *sys.path]):
+        hosts.run(place / "runs")
+    (environment,) = (place / "runs").glob("*/environment.json")
+    kept = json.loads(environment.read_text(encoding="utf-8"))
+    assert kept["packages"]["torch"]
+    return f"trained, with {len(kept['plugins'])} plugins noted"
+
+
+@case("paths with bytes that are not UTF-8")
+def other_bytes(place: Path) -> str:
+    if sys.platform != "linux":
+        pytest.skip("file names are text here")
+    name = os.fsdecode(b"\xff")
+    few = flags(hosts.SETTINGS)
+    said = [
+        asl(place, "run", *few, "--run.out", name),
+        asl(place, "run", "--dataset", "wlasl", "--dataset.root", name),
+        asl(place, "run", "--dataset", "wlasl", environ={"ASL_DATA": name}),
+        asl(place, "run", *few, "--init", name),
+        asl(place, "predict", str(hosts.trained()), f"{name}.npy"),
+        asl(place, "eval", name),
+        asl(place, "run", "--resume", name),
+        asl(place, "run", f"{name}.toml"),
+        asl(place, "inspect", name),
+    ]
+    shutil.copytree(hosts.trained(), place / name)
+    said += [asl(place, "eval", name), asl(place, "run", "--resume", name)]
+    for one in said:
+        assert one.code == 2, one
+        assert "\\udcff" in one.error, one
+        assert "fault of asl" not in one.error, one
+    return said[1].error
+
+
+@case("a file name that is not UTF-8 inside the data folder")
+def other_bytes_inside(place: Path) -> str:
+    if sys.platform != "linux":
+        pytest.skip("file names are text here")
+    name = os.fsdecode(b"\xff")
+    for split in ("train", "val"):
+        clips = {
+            f"{gloss}{n}": {"features": np.full((9, 3), n + k + 0.5), "gloss": gloss}
+            for k, gloss in enumerate(("go", "book"))
+            for n in range(3)
+        }
+        (place / f"features_{split}_{name}.pkl").write_bytes(pickle.dumps(clips))
+    small = {k: v for k, v in hosts.SETTINGS.items() if not k.startswith("dataset") and k != "augment"}
+    said = asl(place, "run", *flags(small | {"dataset": "wlasl", "dataset.root": ".", "augment": "none"}))
+    assert said.code == 0, said
+    return said.out.splitlines()[0]
+
+
+@case("standard output on a full device")
+def full_device(place: Path) -> str:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    ended = []
+    said = io.StringIO()
+    for words in (["run", *flags(hosts.SETTINGS | {"run.out": str(place)})], ["ls"]):
+        with open("/dev/full", "w") as full, contextlib.redirect_stderr(said), contextlib.redirect_stdout(full):  # noqa: PTH123
+            try:
+                main(words)
+            except SystemExit as end:
+                ended.append(end.code)
+    assert ended == [0, 1]
+    assert list(place.glob("*/summary.json"))
+    assert "fault of asl" not in said.getvalue()
+    return said.getvalue()

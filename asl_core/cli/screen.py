@@ -1,0 +1,101 @@
+"""Standard output and standard error that never stop a command: closed, full, or of an encoding that lacks characters.
+
+A run trains for hours, and ``asl run | head`` must not end it. What a stream does not take is dropped; the first time
+is reported, and decides the exit code of commands whose output is all that they do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["Screen", "lasting_screen"]
+
+
+class Screen:
+    """What became of standard output."""
+
+    lost: OSError | None = None  #: why it could not be written
+
+    @property
+    def closed(self) -> bool:
+        """Whether the reader went away, as ``head`` does when it has seen enough."""
+        return self.lost is not None and self.lost.errno in (errno.EPIPE, errno.EINVAL if os.name == "nt" else -1)
+
+
+class _Lasting(io.RawIOBase):
+    """A file that takes everything: what cannot be written is dropped."""
+
+    def __init__(self, raw: Any, report: Callable[[OSError], None]):
+        self._raw, self._report = raw, report
+        self._lost = False
+
+    def write(self, data: Any) -> int:
+        """All of it, as far as whoever writes can tell."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest and not self._lost:
+            try:
+                rest = rest[self._raw.write(rest) or 0 :]
+            except OSError as fault:
+                self._lost = True
+                self._report(fault)
+        return size
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        found: int = self._raw.fileno()
+        return found
+
+    def isatty(self) -> bool:
+        return bool(self._raw.isatty())
+
+
+@contextlib.contextmanager
+def lasting_screen(report: Callable[[OSError], None]) -> Iterator[Screen]:
+    """Put such streams in the place of the process's own until the end of the block.
+
+    Args:
+        report: called once, when standard output is lost.
+    """
+    screen = Screen()
+
+    def lost(fault: OSError) -> None:
+        screen.lost = fault
+        report(fault)
+
+    before = sys.stdout, sys.stderr
+    try:
+        sys.stdout = _lasting(sys.stdout, lost)
+        sys.stderr = _lasting(sys.stderr, lambda _: None)  # there is nobody left to tell
+        yield screen
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _lasting(stream: Any, report: Callable[[OSError], None]) -> Any:
+    """A stream over the same file; itself where it is none of the process's own, such as a program's buffer."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", getattr(stream, "buffer", None))
+    if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.RawIOBase):
+        return stream
+    if stream.isatty():  # Windows writes to a terminal in a way of its own
+        stream.reconfigure(errors="backslashreplace")
+        return stream
+    with contextlib.suppress(OSError):  # it is said of what is written now
+        stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Lasting(raw, report)),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering or stream.write_through,
+    )
