@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hosts import SETTINGS
@@ -33,43 +33,38 @@ def full_device() -> io.TextIOWrapper:
 SCREENS = {"full": full_device, "closed": closed_pipe}
 
 
-@pytest.fixture(params=SCREENS)
-def screen(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[str]:
-    """Standard output that takes nothing; set after pytest's own is."""
-    stream = SCREENS[request.param]()
-    monkeypatch.setattr(sys, "stdout", stream)
-    yield request.param
-    stream.close()  # nothing is left in it: closing writes what is
-
-
-def code(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
+def code(screen: str, *arguments: str) -> int:
+    """The exit code of a command on such a screen."""
+    stream = SCREENS[screen]()
+    with mock.patch.object(sys, "stdout", stream), pytest.raises(SystemExit) as ended:
         main(arguments)
+    stream.close()  # nothing is left in it: closing writes what is
     assert isinstance(ended.value.code, int)
     return ended.value.code
 
 
+@pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("how", ["", "--json", "--quiet"])
 def test_a_run_goes_on(screen: str, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     values = SETTINGS | {"run.out": str(tmp_path), "run.name": "a"}
-    assert code("run", *flags(values), *filter(None, [how])) == 0
+    assert code(screen, "run", *flags(values), *filter(None, [how])) == 0
     assert (tmp_path / "a" / "summary.json").is_file()
     said = capsys.readouterr().err
     assert said.count("training goes on") == 1, said
     assert "raised" not in said, "no observer was left out"
 
 
+@pytest.mark.parametrize("screen", SCREENS)
 def test_another_verb(screen: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert code("ls", "encoder") == (1 if screen == "full" else 0)
+    assert code(screen, "ls", "encoder") == (1 if screen == "full" else 0)
     said = capsys.readouterr().err
     assert ("error: the output cannot be written" in said) == (screen == "full")
     assert "fault of asl" not in said
 
 
+@pytest.mark.parametrize("screen", SCREENS)
 def test_the_fault_of_a_command_is_told_all_the_same(screen: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert code("eval", "nowhere") == 2
+    assert code(screen, "eval", "nowhere") == 2
     assert "error: nowhere" in " ".join(capsys.readouterr().err.split())
 
 
@@ -94,5 +89,5 @@ def test_what_is_no_file_is_left_as_it_is(stream: Any, monkeypatch: pytest.Monke
 def test_a_full_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = full_device()
     monkeypatch.setattr(sys, "stderr", stream)
-    assert code("eval", "nowhere") == 2
+    assert code("full", "eval", "nowhere") == 2
     stream.close()
