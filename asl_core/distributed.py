@@ -1,4 +1,4 @@
-"""Several processes that train one model: ``torchrun --nproc-per-node N -m asl_core run …``.
+"""Several processes that train one model: ``torchrun --no-python --nproc-per-node N asl run …``.
 
 Every process holds the whole model and all clips, takes its share of every batch, and adds its gradient to those of
 the others; the first writes the run. The gradient is added up by hand, in one flat buffer a step, and not by torch's

@@ -10,8 +10,6 @@ import json
 import math
 import os
 import platform
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ import torch
 
 from asl_core.atomic import write_text
 from asl_core.bounds import is_folder_name, refuse_links
+from asl_core.commit import commit_of
 from asl_core.data import ClipStore
 from asl_core.distribution import BUILTIN, installed_version
 from asl_core.errors import CheckpointError, RunError, UsageError, as_word
@@ -256,22 +255,5 @@ def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[s
         "device": str(device),
         "threads": torch.get_num_threads(),
         "data": dict(fingerprints),
-        "git": _commit(),
+        "git": commit_of(Path.cwd()),
     }
-
-
-def _commit() -> str | None:
-    """The commit of the working directory, with a ``+`` where files differ from it; None outside of git."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    said = []
-    for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
-        try:
-            done = subprocess.run([git, *words], capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        if done.returncode:
-            return None
-        said.append(done.stdout.strip())
-    return said[0] + ("+" if said[1] else "")

@@ -43,6 +43,9 @@ PLAIN: dict[str, Any] = {
 }  # fmt: skip
 
 
+COMMAND = Path(sys.executable).with_name("asl.exe" if os.name == "nt" else "asl")
+
+
 def plain(out: Path, name: str, **more: Any) -> dict[str, Any]:
     return {**small(out, run__name=name, **more), **PLAIN}
 
@@ -72,7 +75,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run ``one`` by this process and ``two`` by two of them, the same settings."""
     out = tmp_path_factory.mktemp("runs")
     api.run(api.configure(plain(out, "one"), environ={}))
-    done = torchrun("-m", "asl_core", "run", *flags(plain(out, "two")))
+    # As README has it: ``-m`` would put the working folder on the path.
+    done = torchrun("--no-python", str(COMMAND), "run", *flags(plain(out, "two")))
     assert done.returncode == 0, done.stderr
     (out / "said").write_text(done.stdout)
     return out
