@@ -10,7 +10,7 @@ import sys
 if not sys.flags.safe_path and sys.path and sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib is not imported yet
     del sys.path[0]
 
-from asl_core.cli import main  # noqa: E402 - after the path is mended
+from asl_core.cli import main
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from asl_core.errors import RunError
 
@@ -20,7 +21,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f"{path.name}.part")
     try:
-        with temporary.open("wb") as file:
+        with _new(temporary) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -42,6 +43,12 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8", errors="backslashreplace"))
 
 
+def _new(path: Path) -> BinaryIO:
+    """A new file to write, never one that is there: a link in somebody else's folder would lead to another file."""
+    path.unlink(missing_ok=True)  # what a kill left, or a link, which goes and leaves what it leads to alone
+    return path.open("xb")
+
+
 def keep_as(path: Path, other: Path) -> None:
     """Let ``other`` be what ``path`` is now, whatever is written to ``path`` later; at no moment is either missing.
 
@@ -56,8 +63,9 @@ def keep_as(path: Path, other: Path) -> None:
         try:
             os.link(path, temporary)
         except OSError:  # no second names here
-            shutil.copyfile(path, temporary)
-            with temporary.open("rb+") as file:
+            with path.open("rb") as source, _new(temporary) as file:
+                shutil.copyfileobj(source, file)
+                file.flush()
                 os.fsync(file.fileno())
         # Two names of one file: rename(2) would leave both where ``other`` is that file already.
         if other.exists() and other.samefile(temporary):

@@ -14,7 +14,7 @@ from torch.nn.modules import module as registration
 
 from asl_core.errors import CheckpointError, UsageError
 
-__all__ = ["is_folder_name", "no_larger_than", "on_meta", "refuse_links"]
+__all__ = ["no_larger_than", "on_meta", "refuse_links"]
 
 _SPARE_NUMBERS = 1 << 22  #: 16 MiB of float32, for tables that are computed and not saved
 _SPARE_PARTS = 2000
@@ -81,11 +81,6 @@ def on_meta() -> Iterator[None]:
         yield
 
 
-def is_folder_name(name: object) -> bool:
-    """Whether a name can be that of a folder below another, and leads nowhere else."""
-    return isinstance(name, str) and name.isprintable() and name not in ("", ".", "..") and Path(name).name == name
-
-
 def refuse_links(folder: Path) -> None:
     """Refuse a run directory in which a name leads out of it, or to something that is neither file nor folder.
 
@@ -102,7 +97,7 @@ def refuse_links(folder: Path) -> None:
         for path in sorted(parent.iterdir()):
             kind = path.lstat().st_mode
             real = os.path.realpath(path)
-            if stat.S_ISLNK(kind) and not (real.startswith(inside + os.sep)):
+            if not real.startswith(inside + os.sep):  # links, and Windows' junctions
                 raise UsageError(
                     f"{path} is a link that leads out of the run's folder (to {real}), and a run is read and written "
                     f"only there; put the file itself in its place."

@@ -1,7 +1,7 @@
 """The commit of the working folder, read from git's own files.
 
-``git`` itself is not run: ``.git/config`` may name programs that it starts (``core.fsmonitor``, hooks, filters), and the
-folder may be a stranger's. So whether files differ from the commit is not known here.
+``git`` itself is not run: ``.git/config`` may name programs that it starts (``core.fsmonitor``, hooks, filters), and
+the folder may be a stranger's. So whether files differ from the commit is not known here.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from asl_core.component import BUILTIN, Component
 from asl_core.layers import LIST_SLOTS
 from asl_core.options import option, unstructure
 from asl_core.origins import DEFAULT, Origin
+from asl_core.paths import is_folder_name
 
 __all__ = [
     "TABLES",
@@ -103,6 +104,10 @@ class RunOptions:
     threads: int = option(
         1, help="CPU threads; more may help large models on an idle machine; 0 is torch's choice", ge=0
     )
+
+    def __attrs_post_init__(self) -> None:
+        if self.name is not None and not is_folder_name(self.name):
+            raise ValueError(f"name {self.name[:80]!r} cannot be a folder's: give a plain one, and the place with out")
 
 
 @attrs.frozen

@@ -29,13 +29,12 @@ import attrs
 
 from asl_core import api
 from asl_core.atomic import write_text
-from asl_core.bounds import is_folder_name
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.contracts import Observer
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
-from asl_core.layers import Layer, Setting, flatten, merge, value_layer
-from asl_core.origins import Origin
+from asl_core.layers import Layer, Setting, flatten, merge, table_layer
+from asl_core.paths import is_folder_name
 from asl_core.plugins import discover
 from asl_core.reading import read_json
 from asl_core.toml_file import read_toml
@@ -99,34 +98,32 @@ def load_curriculum(
     read = read_toml(file)
     content = read.values
     problems = [f"{file}: no such key {k!r}{nearest(k, _KEYS)}" for k in content if k not in _KEYS]
-    tables = content["stage"] if isinstance(content["stage"], list) else []
+    tables = content["stage"] if isinstance(content.get("stage"), list) else []
     names = [t.get("name") if isinstance(t, dict) else None for t in tables]
     if not tables or not all(map(is_folder_name, names)):
         problems.append(f"{file}: every [[stage]] needs a name that can be a folder; found {str(names)[:300]}")
     else:
         problems += [f"{file}: stage {n!r} occurs more than once" for n in dict.fromkeys(names) if names.count(n) > 1]
-    if not is_folder_name(content.get("name", "x")):
-        problems.append(f"{file}: name is {str(content['name'])[:300]!r}; expected that of a folder below --out")
     if not isinstance(content.get("common", {}), dict):
         problems.append(f"{file}: common is {str(content['common'])[:300]}; expected tables such as [common.dataset]")
     if problems:
         raise ConfigError(problems)
 
     folder = _folder(file, content, flags)
+    common = table_layer(content.get("common", {}), read, file, ("common",), "[common]")
     shared, own_flags = _by_stage(flags or {}, [str(n) for n in names])
     stages = []
     for place, table in enumerate(tables):
         name = table.pop("name")
         where = f"{file} stage {name!r}"
-        layer = value_layer(dict(flatten({**content.get("common", {})})), Origin.of_file(file, part="[common]"))
-        own = value_layer(dict(flatten(table)), Origin.of_file(file, part=f"stage {name!r}"))
+        own = table_layer(table, read, file, ("stage", place), f"stage {name!r}")
         after, fault = _earlier(own, name, names[:place], names)
         if fault:
             problems.append(f"{where}: {fault}")
             own = {k: s for k, s in own.items() if not k.startswith("init.")}
         fixed = {"run.out": str(folder), "run.name": name} | ({"init.path": f"run:{folder / after}"} if after else {})
         try:
-            merged, _ = merge([layer, own, _without(shared, "run.out", "run.name"), own_flags.get(name, {})])
+            merged, _ = merge([common, own, _without(shared, "run.out", "run.name"), own_flags.get(name, {})])
             config = api.configure(fixed, flags=merged, registry=registry, environ=environ or {}, project_file=False)
             stages.append(Stage(name, config, after))
         except ConfigError as refused:
@@ -140,11 +137,18 @@ _KEYS = ("name", "common", "stage")
 
 
 def _folder(file: Path, content: Mapping[str, Any], flags: Layer | None) -> Path:
-    """``--out``/``--name``, where flags give them, else ``runs/`` and the curriculum's name."""
+    """``--out``/``--name``, where flags give them, else ``runs/`` and the curriculum's name.
+
+    Raises:
+        ConfigError: the name is not that of a folder below ``--out``.
+    """
     common = dict(flatten(content.get("common", {})))
     given = {k: s.value for k, s in (flags or {}).items()}
     out = given.get("run.out", common.get("run.out", "runs"))
     name = given.get("run.name", content.get("name", file.stem))
+    if not is_folder_name(name):
+        source = f"{flags['run.name'].origin}: run.name is" if flags and "run.name" in flags else f"{file}: name is"
+        raise ConfigError([f"{source} {str(name)[:80]!r}; expected that of a folder below --out"])
     return Path(str(out)) / str(name)
 
 

@@ -15,7 +15,7 @@ import attrs
 
 from asl_core.errors import ConfigError
 from asl_core.origins import Kind, Origin
-from asl_core.toml_file import read_toml
+from asl_core.toml_file import Place, TomlFile, read_toml
 
 __all__ = [
     "ENV_PREFIX",
@@ -26,6 +26,7 @@ __all__ = [
     "flag_layer",
     "merge",
     "shown",
+    "table_layer",
     "toml_layer",
     "value_layer",
 ]
@@ -97,14 +98,34 @@ def toml_layer(path: Path, kind: Kind = Kind.FILE) -> Layer:
         ConfigError: the file is missing or is not TOML.
     """
     content = read_toml(path)
+    return table_layer(content.values, content, path, kind=kind)
+
+
+def table_layer(
+    table: Mapping[str, Any], content: TomlFile, path: Path, above: Place = (), part: str = "", kind: Kind = Kind.FILE
+) -> Layer:
+    """Settings from one table of a TOML file, each with its line.
+
+    Args:
+        table: of the file.
+        content: of the whole file.
+        path: of the file.
+        above: where the table stands in it.
+        part: the table's name in words, for settings whose line is not known.
+        kind: of the file.
+
+    Raises:
+        ConfigError: the tables are nested deeper than any setting is.
+    """
     lines: dict[str, int] = {}
     for place, line in content.lines.items():
-        lines.setdefault(_canonical(".".join(map(str, place))), line)
+        if place[: len(above)] == above:
+            lines.setdefault(_canonical(".".join(map(str, place[len(above) :]))), line)
     try:
-        settings = dict(flatten(content.values))
+        settings = dict(flatten(table))
     except ConfigError as fault:
         raise ConfigError([f"{path}: {p}" for p in fault.problems]) from fault
-    return {k: Setting(v, Origin.of_file(path, lines.get(k), kind=kind)) for k, v in settings.items()}
+    return {k: Setting(v, Origin.of_file(path, lines.get(k), kind=kind, part=part)) for k, v in settings.items()}
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

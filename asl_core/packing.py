@@ -45,7 +45,7 @@ def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[Pack
         DataError: a split has no clip, or a clip no frames or another width than the first.
         RunError: it cannot be written.
     """
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} exists, and is not overwritten; choose another folder, or remove it.")
     part = folder.with_name(f"{folder.name}.part")
     _clear(part)
@@ -74,6 +74,8 @@ def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[Pack
 
 def _clear(part: Path) -> None:
     """Remove what a pack that was killed left behind, and nothing else."""
+    if part.is_symlink():
+        raise UsageError(f"{part} is needed for packing and is a link; remove it.")
     if not part.is_dir():
         return
     ours = {MANIFEST, *(f"{name}.safetensors" for name in SPLITS)}

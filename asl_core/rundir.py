@@ -19,13 +19,14 @@ import filelock
 import torch
 
 from asl_core.atomic import write_text
-from asl_core.bounds import is_folder_name, refuse_links
+from asl_core.bounds import refuse_links
 from asl_core.commit import commit_of
 from asl_core.data import ClipStore
 from asl_core.distribution import BUILTIN, installed_version
 from asl_core.errors import CheckpointError, RunError, UsageError, as_word
 from asl_core.evaluate import Predictions, answers, scored
 from asl_core.installed import PLUGINS, installed
+from asl_core.paths import is_folder_name
 from asl_core.reading import read_json
 
 __all__ = ["RunDir", "environment", "plain", "predictions_csv"]
@@ -75,6 +76,7 @@ class RunDir:
                 if name is not None:
                     # What a kill before the first file left is no run, and would be in the way of the name for ever.
                     if run.path.is_dir() and all(p.name in _UNBEGUN for p in run.path.iterdir()):
+                        refuse_links(run.path)  # the lock would be taken on, and made in, what a link leads to
                         return run
                     raise run.taken()
         except OSError as fault:

@@ -19,7 +19,7 @@ import attrs
 
 from asl_core.errors import ConfigError
 
-__all__ = ["TomlFile", "read_toml"]
+__all__ = ["Place", "TomlFile", "read_toml"]
 
 _LARGEST = 1 << 18  #: bytes of a file; a resolved configuration has some 5,000
 _PARTS = 16  #: of one dotted key or header; a loss of a named head in a curriculum's stage has 7

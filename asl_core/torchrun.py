@@ -37,7 +37,8 @@ def joined(environ: Mapping[str, str] | None = None) -> Processes:
     missing = [name for name in _NEEDED if name not in environ]
     problems = [
         f"the environment asks for several processes (WORLD_SIZE is {environ['WORLD_SIZE']!r}) and lacks "
-        f"{', '.join(missing)}: start them with `torchrun --no-python --nproc-per-node N asl run …`, or unset WORLD_SIZE"
+        f"{', '.join(missing)}: start them with `torchrun --no-python --nproc-per-node N asl run …`, or unset "
+        f"WORLD_SIZE"
     ] * bool(missing)
     numbers = {name: environ.get(name, "0") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")}
     problems += [f"{name} is {text!r}, which is not a whole number" for name, text in numbers.items()
