@@ -76,7 +76,10 @@ def _best_other(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
-    """The few figures of an epoch: losses, top-1 and top-5 (isolated signs), WER (sentences), of the scored clips."""
+    """The few figures of an epoch, of the scored clips: losses, top-1 and top-5 (isolated signs), WER (sentences).
+
+    Where a run that reads sentences is asked about isolated signs alone, it has both.
+    """
     found = dict(predictions.figures)
     kept = scored(predictions, store)
     if kept.how == "rank" and predictions.scores is not None:
@@ -90,6 +93,8 @@ def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
             found |= {f"{head}.{name}": value for name, value in _top(scores, places, targets).items()}
     elif kept.how == "text" and predictions.decoded is not None:
         found["wer"] = _wer([predictions.decoded[p] for p in kept.places], [store.targets[p] for p in kept.places])
+        if predictions.scores is not None and all(len(store.targets[p]) == 1 for p in kept.places):
+            found |= _top(predictions.scores, torch.tensor(kept.places), _targets(store, kept))
     return found
 
 

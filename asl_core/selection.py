@@ -11,7 +11,7 @@ __all__ = ["check_selection", "deciding", "selection_value"]
 
 _LARGER = ("top1", "top5", "top1-known", "top5-known", "accuracy", "retrieval")
 _SMALLER = ("loss", "wer", "error")
-_AUTO = ("top1", "wer", "loss")
+_AUTO = ("wer", "top1", "loss")  #: only a run that reads sentences has a word error rate
 
 
 def check_selection(wanted: str, measured: Collection[str], losses: Collection[str]) -> None:

@@ -226,10 +226,18 @@ def test_a_single_sign_among_sentences_is_read() -> None:
     assert (made["scored"], made["unscored"]) == (2, {"no gloss": ["clip-2"]})
 
 
-@pytest.mark.parametrize("labels", [[("a",), ("b",), ("c",)], [("a", "b"), ("b",), ("c", "a")]])
-def test_a_run_of_sentences_is_judged_by_what_it_reads_whatever_val_holds(labels: list[tuple[str, ...]]) -> None:
-    made = metrics(predictions(SURE_OF_A_B_C, decoded=[[0], [1], [2]]), labelled(labels, sentences=True))
-    assert set(made) == {"wer"}
+@pytest.mark.parametrize(
+    ("labels", "figures"),
+    [
+        ([("a",), ("b",), ("b",)], {"wer": 1 / 3, "top1": 2 / 3, "top5": 1.0}),
+        ([("a", "b"), ("b",), ("c", "a")], {"wer": 2 / 5}),
+        ([("a",), (), ("c",)], {"wer": 0.0, "top1": 1.0, "top5": 1.0}),
+    ],
+)
+def test_a_run_of_sentences_is_judged_by_what_it_reads_whatever_val_holds(labels: Any, figures: Any) -> None:
+    said = predictions(SURE_OF_A_B_C, decoded=[[0], [1], [2]])
+    assert metrics(said, labelled(labels, sentences=True)) == pytest.approx(figures)
+    assert "interval" not in report(said, labelled(labels, sentences=True))
 
 
 def test_sentences_under_a_run_of_isolated_signs_are_read() -> None:

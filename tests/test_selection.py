@@ -37,6 +37,7 @@ def test_nan_is_worst(name: str) -> None:
     [
         ({"loss": 2.0, "top1": 0.5, "top5": 0.75, "blank": 0.1}, 0.5),
         ({"loss": 2.0, "wer": 0.75, "blank": 0.1}, -0.75),
+        ({"loss": 2.0, "wer": 0.75, "top1": 0.5, "top5": 1.0}, -0.75),
         ({"loss": 2.0, "retrieval": 0.5}, -2.0),
     ],
 )

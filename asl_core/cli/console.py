@@ -144,7 +144,15 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
     if not report:  # there was no split to evaluate on
         return
     found, clips = report["metrics"], _scored_of(report)
-    if "top1" in found:
+    if "wer" in found:
+        console.print(f"{title}: word error rate {percent(found['wer'])}, {clips}", markup=False)
+        if "text_of" in report:
+            console.print(
+                f"the text, and so its word error rate, is that of {printable(report['text_of'])} alone: only the "
+                f"probabilities of single signs are averaged over runs",
+                markup=False,
+            )
+    elif "top1" in found:
         low, high = report["interval"]
         rest = f", top-1 without unknown glosses {percent(found['top1-known'])}" if "top1-known" in found else ""
         console.print(
@@ -164,14 +172,6 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
         if report["confusions"]:
             pairs = ", ".join(f"{c['was']} as {c['said']} ({c['clips']})" for c in report["confusions"][:5])
             console.print(printable(f"most confused: {pairs}"), markup=False)
-    elif "wer" in found:
-        console.print(f"{title}: word error rate {percent(found['wer'])}, {clips}", markup=False)
-        if "text_of" in report:
-            console.print(
-                f"the text, and so its word error rate, is that of {printable(report['text_of'])} alone: only the "
-                f"probabilities of single signs are averaged over runs",
-                markup=False,
-            )
     elif found or report.get("unscored"):
         figures = ", ".join(f"{k} {v:.4g}" for k, v in found.items()) or "no figure"
         console.print(f"{title}: {figures}, {clips}", markup=False)

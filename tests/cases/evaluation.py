@@ -155,7 +155,9 @@ def one_unlabelled(place: Path) -> str:
     assert [f["data"]["ids"] for f in findings if f["code"] == "not-scored"] == [unscored]
     with relabelled(labelled("val", (), 4)):
         why = asl(place, "eval", "runs/r", "--why", "--json")
+        both = asl(place, "eval", "runs/r/final.safetensors", "--with", "runs/r/best.safetensors")
     assert json.loads(why.out)["why"]["clips"] == 8, why.text
+    assert "8 of 9 clips" in both.text, both.text
     return said.text
 
 

@@ -13,7 +13,7 @@ CHECKPOINT, DATA, METRICS = "asl_core/checkpoint.py", "asl_core/data.py", "asl_c
 _BY_HAND = (
     (SELECTION, '_SMALLER = ("loss", "wer", "error")', '_SMALLER = ("loss", "error")\n_LARGER += ("wer",)',
      "a larger word error rate is better"),
-    (SELECTION, '_AUTO = ("top1", "wer", "loss")', '_AUTO = ("loss", "top1", "wer")', "the loss chooses"),
+    (SELECTION, '_AUTO = ("wer", "top1", "loss")', '_AUTO = ("loss", "wer", "top1")', "the loss chooses"),
     (SELECTION, "-math.inf if math.isnan(value)", "math.inf if math.isnan(value)", "NaN is best"),
     (TRAINER, 'self.precision.restore(saved.under("precision"))', "pass", "the loss scaler is not restored"),
     (TRAINER, 'restore_optimizer(self.optimizer, saved.under("optimizer"))', "pass", "the optimiser is not restored"),
