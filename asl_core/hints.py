@@ -6,17 +6,16 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from asl_core.aliases import ALIASES, REMARKS
-from asl_core.component import Registry
+from asl_core.aliases import ALIASES, REMARKS, VALUES
+from asl_core.component import Offer, Registry
 from asl_core.config import TABLES
 from asl_core.errors import nearest
-from asl_core.layers import LIST_SLOTS, shown
+from asl_core.layers import LIST_SLOTS
 from asl_core.options import option_specs
 
 __all__ = ["Meant", "flag_of", "meant", "option_hint", "plain_word", "setting_hint"]
 
 _SLOTS = ("dataset", "encoder", "head", "loss")
-_STEMS = {"head": "heads.main", "loss": "heads.main.losses.main"}
 _MANY = 4  #: names listed where several components have an option of that name
 
 
@@ -26,15 +25,14 @@ class Meant(NamedTuple):
     key: str  #: as a user writes it, ``train.learning-rate``
     of: tuple[str, ...] = ()  #: components that have it, where none of them is chosen
     slot: str = ""  #: of those components
+    value: str = ""  #: that it stands for
 
     def said(self, *, as_flag: bool) -> str:
         """In words, for the end of a message."""
+        if self.value:
+            return f"{flag_of(self.key)} {self.value}" if as_flag else f"{self.key} = {self.value!r}"
         name = flag_of(self.key) if as_flag else repr(self.key)
-        if not self.of:
-            return name
-        choose = f"--{self.slot} {self.of[0]}" if as_flag else f"{self.slot} = {self.of[0]!r}"
-        more = "" if len(self.of) == 1 else f" ({', '.join(self.of[1:_MANY])} have it too)"
-        return f"{name} together with {choose}{more}"
+        return f"{name}, with {_choices(self.slot, self.of, as_flag=as_flag)}" if self.of else name
 
 
 def plain_word(word: str) -> str:
@@ -50,7 +48,9 @@ def flag_of(key: str) -> str:
     if table in TABLES:
         return f"--{rest}"
     stem, _, last = key.rpartition(".")
-    return f"--{stem}" if (last == "name" and stem in _SLOTS) or (last == "names" and stem in LIST_SLOTS) else f"--{key}"
+    return (
+        f"--{stem}" if (last == "name" and stem in _SLOTS) or (last == "names" and stem in LIST_SLOTS) else f"--{key}"
+    )
 
 
 def setting_hint(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]], *, as_flag: bool = False) -> str:
@@ -70,7 +70,12 @@ def setting_hint(key: str, registry: Registry, chosen: Mapping[str, Iterable[str
     first, _, rest = key.partition(".")
     tables = [*TABLES, *_SLOTS, "heads", *LIST_SLOTS]
     if first in tables:
-        return ""
+        options = [s.key for s in option_specs(TABLES[first])] if first in TABLES and not rest else []
+        return (
+            f"; its options are {', '.join(f'--{first}.{key}' if as_flag else key for key in options)}"
+            if options
+            else ""
+        )
     if as_flag and not rest:
         return "; --help lists the flags"
     return nearest(first, tables)
@@ -91,9 +96,12 @@ def meant(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) -> 
         return REMARKS[word]
     if word in ALIASES:
         whole = {m.key: m for m in keys}
-        return [m for name in ALIASES[word] for m in ([whole[name]] if name in whole else _best(leaves.get(name, [])))]
+        found = [m for name in ALIASES[word] for m in ([whole[name]] if name in whole else _best(leaves.get(name, [])))]
+        return [m._replace(value=VALUES.get(word, "")) for m in found]
     if named := _component(word, registry):
         return [named]
+    if word in (*TABLES, *_SLOTS, "heads", *LIST_SLOTS):
+        return []
     whole = {m.key: m for m in keys if m.key.partition(".")[0] in TABLES}
     names = {**{leaf: leaf for leaf in leaves}, **dict.fromkeys(ALIASES), **dict.fromkeys(REMARKS)}
     tables = [*TABLES, *_SLOTS, *LIST_SLOTS]
@@ -157,32 +165,42 @@ def _component(word: str, registry: Registry) -> Meant | None:
     """``--gru`` for ``--encoder gru``, ``--stage1`` for ``--init stage1:PATH``."""
     for slot in (*_SLOTS, *LIST_SLOTS):
         if any(o.component.name == word for o in registry.slot(slot)):
-            return _Named(f"{slot}.names" if slot in LIST_SLOTS else f"{slot}.name", (word,), slot)
+            return Meant(f"{slot}.names" if slot in LIST_SLOTS else f"{slot}.name", value=word)
     if any(o.component.name == word for o in registry.slot("checkpoint-loader")):
-        return _Named("init.path", (f"{word}:PATH",), "init")
+        return Meant("init.path", value=f"{word}:PATH")
     return None
 
 
-class _Named(Meant):
-    """A component, said where a setting was expected."""
+def _choices(slot: str, names: Iterable[str], *, as_flag: bool) -> str:
+    """``--dataset packed or --dataset wlasl``."""
+    shown = list(names)[:_MANY]
+    return " or ".join(f"--{slot} {name}" if as_flag else f"{slot} = {name!r}" for name in shown)
 
-    def said(self, *, as_flag: bool) -> str:
-        return f"{flag_of(self.key)} {self.of[0]}" if as_flag else f"{self.key} = {self.of[0]!r}"
+
+def option_hint_of_table(table: str, key: str, *, as_flag: bool = False) -> str:
+    """A trailing text for ``train.lr``: an option that a table does not have."""
+    word = plain_word(key)
+    own = [s.key for s in option_specs(TABLES[table])]
+    for one in (word, *(a.removeprefix(f"{table}.") for a in ALIASES.get(word, ()))):
+        if one in own:
+            return f"; did you mean {flag_of(f'{table}.{one}') if as_flag else repr(one)}?"
+    return nearest(key, own)
 
 
-def option_hint(slot: str, name: str, key: str, registry: Registry, *, as_flag: bool = False, default: bool = False) -> str:
+def option_hint(
+    slot: str, offer: Offer, key: str, registry: Registry, *, as_flag: bool = False, default: bool = False
+) -> str:
     """A trailing text for an option that a chosen component does not have.
 
     Args:
         slot: of the component.
-        name: of the component that is chosen.
+        offer: the component that is chosen.
         key: of the option, without the slot.
         registry: all components.
         as_flag: whether it was a flag.
         default: whether nobody chose the component.
     """
-    word = plain_word(key)
-    offer = registry.find(slot, name)
+    word, name = plain_word(key), registry.name_of(offer)
     own = [s.key for s in option_specs(offer.component.options)]
     wanted = [word, *(a for a in ALIASES.get(word, ()))]
     for one in wanted:
@@ -195,16 +213,11 @@ def option_hint(slot: str, name: str, key: str, registry: Registry, *, as_flag: 
             if o is not offer and one in {s.key for s in option_specs(o.component.options)}
         ]
         if others:
-            choose = " or ".join(f"--{slot} {o}" if as_flag else f"{slot} = {o!r}" for o in others[:_MANY])
-            whose = f"{slot} {name!r}, which is the default," if default else f"{slot} {name!r}"
-            return f" of {whose} as it is of others: choose with {choose}"
+            whose = f"{slot} {name!r}, the default," if default else f"{slot} {name!r}"
+            return f"; {whose} has none of that name, choose {_choices(slot, others, as_flag=as_flag)}"
     if difflib.get_close_matches(key, own, n=1, cutoff=0.6):
         return nearest(key, own)
     elsewhere = meant(word, registry, {slot: [name]})
     if isinstance(elsewhere, list) and elsewhere and (word in ALIASES or elsewhere[0].key.endswith(f".{word}")):
         return f"; did you mean {elsewhere[0].said(as_flag=as_flag)}?"
     return nearest(key, own)
-
-
-# ``shown`` is what the resolver writes keys with; hints write them in the same way.
-assert shown(f"{_STEMS['head']}.dropout") == "head.dropout"  # noqa: S101

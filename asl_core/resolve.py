@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from asl_core.component import Offer, Registry
+from asl_core.component import SLOTS, Offer, Registry
 from asl_core.config import TABLES, Choice, HeadChoice, LossChoice, RunConfig
-from asl_core.errors import ConfigError, nearest
+from asl_core.errors import ConfigError
+from asl_core.hints import option_hint, option_hint_of_table, setting_hint
 from asl_core.layers import LIST_SLOTS, Layer, Setting, merge, shown, value_layer
 from asl_core.options import option_specs, parse_text, structure
 from asl_core.origins import DEFAULT, Kind, Origin
@@ -247,7 +247,7 @@ class _Resolver:
             self.used.add(key)
             spec = specs.get(name)
             if spec is None:
-                self.problems.append(f"{setting.origin}: {shown(key)}: no such option{nearest(name, specs)}")
+                self.problems.append(f"{setting.origin}: {shown(key)}: no such option{self._meant(key, setting)}")
                 continue
             try:
                 values[name] = parse_text(setting.value, spec.type) if setting.text else setting.value
@@ -280,7 +280,38 @@ class _Resolver:
                     f"{setting.origin}: {shown(key)}: {slot} {name!r} is not chosen; add it to {slot}.names"
                 )
             else:
-                self.problems.append(f"{setting.origin}: {shown(key)}: no such setting{_hint(key)}")
+                self.problems.append(f"{setting.origin}: {shown(key)}: no such setting{self._meant(key, setting)}")
+
+    def _meant(self, key: str, setting: Setting) -> str:
+        """What may have been meant by a key that nothing has, as the flag or the key that it was."""
+        as_flag = _is_flag(setting)
+        stem, _, name = key.rpartition(".")
+        if stem in TABLES:
+            return option_hint_of_table(stem, name, as_flag=as_flag)
+        slot = "loss" if ".losses." in stem else stem.partition(".")[0]
+        slot = "head" if slot == "heads" else slot
+        at = self.settings.get(f"{stem}.name")
+        offer = self._offer(slot, at) if at is not None and slot in SLOTS else None
+        if at is not None and offer is not None:
+            return option_hint(slot, offer, name, self.registry, as_flag=as_flag, default=_is_default(at))
+        if (
+            slot in LIST_SLOTS
+            and "." in stem
+            and (offer := self._offer(slot, Setting(stem.partition(".")[2], setting.origin)))
+        ):
+            return option_hint(slot, offer, name, self.registry, as_flag=as_flag)
+        return setting_hint(shown(key), self.registry, self._chosen(), as_flag=as_flag)
+
+    def _chosen(self) -> dict[str, list[str]]:
+        """Slot -> names of the components that the settings choose."""
+        found: dict[str, list[str]] = {}
+        for key, setting in self.settings.items():
+            slot, _, rest = key.partition(".")
+            slot = ("loss" if ".losses." in key else "head") if slot == "heads" else slot
+            values = setting.value if rest == "names" and isinstance(setting.value, tuple) else [setting.value]
+            if key.rpartition(".")[2] in ("name", "names"):
+                found.setdefault(slot, []).extend(v for v in values if isinstance(v, str))
+        return found
 
 
 def _equal(parts: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -294,14 +325,9 @@ def _equal(parts: Mapping[str, object]) -> list[tuple[str, str]]:
     return found
 
 
-def _hint(key: str) -> str:
-    """What may have been meant by a key of no component: a table, or an option named without its table."""
-    slot, _, rest = key.partition(".")
-    tables = [*TABLES, "dataset", "encoder", "head", "loss", "heads", *LIST_SLOTS]
-    if slot in tables:
-        return ""
-    if rest:
-        return nearest(slot, tables)
-    options = {s.key: f"{table}.{s.key}" for table, cls in TABLES.items() for s in option_specs(cls)}
-    close = difflib.get_close_matches(key, [*options, *tables], n=1, cutoff=0.6)
-    return f"; did you mean {options.get(close[0], close[0])!r}?" if close else nearest(slot, tables)
+def _is_flag(setting: Setting) -> bool:
+    return str(setting.origin).startswith("flag -")
+
+
+def _is_default(setting: Setting) -> bool:
+    return str(setting.origin) == "default"

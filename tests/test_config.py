@@ -203,7 +203,7 @@ share = 0.5
             "FILE line 7: head.bidirectional: 'false' is not a true or false",
             "FILE line 9: train.epochs: 3.9 is not a whole number (at least 1)",
             "FILE line 10: train.schedule: 'linear' is out of range: expected one of cosine, constant",
-            "flag --epoch: epoch: no such setting; did you mean 'train.epochs'?",
+            "flag --epoch: epoch: no such setting; did you mean --epochs?",
             "flag --loss.weight: loss.weight: 'heavy' is not a number",
             "flag --run.seed: run.seed: -1 is out of range: expected at least 0",
         ]

@@ -51,7 +51,7 @@ class _Verbs(click.Group):
             return command
         found = _foreign().get(name)
         if found is None:
-            return None
+            return None  # told by :meth:`resolve_command`
         try:
             loaded = found.entry.load()
         except Exception as fault:
@@ -63,6 +63,16 @@ class _Verbs(click.Group):
             value = found.entry.value
             raise AslError(f"verb {name!r} is a {type(loaded).__name__}; expected a click.Command at {value!r}.")
         return loaded
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, and a word that is no verb is answered with the one that was meant."""
+        if args and args[0] not in VERBS and args[0] not in _foreign():
+            from asl_core.cli.usage import verb_hint
+
+            raise click.UsageError(verb_hint(args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, VERBS[name][1]) for name in VERBS]
@@ -106,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in args or os.environ.get("ASL_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
+    if args[:1] == ["help"]:  # `asl help run` is `asl run --help`
+        args = [*args[1:2], "--help"]
     trains = args[:1] == ["run"]
 
     def lost(fault: OSError) -> None:
@@ -133,7 +145,7 @@ def _run(args: Sequence[str], debug: bool) -> int:
         with plugins_chosen(words):
             for fault in unknown_names(os.environ.get(ALLOW)):
                 _say(f"warning: {fault}")
-            result = cli.main(args, prog_name="asl", standalone_mode=False)
+            result = cli.main(args or ["--help"], prog_name="asl", standalone_mode=False)
             code = result if isinstance(result, int) else 0  # a verb of a plugin may return anything
     except (KeyboardInterrupt, click.Abort) as stop:
         # By name: what defines it is not imported for --help. Click puts its Abort in the place of either.
@@ -143,7 +155,9 @@ def _run(args: Sequence[str], debug: bool) -> int:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as fault:
-        fault.show()
+        from asl_core.cli.usage import usage_text
+
+        _say(f"error: {usage_text(fault)}")
         code = fault.exit_code
     except AslError as fault:
         if debug:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import attrs
 import click
 
+from asl_core.cli.other_flags import flags_of_other_verbs
 from asl_core.component import Registry
 from asl_core.config import TABLES
 from asl_core.errors import ConfigError
@@ -54,11 +56,10 @@ class ConfiguredCommand(click.Command):
         files = [*_recipe_files(typed, report), *(a for a in args if a.endswith(".toml"))]
         groups = list(self._groups(report.registry, typed, files))
         self.params = [*self.fixed, *(o for g in groups for o in g.options)]
-        known = {name for p in self.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+        takes = {name: _takes(p) for p in self.params for name in (*p.opts, *p.secondary_opts)}
         ctx.meta["asl.groups"] = groups
         ctx.meta["asl.registry"] = report.registry
-        rest, unknown = _set_aside(args, known)
-        ctx.meta["asl.unknown"] = unknown
+        rest, ctx.meta["asl.unknown"] = _set_aside(args, {**takes, "--help": "nothing", "-h": "nothing"})
         return super().parse_args(ctx, rest)
 
     def _groups(self, registry: Registry, typed: Mapping[str, str], files: Iterable[str]) -> Iterable[_Group]:
@@ -166,9 +167,11 @@ def flags_of(ctx: click.Context, values: Mapping[str, Any], extra: Sequence[str]
                 spelled[option.name] = option.opts[0]
     flags |= (pairs := set_pairs(extra))
     spelled |= {key: f"--set {key}={value}" for key, value in pairs.items()}
-    for name, value in ctx.meta["asl.unknown"].items():
+    for flag, value in ctx.meta["asl.unknown"].items():
+        name = flag.lstrip("-")
         flags[name] = value
-        spelled[name] = f"--{name}"
+        others = [verb for verb in flags_of_other_verbs().get(flag, ()) if verb != ctx.info_name]
+        spelled[name] = f"{flag} (of `asl {others[0]}`)" if others else flag
     return flag_layer(flags, spelled)
 
 
@@ -238,22 +241,42 @@ def _recipe_files(typed: dict[str, str], report: PluginReport) -> list[str]:
     return []
 
 
-def _set_aside(args: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, str]]:
-    """Split arguments into those click knows and ``{flag: value}`` of those nobody knows."""
+def _takes(option: click.Parameter) -> str:
+    """Whether a flag is followed by a value: ``always``, ``maybe`` or ``nothing``."""
+    if not isinstance(option, click.Option) or option.is_flag or option.count:
+        return "nothing"
+    return "maybe" if option.flag_value == "true" else "always"  # as :func:`_flag` makes those of true or false
+
+
+def _set_aside(args: Sequence[str], takes: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Split arguments into those that click knows and ``{flag: value}`` of those nobody knows.
+
+    A flag that is known keeps the word after it, so that a value such as ``-1`` is not taken for a flag.
+    """
     rest: list[str] = []
     unknown: dict[str, str] = {}
     words = iter(range(len(args)))
     for place in words:
         word = args[place]
+        following = args[place + 1] if place + 1 < len(args) else None
         name, equals, value = word.partition("=")
         if word == "--":
             rest += args[place:]
             break
-        if not word.startswith("--") or name in known:
+        if not _is_flag(word):
             rest.append(word)
             continue
-        if not equals and place + 1 < len(args) and not args[place + 1].startswith("--"):
-            value = args[place + 1]
-            next(words)
-        unknown[name.removeprefix("--")] = value
+        if name in takes:
+            rest.append(word)
+            if not equals and takes[name] == "always" and following is not None and not following.startswith("--"):
+                rest.append(args[next(words)])
+            continue
+        if not equals and following is not None and not _is_flag(following):
+            value = args[next(words)]
+        unknown[name] = value
     return rest, unknown
+
+
+def _is_flag(word: str) -> bool:
+    """``--x`` and ``-lr``, and neither ``-`` nor a negative number."""
+    return word.startswith("--") or re.match(r"-[A-Za-z]", word) is not None

@@ -1,0 +1,74 @@
+"""Flags of the verbs, and what to say where one was given to a verb that does not have it, or to none."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+import click
+
+from asl_core.aliases import ALIASES, VALUES
+
+__all__ = ["flags_of_other_verbs", "hint_for_flag"]
+
+#: other name -> a flag of some verb; those of ``asl run`` stand in :mod:`asl_core.aliases`
+_HERE: Mapping[str, str] = {
+    **dict.fromkeys(("topk", "top-k", "k", "n-best", "nbest"), "--top"),
+    **dict.fromkeys(("output", "out", "o", "save", "save-csv", "output-file", "csv-path"), "--csv"),
+    **dict.fromkeys(("ensemble", "together", "also"), "--with"),
+    **dict.fromkeys(("tta", "test-time-augmentation", "views"), "--average-views"),
+    **dict.fromkeys(("errors", "confusion", "confusion-matrix", "per-class", "analyse", "analyze"), "--why"),
+    **dict.fromkeys(("align", "alignments", "frames"), "--alignment"),
+    **dict.fromkeys(("best", "final", "checkpoint", "ckpt"), "--weights"),
+    **dict.fromkeys(("set", "subset", "dataset-split"), "--split"),
+    **dict.fromkeys(("seed",), "--seeds"),
+    **dict.fromkeys(("fold", "k-fold", "kfold", "cv"), "--folds"),
+    **dict.fromkeys(("format-json", "output-json", "jsonl"), "--json"),
+    **dict.fromkeys(("type", "kind", "what"), "--slot"),
+    **dict.fromkeys(("file", "example"), "--sample"),
+}
+
+
+def flags_of_other_verbs() -> Mapping[str, list[str]]:
+    """Flag -> the verbs that have it of their own; settings of a run are flags of several, and not among these."""
+    from asl_core.cli import VERBS, cli  # which imports the verbs' modules only where a flag was wrong
+
+    found: dict[str, list[str]] = {}
+    context = click.Context(cli)
+    for verb in VERBS:
+        command = cli.get_command(context, verb)
+        for parameter in command.params if command is not None else ():
+            for flag in (*parameter.opts, *parameter.secondary_opts):
+                if isinstance(parameter, click.Option):
+                    found.setdefault(flag, []).append(verb)
+    return found
+
+
+def hint_for_flag(flag: str, context: click.Context | None) -> str:
+    """What to type instead of a flag that a verb with a fixed list of flags does not have."""
+    own = [o for p in context.command.params if isinstance(p, click.Option) for o in p.opts] if context else []
+    word = flag.lstrip("-").replace("_", "-").lower()
+    if f"--{word}" in own:
+        return f"did you mean --{word}?"
+    for key in (_HERE.get(word, ""), *(f"--{a.rpartition('.')[2]}" for a in ALIASES.get(word, ()))):
+        if key in own:
+            value = f" {VALUES[word]}" if word in VALUES else ""
+            return f"did you mean {key}{value}?"
+    if close := difflib.get_close_matches(f"--{word}", own, n=1, cutoff=0.65):
+        return f"did you mean {close[0]}?"
+    verb = context.command_path if context else "asl"
+    others = flags_of_other_verbs().get(f"--{word}", [])
+    if others:
+        return f"it is a flag of `asl {others[0]}`."
+    if word in ("verbose", "v", "debug"):
+        return "--debug, anywhere, shows the traceback of an error."
+    if word in ALIASES or word in _run_settings():
+        return "it is a setting of a run, given to `asl run`." if verb != "asl run" else ""
+    return f"{', '.join(own)} are the flags of `{verb}`." if own else f"`{verb} --help` shows what there is."
+
+
+def _run_settings() -> set[str]:
+    from asl_core.config import TABLES
+    from asl_core.options import option_specs
+
+    return {s.key for cls in TABLES.values() for s in option_specs(cls)}
