@@ -47,6 +47,7 @@ def option(
     choices: Sequence[str] | None = None,
     env: str | None = None,
     path: bool = False,
+    exists: bool = False,
 ) -> Any:
     """An attrs field of an options class.
 
@@ -61,6 +62,7 @@ def option(
         env: an environment variable that sets it (weaker than a flag, stronger than a file).
         path: whether it is a file or folder; a relative one is made absolute, so that a run that is used from
             another folder still finds it.
+        exists: whether what it names has to be there when a run begins: said before anything heavy is imported.
 
     Raises:
         ValueError: there is no help; an option that nobody explains is of no use on a command line.
@@ -71,7 +73,9 @@ def option(
             f'an option has no help: say option({known}help="…"), one line that --help and asl show print, with the '
             f"unit where there is one"
         )
-    rule = _Rule(ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help)
+    rule = _Rule(
+        ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help, exists=exists
+    )
 
     def validate(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if unwritable := _unwritable(value):
@@ -108,6 +112,7 @@ class _Rule:
     choices: tuple[str, ...] | None = None
     env: str | None = None
     help: str = ""
+    exists: bool = False
 
     @property
     def range(self) -> str:

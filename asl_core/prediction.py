@@ -24,7 +24,7 @@ from asl_core.host import undisturbed
 from asl_core.loading import LoadedRun, load
 from asl_core.together import Answer, naming, refuse_twice, together
 
-__all__ = ["ClipPrediction", "predict_clips", "predict_file", "read_npy"]
+__all__ = ["ClipPrediction", "clips_of", "load_together", "predict_clips", "predict_file", "read_npy"]
 
 _LONGEST_HEADER = 1000  #: bytes of a .npy header; an array of numbers needs some 100
 
@@ -72,18 +72,29 @@ def predict_file(
     Raises:
         DataError: the file cannot be read, or its clips are not as wide as the run's.
     """
-    runs = (run, *together_with)
-    refuse_twice(runs)
-    loaded, *others = (
-        load(one, weights=weights, device=device, average_views=average_views, registry=registry) for one in runs
+    loaded, *others = load_together(
+        (run, *together_with), weights=weights, device=device, average_views=average_views, registry=registry
     )
-    path = Path(file)
-    if path.suffix.lower() == ".npy":
-        clips = [Clip(id=path.stem, features=read_npy(path), source=str(path))]
-    else:
-        dataset: Dataset = loaded.config.dataset.build()
-        clips = list(dataset.read(path))
+    clips = clips_of(loaded, Path(file))
     return predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
+
+
+def load_together(runs: Sequence[str | os.PathLike[str]], **how: Any) -> list[LoadedRun]:
+    """The models of several different runs; see :func:`asl_core.load`."""
+    refuse_twice(runs)
+    return [load(run, **how) for run in runs]
+
+
+def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
+    """The clips of one file, a .npy of one clip or of the layout that the run's data set reads.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if path.suffix.lower() == ".npy":
+        return [Clip(id=path.stem, features=read_npy(path), source=str(path))]
+    dataset: Dataset = loaded.config.dataset.build()
+    return list(dataset.read(path))
 
 
 @undisturbed()

@@ -284,7 +284,7 @@ class _Resolver:
 
     def _meant(self, key: str, setting: Setting) -> str:
         """What may have been meant by a key that nothing has, as the flag or the key that it was."""
-        as_flag = _is_flag(setting)
+        as_flag = setting.origin.kind is Kind.FLAG
         stem, _, name = key.rpartition(".")
         if stem in TABLES:
             return option_hint_of_table(stem, name, as_flag=as_flag)
@@ -293,7 +293,7 @@ class _Resolver:
         at = self.settings.get(f"{stem}.name")
         offer = self._offer(slot, at) if at is not None and slot in SLOTS else None
         if at is not None and offer is not None:
-            return option_hint(slot, offer, name, self.registry, as_flag=as_flag, default=_is_default(at))
+            return option_hint(slot, offer, name, self.registry, as_flag=as_flag, default=at.origin == DEFAULT)
         if (
             slot in LIST_SLOTS
             and "." in stem
@@ -323,11 +323,3 @@ def _equal(parts: Mapping[str, object]) -> list[tuple[str, str]]:
         if before is not None:
             found.append((name, before))
     return found
-
-
-def _is_flag(setting: Setting) -> bool:
-    return str(setting.origin).startswith("flag -")
-
-
-def _is_default(setting: Setting) -> bool:
-    return str(setting.origin) == "default"

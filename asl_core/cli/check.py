@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from asl_core.cli.paths import check_settings_file
 from asl_core.errors import as_word
 from asl_core.plugins import discover
 
@@ -17,6 +18,8 @@ __all__ = ["check"]
 @click.option("--resolved", is_flag=True, help="print the whole configuration, each value with its origin")
 def check(file: Path, resolved: bool) -> None:
     """Check a TOML file of settings: names, options, types and ranges, all faults at once."""
+    check_settings_file(file, "check")
+
     from asl_core.layers import toml_layer
     from asl_core.resolve import resolve
 

@@ -11,6 +11,7 @@ import attrs
 import click
 
 from asl_core.cli.flags import set_pairs
+from asl_core.cli.paths import check_settings_file, kind_of
 
 if TYPE_CHECKING:
     from asl_core.curriculum import Curriculum
@@ -41,6 +42,10 @@ def compare(
     the epoch that val likes best. With --folds val is not looked at, which is how to choose between settings: as many
     seeds as folds judge by every clip of train once. In a curriculum each stage holds out its fold.
     """
+    for one in (first, second):
+        if kind_of(one) not in ("run", "curriculum"):
+            check_settings_file(one, "compare")
+
     from asl_core import compare as library
     from asl_core.errors import UsageError
     from asl_core.torchrun import wanted

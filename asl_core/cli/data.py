@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.cli.paths import DATA_SET, check_data_folder, check_data_paths
+from asl_core.configuring import configure
 from asl_core.layers import value_layer
 
 __all__ = ["data"]
@@ -22,13 +25,17 @@ def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: 
 
     DIR is short for --dataset wlasl --dataset.root DIR.
     """
+    flags = flags_of(ctx, values)
+    if directory is not None:
+        check_data_folder(Path(directory))
+        flags = {**value_layer({"dataset": DATA_SET, "dataset.root": directory}, "argument DIR"), **flags}
+    config = configure(flags=flags, registry=ctx.meta["asl.registry"])
+    check_data_paths(config)
+
     from asl_core import api
     from asl_core.cli.console import audit_lines
 
-    flags = flags_of(ctx, values)
-    if directory is not None:
-        flags = {**value_layer({"dataset": "wlasl", "dataset.root": directory}, "argument DIR"), **flags}
-    audit = api.audit_data(api.configure(flags=flags, registry=ctx.meta["asl.registry"]))
+    audit = api.audit_data(config)
     if as_json:
         click.echo(json.dumps(audit.to_json(), indent=2, ensure_ascii=False))
     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from asl_core.cli.paths import check_run
 from asl_core.cli.views_flag import average_views_flag, together_flag
 
 __all__ = ["evaluate"]
@@ -37,6 +38,9 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set, alone or with others."""
+    for one in (run, *together_with):
+        check_run(one, "eval")
+
     from asl_core import api
     from asl_core import why as mistakes_of
     from asl_core.atomic import write_text

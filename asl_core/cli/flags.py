@@ -8,6 +8,7 @@ nobody knows are kept aside and reported with all other faults of the configurat
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +22,14 @@ from asl_core.cli.other_flags import flags_of_other_verbs
 from asl_core.component import Registry
 from asl_core.config import TABLES
 from asl_core.errors import ConfigError
-from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, toml_layer
+from asl_core.hints import setting_hint
+from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, shown, toml_layer
 from asl_core.options import OptionSpec, option_specs
+from asl_core.origins import Kind
 from asl_core.plugins import PluginReport, discover
 from asl_core.recipes import find_recipe
 
-__all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of", "set_pairs"]
+__all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of", "refuse_unknown", "set_pairs"]
 
 SINGLE_SLOTS = ("dataset", "encoder", "head", "loss")
 _DEFAULT_CHOICES = {"dataset": "demo", "encoder": "gru", "head": "ctc"}
@@ -173,6 +176,19 @@ def flags_of(ctx: click.Context, values: Mapping[str, Any], extra: Sequence[str]
         others = [verb for verb in flags_of_other_verbs().get(flag, ()) if verb != ctx.info_name]
         spelled[name] = f"{flag} (of `asl {others[0]}`)" if others else flag
     return flag_layer(flags, spelled)
+
+
+def refuse_unknown(ctx: click.Context, flags: Layer) -> None:
+    """Refuse flags that are no setting of any table, before the stages of a curriculum are read.
+
+    Raises:
+        ConfigError: with every such flag.
+    """
+    tables = {*TABLES, *SINGLE_SLOTS, *LIST_SLOTS, "heads", "stage"}
+    unknown = [(k, s) for k, s in flags.items() if s.origin.kind is Kind.FLAG and k.partition(".")[0] not in tables]
+    if unknown:
+        hint = functools.partial(setting_hint, registry=ctx.meta["asl.registry"], chosen={}, as_flag=True)
+        raise ConfigError([f"{s.origin}: {shown(k)}: no such setting{hint(shown(k))}" for k, s in unknown])
 
 
 def set_pairs(words: Sequence[str]) -> dict[str, str]:

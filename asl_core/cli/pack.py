@@ -10,6 +10,8 @@ import attrs
 import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.cli.paths import check_data_paths
+from asl_core.configuring import configure
 from asl_core.errors import as_word
 
 __all__ = ["pack"]
@@ -25,10 +27,11 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
     Packed clips are read as batches need them, so that a data set may be larger than memory. They are packed as the
     data set hands them out: transforms are settings of a run, and are applied when it begins.
     """
-    from asl_core import api
+    config = configure(flags=flags_of(ctx, values), registry=ctx.meta["asl.registry"])
+    check_data_paths(config)
+
     from asl_core.packing import pack as pack_clips
 
-    config = api.configure(flags=flags_of(ctx, values), registry=ctx.meta["asl.registry"])
     origin = {key: value for key, value in config.values().items() if key.startswith("dataset.")}
     written = pack_clips(config.dataset.build(), out, origin)
     if as_json:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from asl_core.cli.paths import check_run, clip_files
 from asl_core.cli.views_flag import average_views_flag, together_flag
-from asl_core.errors import printable
+from asl_core.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from asl_core.alignment import Alignment, Placed
+    from asl_core.prediction import ClipPrediction
 
 __all__ = ["predict"]
 
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="glosses named for each clip")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
 @together_flag
@@ -28,9 +30,11 @@ __all__ = ["predict"]
 @click.option("--alignment", is_flag=True, help="also say on which frames of the clip the glosses stand")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--json", "as_json", is_flag=True, help="a list of clips with their glosses and probabilities")
+@click.pass_context
 def predict(
+    ctx: click.Context,
     run: Path,
-    file: Path,
+    files: tuple[Path, ...],
     top: int,
     weights: str,
     together_with: tuple[Path, ...],
@@ -39,35 +43,67 @@ def predict(
     device: str,
     as_json: bool,
 ) -> None:
-    """Name the sign of each clip in FILE with the model of RUN.
+    """Name the sign of each clip in each FILE with the model of RUN.
 
-    FILE is a .npy of one clip (frames × numbers), or a file of the layout that the run's data set reads, such
-    as a pickle of the reference layout.
+    A FILE is a .npy of one clip (frames × numbers), a file of the layout that the run's data set reads, such as a
+    pickle of the reference layout, or a folder of such files. Of several files each is told, those that cannot be
+    read with the reason; the exit code is 1 where there was one.
     """
+    check_run(run, "predict", files)
+    for one in together_with:
+        check_run(one, "predict")
+    paths = clip_files(files)
+    alone = len(paths) == 1 and not files[0].is_dir()
+
     from asl_core import prediction
 
-    found = prediction.predict_file(
-        run, file, top=top, weights=weights, device=device, average_views=average_views, alignment=alignment,
-        together_with=together_with,
-    )  # fmt: skip
-    if as_json:
-        click.echo(json.dumps([p.to_json() for p in found], indent=2, ensure_ascii=False))
-        return
-    if together_with:
+    loaded, *others = prediction.load_together(
+        (run, *together_with), weights=weights, device=device, average_views=average_views
+    )
+    if together_with and not as_json:
         click.echo(
             f"mean of {1 + len(together_with)} runs; alignments, texts and warnings are those of {run}", err=True
         )
-    for clip in found:
-        for warning in clip.warnings:
-            click.echo(printable(f"warning: clip {clip.id!r}: {warning}"), err=True)
-        click.echo(printable(clip.id) + (f" (is {' '.join(clip.glosses)})" if clip.glosses else ""))
-        if clip.text is not None:
-            click.echo(f"  reads {' '.join(clip.text) or 'nothing'}")
-        for gloss, probability in clip.top:
-            click.echo(f"  {100 * probability:5.1f} %  {printable(gloss)}")
-        if clip.alignment is not None:
-            for line in _told(clip.alignment):
-                click.echo(f"  {printable(line)}")
+    answers: list[dict[str, Any]] = []
+    failed = 0
+    for path in paths:
+        try:
+            clips = prediction.clips_of(loaded, path)
+            found = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
+        except UsageError as fault:
+            if alone:
+                raise
+            failed += 1
+            answers.append({"file": str(path), "error": str(fault)})
+            whose = "" if str(path) in str(fault) else f"{path}: "
+            click.echo(printable(f"error: {whose}{fault}"), err=True)
+            continue
+        answers += [p.to_json() if alone else {"file": str(path), **p.to_json()} for p in found]
+        if as_json:
+            continue
+        if not alone:
+            click.echo(printable(f"{path}:"))
+        for clip in found:
+            _print(clip)
+    if as_json:
+        click.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+    if failed:
+        click.echo(f"{failed} of {len(paths)} files could not be read.", err=True)
+        ctx.exit(1)
+
+
+def _print(clip: ClipPrediction) -> None:
+    """One clip's answer."""
+    for warning in clip.warnings:
+        click.echo(printable(f"warning: clip {clip.id!r}: {warning}"), err=True)
+    click.echo(printable(clip.id + (f" (is {' '.join(clip.glosses)})" if clip.glosses else "")))
+    if clip.text is not None:
+        click.echo(printable(f"  reads {' '.join(clip.text) or 'nothing'}"))
+    for gloss, probability in clip.top:
+        click.echo(f"  {100 * probability:5.1f} %  {printable(gloss)}")
+    if clip.alignment is not None:
+        for line in _told(clip.alignment):
+            click.echo(f"  {printable(line)}")
 
 
 def _told(found: Alignment) -> Iterable[str]:

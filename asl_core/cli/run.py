@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.cli.flags import ConfiguredCommand, flags_of, refuse_unknown
+from asl_core.cli.paths import check_data_paths, check_run, check_settings_file
+from asl_core.configuring import configure
 from asl_core.errors import UsageError, as_word
 from asl_core.recipes import find_recipe
+from asl_core.toml_file import read_toml
 
 if TYPE_CHECKING:
     from asl_core.config import RunConfig
     from asl_core.contracts import EpochReport
+    from asl_core.layers import Layer
 
 __all__ = ["run"]
 
@@ -57,6 +61,12 @@ def run(
             f"start a new run with `asl run {as_word(resume / 'config.toml')}` and the changes."
         )
 
+    if resume is not None:
+        check_run(resume, "run --resume")
+    elif file is not None:
+        check_settings_file(file)
+    config = _configured(ctx, file, flags) if resume is None else None  # wrong settings cost no import of torch
+
     from asl_core import api, curriculum
     from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver, print_stages
     from asl_core.distributed import EchoError
@@ -84,7 +94,7 @@ def run(
                 if not as_json:
                     print_stages(results)
             else:
-                config = api.configure(file=file, flags=flags, registry=registry)
+                assert config is not None  # noqa: S101 - made above
                 api.run(config, [place, kind()], registry=registry)
     except EchoError as fault:
         raise click.exceptions.Exit(fault.exit_code) from fault
@@ -96,6 +106,21 @@ def run(
                 err=True,
             )
         raise
+
+
+def _configured(ctx: click.Context, file: Path | None, flags: Layer) -> RunConfig | None:
+    """The configuration of a run; None of a curriculum, whose stages are read one by one.
+
+    Raises:
+        ConfigError: with every fault of it.
+    """
+    registry = ctx.meta["asl.registry"]
+    if file is not None and "stage" in read_toml(file).values:
+        refuse_unknown(ctx, flags)
+        return None
+    config = configure(file=file, flags=flags, registry=registry)
+    check_data_paths(config)
+    return config
 
 
 class _Place:

@@ -13,4 +13,4 @@ __all__ = ["PackedOptions"]
 class PackedOptions:
     """Options of the ``packed`` data set."""
 
-    root: str | None = option(None, path=True, help="folder that `asl pack` made")
+    root: str | None = option(None, path=True, exists=True, help="folder that `asl pack` made")

@@ -12,7 +12,11 @@ class WlaslOptions:
     """Options of the ``wlasl`` data set. File names may be globs, relative to ``root`` or absolute."""
 
     root: str | None = option(
-        None, env="ASL_DATA", path=True, help="folder with the feature pickles and, if there is one, vocabulary.json"
+        None,
+        env="ASL_DATA",
+        path=True,
+        exists=True,
+        help="folder with the feature pickles and, if there is one, vocabulary.json",
     )
     train: str | None = option(None, help="file or glob of the train clips; unset means features_train_*.pkl")
     val: str | None = option(
