@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from asl_core.alignment import Alignment, align, frame_numbers
+from asl_core.arrays import array_remedy, read_npy_header
 from asl_core.audit import audit_clips
 from asl_core.component import Registry
 from asl_core.contracts import Dataset
@@ -22,11 +23,10 @@ from asl_core.errors import DataError
 from asl_core.fitting import Noticed, Pipeline
 from asl_core.host import undisturbed
 from asl_core.loading import LoadedRun, load
+from asl_core.sniffing import recognise_file
 from asl_core.together import Answer, naming, refuse_twice, together
 
 __all__ = ["ClipPrediction", "clips_of", "load_together", "predict_clips", "predict_file", "read_npy"]
-
-_LONGEST_HEADER = 1000  #: bytes of a .npy header; an array of numbers needs some 100
 
 
 @attrs.frozen
@@ -86,15 +86,25 @@ def load_together(runs: Sequence[str | os.PathLike[str]], **how: Any) -> list[Lo
 
 
 def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
-    """The clips of one file, a .npy of one clip or of the layout that the run's data set reads.
+    """The clips of a file: a .npy array is one clip, and the run's data set reads the rest.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: neither; the message says what the file is by its content, and what to type.
     """
-    if path.suffix.lower() == ".npy":
-        return [Clip(id=path.stem, features=read_npy(path), source=str(path))]
+    kind = recognise_file(path)
+    if kind is not None and kind.code == "npy":
+        return [Clip(id=path.stem, features=read_npy(path, loaded.width), source=str(path))]
+    if path.suffix.lower() == ".npy" and (kind is None or kind.code != "pickle"):
+        return [Clip(id=path.stem, features=read_npy(path), source=str(path))]  # which says what is wrong
     dataset: Dataset = loaded.config.dataset.build()
-    return list(dataset.read(path))
+    try:
+        return list(dataset.read(path))
+    except DataError as fault:
+        if kind is None or kind.what in str(fault):
+            raise
+        raise DataError(
+            f"{path} is {kind.what}, and no clip was read from it: {str(fault).rstrip('.')}. {kind.remedy}"
+        ) from fault
 
 
 @undisturbed()
@@ -157,9 +167,16 @@ def _as_run_takes(
     if store.width != loaded.width:
         raise DataError(
             f"the clips of {stored[0].source or 'the input'} have {store.width} numbers a frame, and {loaded.path} was "
-            f"trained on {loaded.width}; extract them in the way the training clips were."
+            f"trained on {loaded.width}; extract them in the way the training clips were.{_turned(clips, loaded.width)}"
         )
     return stored, store
+
+
+def _turned(clips: Sequence[Clip], width: int) -> str:
+    """A hint where clips have their frames in the place of their numbers."""
+    if not all(clip.features.ndim == 2 and clip.features.shape[0] == width for clip in clips):
+        return ""
+    return f" They have {width} frames each, so they seem to be turned: store x.T, of shape (frames, numbers a frame)."
 
 
 def _asked(loaded: LoadedRun, store: ClipStore) -> Answer:
@@ -177,45 +194,41 @@ def _warnings(clip: Clip, pipeline: Pipeline, noticed: Noticed) -> tuple[str, ..
     return tuple(found)
 
 
-def read_npy(path: Path) -> np.ndarray:
+def read_npy(path: Path, width: int | None = None) -> np.ndarray:
     """A (T, D) array of numbers as float32.
 
     The header is read first and checked against the size of the file, since numpy would allocate what it claims.
 
+    Args:
+        path: of the file.
+        width: numbers a frame that are expected, for the hint where the array has another shape.
+
     Raises:
-        DataError: missing, damaged, of objects, or not two-dimensional.
+        DataError: missing, damaged, of objects, or not two-dimensional; the message says what to type.
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × numbers a frame).")
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # headers of Python 2 are read too
-            version = np.lib.format.read_magic(file)
-            if version not in ((1, 0), (2, 0), (3, 0)):
-                raise ValueError(f"its format has the version {version}")
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            start = file.tell()
-            length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-            if length > _LONGEST_HEADER:  # numpy would make room for it
-                raise ValueError(f"its header claims {length} bytes")
-            file.seek(start)
-            shape, _, dtype = read(file, max_header_size=_LONGEST_HEADER)
-            size = path.stat().st_size - file.tell()
-    except Exception as fault:  # the header is a Python literal, whose parser fails in many ways
-        reason = " ".join(str(fault).split())[:200]
+    header = read_npy_header(path)
+    if isinstance(header, Exception):
+        kind = recognise_file(path)
+        if kind is not None and kind.code != "npy":
+            raise DataError(f"{path} is no .npy file but {kind.what}. {kind.remedy}") from header
+        reason = " ".join(str(header).split())[:200]
         raise DataError(
-            f"{path} cannot be read as a .npy file ({type(fault).__name__}: {reason}); expected what numpy.save writes."
-        ) from fault
+            f"{path} cannot be read as a .npy file ({type(header).__name__}: {reason}); expected what numpy.save "
+            f"writes."
+        ) from header
+    shape, dtype = header.shape, header.dtype
     if len(shape) == 2 and 0 in shape:
         raise DataError(f"{path} holds no number: its shape is {shape} (frames, numbers a frame). Extract it again.")
     if dtype.kind not in "fiu" or len(shape) != 2 or any(type(n) is not int or n < 1 for n in shape):
         raise DataError(
-            f"{path} holds {str(dtype)[:60]} of shape {str(shape)[:60]}; expected numbers of shape (frames, numbers a "
-            f"frame)."
+            f"{path} holds {header}; expected numbers of shape (frames, numbers a frame). "
+            f"{array_remedy(header, path, width)}"
         )
-    if math.prod(shape) * dtype.itemsize != size:
+    if math.prod(shape) * dtype.itemsize != header.size:
         raise DataError(
-            f"{path} declares {str(shape)[:60]} of {dtype} but holds {size} bytes; expected "
+            f"{path} declares {header} but holds {header.size} bytes; expected "
             f"{str(math.prod(shape) * dtype.itemsize)[:60]}. It was cut short or damaged: write it again."
         )
     with warnings.catch_warnings(), np.errstate(over="ignore"):

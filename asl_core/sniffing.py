@@ -138,7 +138,7 @@ def _compressed(code: str, module: str, start: bytes, path: Path) -> FileKind:
     kind = _binary(inside, path) if inside[:2] not in (b"PK", b"\x93N") else None
     if kind is not None and kind.code == "joblib":
         return _joblib(f"a file of joblib ({code})", path)
-    what = f"a {code} archive{f' of {kind.what}' if kind is not None else ''}"
+    what = f"{'an' if code[0] in 'xl' else 'a'} {code} archive{f' of {kind.what}' if kind is not None else ''}"
     result = path.stem if path.suffix.lower() in (".gz", ".bz2", ".xz", ".lzma", ".z", ".zst", ".lz4") else None
     result = result or f"{path.stem}-unpacked{path.suffix}"
     if code == "zlib":
@@ -178,7 +178,9 @@ def _zip(path: Path) -> FileKind:
         else:
             line = f"import numpy, pickle, sys; {_PICKLE_DUMP.format('dict(numpy.load(sys.argv[1]))')}"
             remedy = f"If each is a clip, write them as a pickle: {python_line(line, path, f'{path.stem}.pkl')}"
-        return FileKind("npz", f"a .npz file with {len(arrays)} arrays ({shown})", remedy)
+        return FileKind(
+            "npz", f"a .npz file with {len(arrays)} {'array' if len(arrays) == 1 else 'arrays'} ({shown})", remedy
+        )
     if any(name.endswith("/data.pkl") for name in names):
         return FileKind("torch", "a checkpoint of torch.save", "It holds weights: give it to --init, or asl inspect.")
     if any(name.startswith(("xl/", "word/")) for name in names):

@@ -54,13 +54,13 @@ class Labels:
             message += f". {near}, and are joined, as --dataset.label-ids loose says"
             missed -= len(joined.near)
         elif near:
-            message += f". {near}: {_LOOSELY}"
+            message += f". {near}; {_LOOSELY}"
         level = "warning" if unlabelled and missed else "note"
         data = {"matched": len(joined.matched), "lacking": list(joined.lacking), "unused": len(joined.unused)}
         return [*found, Finding(level, "labels-joined", message, data)]
 
 
-_LOOSELY = "--dataset.label-ids loose takes ids for the same that differ only so; or write them as the clips have them"
+_LOOSELY = "--dataset.label-ids loose takes such ids for the same, or write them as the clips have them"
 
 
 def read_labels(path: Path, *, loose: bool = False) -> Labels:
@@ -109,7 +109,7 @@ def refuse_no_match(split: str, records: Sequence[Record], labels: Labels) -> No
     if swapped:
         advice = 'Its glosses are ids of clips: the columns are swapped. Put the line "gloss,id" on top of it.'
     elif joined.near:
-        advice = f"{joined.near_miss()}: {_LOOSELY}."
+        advice = f"{joined.near_miss()}; {_LOOSELY}."
     else:
         advice = "Check that it is the label file of these clips, with their ids as the pickles have them."
     raise DataError(
