@@ -14,8 +14,9 @@ import numpy as np
 from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
 from asl_core.names import look_alikes
+from asl_core.numbers import bad_numbers
 
-__all__ = ["Audit", "SplitSummary", "audit_clips", "shortened", "zero_share"]
+__all__ = ["Audit", "SplitSummary", "audit_clips", "shortened", "spans", "zero_share"]
 
 
 @attrs.frozen
@@ -147,10 +148,11 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
     if bad:
         message = f"{len(bad)} clips of {split} have no frames ({shortened(bad)}); leave them out of the files."
         return [*findings, Finding("error", "no-frames", message, {"split": split, "ids": bad})]
-    bad = [c.id for c in clips if not np.isfinite(c.features).all()]
-    if bad:
-        message = f"{len(bad)} clips of {split} hold NaN or infinite numbers ({shortened(bad)}); extract them again."
-        findings.append(Finding("error", "non-finite", message, {"split": split, "ids": bad}))
+    faults = {c.id: text for c in clips if (text := bad_numbers(c.features)) is not None}
+    if faults:
+        shown = shortened([f"clip {clip!r}: {text}" for clip, text in faults.items()])
+        message = f"{len(faults)} clips of {split} hold numbers that no model can take ({shown}); extract them again."
+        findings.append(Finding("error", "non-finite", message, {"split": split, "ids": list(faults)}))
     widths = Counter(c.features.shape[1] for c in clips)
     if len(widths) > 1:
         usual = widths.most_common(1)[0][0]
@@ -184,7 +186,7 @@ def _constant(clips: Sequence[Clip]) -> list[Finding]:
     if not dims:
         return []
     message = (
-        f"{len(dims)} of {len(low)} feature dimensions never change in train ({_spans(dims)}); they carry nothing, "
+        f"{len(dims)} of {len(low)} feature dimensions never change in train ({spans(dims)}); they carry nothing, "
         f"and standardisation leaves their scale alone."
     )
     return [Finding("warning", "constant-dimensions", message, {"dimensions": dims})]
@@ -195,14 +197,28 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
     findings = []
     train, other = splits["train"], splits[name]
     origin = {d: c.id for c, d in zip(train, digests["train"], strict=True)}
-    leaks = [(c.id, origin[d]) for c, d in zip(other, digests[name], strict=True) if d in origin]
+    trained = {(c.id, d) for c, d in zip(train, digests["train"], strict=True)}
+    same = [c.id for c, d in zip(other, digests[name], strict=True) if (c.id, d) in trained]
+    if same:
+        message = (
+            f"{len(same)} of {len(other)} clips of {name} are clips of train, by id and frames ({shortened(same)}): "
+            f"figures on them say nothing of new clips. Name other files for train or for {name} (such as "
+            f"--dataset.train and --dataset.{name}), or hold out a part of train with --split.fold 1/5."
+        )
+        findings.append(Finding("error", "trained-on", message, {"split": name, "ids": same}))
+    known_same = set(same)
+    leaks = [
+        (c.id, origin[d]) for c, d in zip(other, digests[name], strict=True) if d in origin and c.id not in known_same
+    ]
     if leaks:
         pairs = [f"{a} = {b}" for a, b in leaks]
         message = (
-            f"{len(leaks)} clips of {name} are identical to a train clip ({shortened(pairs)}): they flatter the model."
+            f"{len(leaks)} clips of {name} have the frames of a train clip under another id ({shortened(pairs)}): they "
+            f"flatter the model. Leave them out: --split.without {','.join(a for a, _ in leaks[:30])}"
+            f"{' and the rest' if len(leaks) > 30 else ''}."
         )
         findings.append(Finding("warning", "leak", message, {"split": name, "pairs": leaks}))
-    shared = sorted({c.id for c in other} & {c.id for c in train})
+    shared = sorted(({c.id for c in other} & {c.id for c in train}) - known_same)
     if shared:
         message = (
             f"{len(shared)} clip ids of {name} are also ids of train ({shortened(shared)}): the same clips, or a "
@@ -276,7 +292,7 @@ def shortened(items: Sequence[str], most: int = 5) -> str:
     return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
-def _spans(numbers: Sequence[int]) -> str:
+def spans(numbers: Sequence[int]) -> str:
     """``[3, 30, 31, 32]`` as "3, 30-32"."""
     spans: list[list[int]] = []
     for n in numbers:

@@ -121,6 +121,7 @@ class SplitOptions:
         "gloss", help="folds hold out clips of every gloss, or whole signers", choices=("gloss", "signer")
     )
     train_share: float = option(1.0, help="train on this share of every gloss's clips", gt=0, le=1)
+    without: tuple[str, ...] = option((), help="clip ids that are left out of every split")
 
 
 @attrs.frozen
@@ -141,6 +142,13 @@ class InitOptions:
     )
     transforms: str = option(
         "same", help="whether other transforms than the weights were trained with are refused", choices=("same", "any")
+    )
+
+    ids: str = option(
+        "same",
+        help="an id of a clip that is evaluated on, and of one that the weights were trained on, means the same "
+        "recording, or any",
+        choices=("same", "any"),
     )
 
     def __attrs_post_init__(self) -> None:

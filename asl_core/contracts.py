@@ -39,7 +39,12 @@ __all__ = [
 
 
 class Dataset(Protocol):
-    """Clips with gloss strings. Made by ``factory(options)``; reads nothing until asked."""
+    """Clips with gloss strings. Made by ``factory(options)``; reads nothing until asked.
+
+    Numbers that are not finite may stand in clips: they are judged after the transforms. One with an option
+    ``bad-clips`` may have an attribute ``bad_clips``, ``stop`` or ``drop``: what a run does with clips whose numbers no
+    model can take.
+    """
 
     def splits(self) -> Sequence[str]:
         """The splits there are, of ``train``, ``val``, ``test``."""
@@ -71,7 +76,8 @@ class Transform(Protocol):
 
     It may have ``unfit(width)`` as :class:`Augment` may. One that leaves frames out may have
     ``frames_kept(clip) -> slice``: which of the clip's frames it hands on, so that a frame can be found again in the
-    file. With ``batchwise = True`` it is a :class:`BatchTransform`.
+    file. With ``takes_nan = True`` it takes NaN as what was not seen. With ``batchwise = True`` it is a
+    :class:`BatchTransform`.
 
     It may know more of its frames than their numbers say, and tell it by two methods, which change nothing:
     ``unseen(clip) -> np.ndarray | None``, (T,) for each frame of a clip that it handed on the share of what signs are

@@ -33,13 +33,14 @@ from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.contracts import Observer
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
+from asl_core.held_out import Cache, check_stages
 from asl_core.layers import Layer, Setting, flatten, merge, table_layer
 from asl_core.paths import is_folder_name
 from asl_core.plugins import discover
 from asl_core.reading import read_json
 from asl_core.toml_file import read_toml
 
-__all__ = ["Curriculum", "Stage", "StageResult", "is_curriculum", "load_curriculum", "run_curriculum"]
+__all__ = ["Curriculum", "Stage", "StageResult", "check_held_out", "is_curriculum", "load_curriculum", "run_curriculum"]
 
 _PLAN = "curriculum.json"
 
@@ -196,18 +197,23 @@ def _earlier(own: Layer, name: str, before: Sequence[Any], names: Sequence[Any])
 
 
 def run_curriculum(
-    curriculum: Curriculum, observers: Callable[[Stage], Sequence[Observer]] = lambda _: ()
+    curriculum: Curriculum, observers: Callable[[Stage], Sequence[Observer]] = lambda _: (), *, checked: bool = False
 ) -> list[StageResult]:
     """Run what is not done, resume what was cut off.
 
     Args:
         curriculum: of :func:`load_curriculum`.
         observers: stage -> observers of its run.
+        checked: whether :func:`check_held_out` has been called.
 
     Raises:
         UsageError: a stage that was begun was begun with other settings; nothing has been changed.
+        DataError: a stage would be evaluated on clips that one before it is trained on; nothing has been trained.
     """
-    _refuse_changes(curriculum)
+    plan = _unchanged(curriculum)
+    if not checked:
+        check_held_out(curriculum)
+    _keep(curriculum, plan)
     results = []
     for stage in curriculum.stages:
         path = curriculum.path / stage.name
@@ -216,6 +222,16 @@ def run_curriculum(
         api.complete(stage.config, observers(stage))
         results.append(StageResult(stage, path, done, summary_of(path)))
     return results
+
+
+def check_held_out(curriculum: Curriculum, cache: Cache | None = None) -> None:
+    """Refuse stages that would be evaluated on clips which a stage before them is trained on; see ``held_out``.
+
+    Args:
+        curriculum: of :func:`load_curriculum`.
+        cache: for several curricula on the same files, which are then read once.
+    """
+    check_stages(curriculum.stages, curriculum.path, discover().registry, cache)
 
 
 def summary_of(run: Path) -> dict[str, Any]:
@@ -227,8 +243,8 @@ def summary_of(run: Path) -> dict[str, Any]:
     return read_json(run / "summary.json", "Remove it, and the same command finishes the run again.")
 
 
-def _refuse_changes(curriculum: Curriculum) -> None:
-    """Hold the plan against that of the call before; keep it for the next."""
+def _unchanged(curriculum: Curriculum) -> dict[str, Any]:
+    """The plan, held against that of the call before."""
     configs = {s.name: s.config for s in curriculum.stages}
     plan = {name: {**config.values(), "run.out": None} for name, config in configs.items()}
     file = curriculum.path / _PLAN
@@ -254,10 +270,15 @@ def _refuse_changes(curriculum: Curriculum) -> None:
             + "\n".join(f"  - {p}" for p in problems)
             + "\nPut the settings back, or choose another --name or --out."
         )
+    return plan
+
+
+def _keep(curriculum: Curriculum, plan: Mapping[str, Any]) -> None:
+    """Write the plan for the next call."""
     try:
         curriculum.path.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise UsageError(
             f"{curriculum.path} cannot be made ({fault.strerror}); choose another folder with --out."
         ) from fault
-    write_text(file, json.dumps(plan, indent=1, sort_keys=True) + "\n")
+    write_text(curriculum.path / _PLAN, json.dumps(plan, indent=1, sort_keys=True) + "\n")

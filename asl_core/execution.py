@@ -22,9 +22,11 @@ from asl_core.distributed import LostContactError, Processes
 from asl_core.errors import RunError, as_word
 from asl_core.evaluate import report
 from asl_core.fitting import fit_augments
+from asl_core.held_out import check_run
 from asl_core.host import drawing, seed_generators
 from asl_core.initial import Transfer, freeze, initialise
 from asl_core.labels import check_labels
+from asl_core.lineage import TrainedOn
 from asl_core.model import Recognizer, build_model
 from asl_core.objectives import build_objectives
 from asl_core.observers import Audience
@@ -77,6 +79,10 @@ def _execute_among(
     model = build_model(config, data.train.width, len(data.vocabulary))
     described = model.standardiser.described(data.train)
     config, transfer = _start(config, described, model, existing, registry)
+    trained = TrainedOn.after(data.identities["train"], Path(transfer.record["checkpoint"]) if transfer else None)
+    if existing is None or not existing.last.is_file():
+        held = {split: clips for split, clips in data.identities.items() if split != "train"}
+        config = attrs.evolve(config, notes=(*config.notes, *check_run(config, trained, held)))
     objectives = build_objectives(config)
     check_labels(model, objectives, data.train)
     for objective in objectives:
@@ -100,6 +106,8 @@ def _execute_among(
         if processes.leads:
             if existing is None:
                 _begin(run_dir, config)
+            if not run_dir.trained_on.is_file():
+                write_text(run_dir.trained_on, trained.to_json())
             if not run_dir.environment.is_file():
                 _write_circumstances(run_dir, config, data.audit, trainer, transfer)
             config = attrs.evolve(config, notes=(*config.notes, *run_dir.note_processes(processes.size)))
@@ -168,7 +176,7 @@ def _start(
     """Standardiser and first weights: from the clips, from a checkpoint, or later from the run's own state."""
     if config.init.path is None:
         if config.train.standardise:
-            model.standardiser.fit(train.features)
+            model.standardiser.fit(train.features, train.lengths)
         return config, None
     if existing is not None and existing.last.is_file():
         transfer = Transfer.read(existing.transfer)

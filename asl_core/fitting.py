@@ -5,8 +5,9 @@ A component says by a method ``unfit(width) -> str | None`` why it cannot take `
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,12 +15,14 @@ import numpy as np
 
 from asl_core.audit import shortened, zero_share
 from asl_core.config import Choice, RunConfig
-from asl_core.contracts import BatchTransform, Transform
+from asl_core.contracts import BatchTransform, Dataset, Transform
 from asl_core.data import Clip, Finding
 from asl_core.errors import ConfigError
+from asl_core.numbers import bad_numbers
 from asl_core.origins import Kind
+from asl_core.plugins import discover
 
-__all__ = ["Noticed", "Pipeline", "fit_augments", "fit_transforms"]
+__all__ = ["Noticed", "Pipeline", "bad_findings", "fit_augments", "fit_transforms"]
 
 
 @attrs.frozen
@@ -27,6 +30,7 @@ class Noticed:
     """What transforms found odd about clips: of every clip its findings, told together by what they say."""
 
     of_clip: dict[str, list[Finding]] = attrs.field(factory=dict)
+    bad: dict[str, str] = attrs.field(factory=dict)  #: clips with numbers that no model can take, and which those are
 
     def add(self, clip: str, findings: Sequence[Finding]) -> None:
         """Note the findings about a clip."""
@@ -89,6 +93,25 @@ class Pipeline:
             clip = transform(clip)
         return clip
 
+    def take(self, clip: Clip, noticed: Noticed) -> Clip | None:
+        """One clip as it is stored, or None where it holds numbers that no model can take.
+
+        NaN may stand for what was not seen: whether it may is up to the transforms, and only what they leave is judged.
+        No transform has a use for infinite numbers, nor for those whose squares are. What is wrong is noted, by the
+        place in the file where that is known.
+        """
+        if clip.features.ndim != 2 or not clip.features.size:
+            return clip  # the audit says what is wrong with it
+        fault = bad_numbers(clip.features, nan=False)
+        if fault is None:
+            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is judged
+                stored = self.clip(clip, noticed)
+            if (after := bad_numbers(stored.features)) is None:
+                return stored
+            fault = bad_numbers(clip.features) or f"{after}, as the transforms hand it on"
+        noticed.bad[clip.id] = f"clip {clip.id!r} ({clip.source or 'unknown source'}) holds {fault}"
+        return None
+
     def unseen(self, clip: Clip) -> np.ndarray:
         """(T,) for each frame of a stored clip the share that was not seen, 1 where nothing was.
 
@@ -106,6 +129,50 @@ class Pipeline:
         return functools.reduce(lambda w, transform: transform.output_width(w), self.batchwise, width)
 
 
+def bad_findings(
+    split: str, bad: Mapping[str, str], clips: int, width: int, config: RunConfig, dataset: Dataset
+) -> list[Finding]:
+    """That clips hold numbers that no model can take: an error, or a warning where the data set is to drop them.
+
+    Args:
+        split: for the message.
+        bad: what is wrong with each of the clips.
+        clips: of the split.
+        width: numbers a frame that the data set hands out.
+        config: of the run.
+        dataset: one with an option ``bad-clips`` says by an attribute of that name whether to ``stop`` or to ``drop``.
+    """
+    if not bad:
+        return []
+    policy = getattr(dataset, "bad_clips", None)
+    shown = "; ".join([*bad.values()][:5]) + (f"; and {len(bad) - 5} more clips" if len(bad) > 5 else "")
+    text = f"{len(bad)} of {clips} clips of {split} cannot be learned from: {shown}"
+    if policy == "drop":
+        return [Finding("warning", "bad-clips", f"dropped: {text}.", {"split": split, "ids": list(bad)})]
+    remedies = ["Extract them again"]
+    takers = _takers_of_nan(config, width) if "holds NaN" in shown else []
+    if takers:
+        remedies.insert(
+            0, f"If NaN stands for what was not seen, transform {' or '.join(takers)} takes it (--transform)"
+        )
+    if policy == "stop":
+        remedies.append("leave them out with --dataset.bad-clips drop")
+    return [Finding("error", "non-finite", f"{text}. {', or '.join(remedies)}.", {"split": split, "ids": list(bad)})]
+
+
+def _takers_of_nan(config: RunConfig, width: int) -> list[str]:
+    """The transforms, beside those of the run, that take frames of this width and NaN in them."""
+    found = []
+    for offer in discover().registry.slot("transform"):
+        if any(choice.component == offer.component for choice in config.transforms):
+            continue
+        with contextlib.suppress(Exception):  # of a plugin that nobody chose: it is not worth another error here
+            transform = offer.component.load()(offer.component.options())
+            if getattr(transform, "takes_nan", False) and _reason(transform, width) is None:
+                found.append(offer.component.name)
+    return found
+
+
 def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
     """The configuration without the suggested transforms that cannot take such clips.
 
@@ -119,6 +186,8 @@ def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
     suggested = _suggested(config, "transform")
     reasons: dict[str, str] = {}
     width = clip.features.shape[1]
+    # Only its layout matters here: numbers that are not finite are told later, and of all clips together.
+    clip = attrs.evolve(clip, features=np.where(np.isfinite(clip.features), clip.features, np.float32(0)))
     for choice in config.transforms:
         transform = choice.build()
         if (reason := _reason(transform, width)) is not None:

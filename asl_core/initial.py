@@ -203,6 +203,7 @@ def _features(
     """Set the standardiser to what the weights were trained on, or to what the user insists on; both are told."""
     foreign, asked = checkpoint.foreign, config.init.features
     wanted, notes = _convention(checkpoint, config)
+    model.standardiser.bounded = wanted
     used = foreign.statistics if foreign.standardise and wanted else None
     if used is not None and len(used[0]) != train.width:
         notes.append(
@@ -220,7 +221,7 @@ def _features(
         model.standardiser.scale.copy_(scale)
         notes.append("features are standardised by the checkpoint's own mean and deviation, not by these clips'")
     elif wanted:
-        model.standardiser.fit(train.features)
+        model.standardiser.fit(train.features, train.lengths)
         if foreign.standardise and asked == "auto":
             notes.append("features are standardised by the train clips; the checkpoint brings no statistics of its own")
     elif config.train.standardise:

@@ -20,13 +20,14 @@ from asl_core.data import ClipStore, Vocabulary
 from asl_core.device import choose_device
 from asl_core.errors import CheckpointError, ConfigError, UsageError, as_word
 from asl_core.evaluate import Predictions, predict, report
+from asl_core.held_out import check_evaluated
 from asl_core.host import drawing, undisturbed
 from asl_core.layers import value_layer
 from asl_core.model import Recognizer, build_model
 from asl_core.plugins import discover
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir
-from asl_core.splits import load_audit, load_split
+from asl_core.splits import load_audit, load_named_split
 from asl_core.together import Answer, naming, refuse_twice, together
 from asl_core.views import View, find_views
 
@@ -182,11 +183,13 @@ def evaluate_run(
     asked = []
     for run in runs:
         with naming(run, runs):
-            asked.append(_evaluated(run, split, weights, device, values, average_views, registry))
-    loaded, store, found = asked[0]
+            asked.append(_evaluated(run, split, weights, device, values, average_views, registry, len(runs) > 1))
+    loaded, store, found, _ = asked[0]
     if together_with:
-        found = together([Answer(str(one.path), one.vocabulary, clips.ids, said) for one, clips, said in asked])
+        found = together([Answer(str(one.path), one.vocabulary, clips.ids, said) for one, clips, said, _ in asked])
     full = report(found, store)
+    if notes := [note for *_, said in asked for note in said]:
+        full["notes"] = notes
     if loaded.views:
         full["average_views"] = [view.name for view in loaded.views]
     if together_with:
@@ -203,9 +206,9 @@ def evaluate_run(
 
 def _evaluated(
     path: str | os.PathLike[str], split: str, weights: str, device: str, values: Mapping[str, Any] | None,
-    average_views: Sequence[str] | None, registry: Registry | None,
-) -> tuple[LoadedRun, ClipStore, Predictions]:  # fmt: skip
-    """A run, the clips as it takes them, and what it says of them."""
+    average_views: Sequence[str] | None, registry: Registry | None, elsewhere: bool,
+) -> tuple[LoadedRun, ClipStore, Predictions, list[str]]:  # fmt: skip
+    """A run, the clips as it takes them, what it says of them, and notes on whether it was trained on them."""
     loaded = load(path, weights=weights, device=device, average_views=average_views, registry=registry)
     config = loaded.config
     if values:
@@ -214,13 +217,14 @@ def _evaluated(
             registry or discover().registry,
             saved=True,
         )
-    store = load_split(config, split, loaded.vocabulary)
+    store, clips = load_named_split(config, split, loaded.vocabulary)
     if store.width != loaded.width:
         raise UsageError(
             f"the clips of {split} have {store.width} numbers a frame, and {path} was trained on {loaded.width}; "
             f"name the files it was trained on."
         )
-    return loaded, store, loaded.predict(store, config.train.eval_batch_size)
+    notes = check_evaluated(config, Path(path), split, clips, elsewhere=elsewhere or bool(values))
+    return loaded, store, loaded.predict(store, config.train.eval_batch_size), notes
 
 
 @undisturbed()

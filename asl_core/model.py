@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from asl_core.data import Batch, ClipStore
 from asl_core.errors import ConfigError, RunError
 from asl_core.fitting import Pipeline
 from asl_core.frames import gathered
+from asl_core.outliers import DEVIATIONS, Limits
 
 __all__ = ["Recognizer", "Standardiser", "build_model"]
 
@@ -35,6 +36,7 @@ class Standardiser(nn.Module):
         super().__init__()
         self.transforms = tuple(transforms)
         self.width = functools.reduce(lambda w, transform: transform.output_width(w), self.transforms, width)
+        self.bounded = True  #: whether numbers are held at so many deviations; not where features are taken as stored
         self.register_buffer("mean", torch.zeros(self.width))
         self.register_buffer("scale", torch.ones(self.width))
 
@@ -60,26 +62,50 @@ class Standardiser(nn.Module):
                 )
         return batch
 
-    def fit(self, frames: Tensor) -> None:
-        """Take the statistics of (N, D) frames, summed in float64 a slice at a time."""
+    def fit(self, frames: Tensor, lengths: Tensor | None = None) -> None:
+        """Take the statistics of (N, D) frames, summed in float64 a slice at a time.
+
+        With the ``lengths`` of the clips that they are of, numbers far outside of the rest (:mod:`asl_core.outliers`)
+        are left out: a single one would decide them.
+        """
+        clips = [] if lengths is None else torch.split(frames, lengths.tolist())
+        limits = Limits.of([clip.numpy() for clip in clips])
         total = torch.zeros(frames.shape[1], dtype=torch.float64)
-        squares = torch.zeros_like(total)
-        for part in torch.split(frames, 1 << 16):
-            total += part.double().sum(0)
-        mean = total / len(frames)
-        for part in torch.split(frames, 1 << 16):
-            squares += (part.double() - mean).square().sum(0)
-        deviation = (squares / len(frames)).sqrt()
+        squares, count = torch.zeros_like(total), torch.zeros_like(total)
+        for part, inside in _usual(frames, limits):
+            total += part.sum(0)
+            count += len(part) if inside is None else inside.sum(0)
+        mean = total / count
+        for part, inside in _usual(frames, limits):
+            away = part - mean
+            squares += (away if inside is None else away * inside).square().sum(0)
+        deviation = (squares / count).sqrt()
         # Rounding leaves a constant 0.1 with a deviation of about 1e-9: compare with the values' own size.
         constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(constant, 1.0, deviation))
 
+    def deviations(self, batch: Batch) -> Tensor:
+        """(B, T, D) how far the described frames are from the mean, in deviations; whatever in padding."""
+        return (self._transformed(batch).features - self.mean) / self.scale
+
     def forward(self, batch: Batch) -> Batch:
         """The batch with described and scaled frames; padding stays zero."""
         batch = self._transformed(batch)
         features = (batch.features - self.mean) / self.scale
+        if self.bounded:
+            features = features.clamp(-DEVIATIONS, DEVIATIONS)
         return batch.with_features(features * batch.mask[:, :, None])
+
+
+def _usual(frames: Tensor, limits: Limits | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Frames as float64, a slice at a time; where some are beyond the limits, 0 for those, and which are within."""
+    for part in torch.split(frames, 1 << 16):
+        outside = None if limits is None else torch.from_numpy(limits.outside(part.numpy()))
+        if outside is None or not bool(outside.any()):
+            yield part.double(), None
+        else:
+            yield torch.where(outside, 0.0, part.double()), ~outside
 
 
 class Recognizer(nn.Module):
@@ -142,6 +168,7 @@ def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:
         ConfigError: encoder and heads, or heads and losses, do not fit; all mismatches at once.
     """
     standardiser = Standardiser(width, Pipeline.of(config).batchwise)
+    standardiser.bounded = config.train.standardise
     encoder: Encoder = config.encoder.build(standardiser.width)
     heads = {name: choice.choice.build(encoder.output_size, classes) for name, choice in config.heads.items()}
     problems = []

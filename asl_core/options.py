@@ -74,8 +74,9 @@ def option(
             f"unit where there is one"
         )
     rule = _Rule(
-        ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help, exists=exists
-    )
+        ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help, path=path,
+        exists=exists,
+    )  # fmt: skip
 
     def validate(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if unwritable := _unwritable(value):
@@ -113,6 +114,7 @@ class _Rule:
     env: str | None = None
     help: str = ""
     exists: bool = False
+    path: bool = False
 
     @property
     def range(self) -> str:

@@ -11,18 +11,21 @@ from typing import Any, cast
 
 import attrs
 import numpy as np
+import torch
 from torch import Tensor
 
 from asl_core.alignment import Alignment, align, frame_numbers
 from asl_core.arrays import array_remedy, read_npy_header
-from asl_core.audit import audit_clips
+from asl_core.audit import Audit, audit_clips
 from asl_core.component import Registry
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
-from asl_core.fitting import Noticed, Pipeline
+from asl_core.evaluate import inference
+from asl_core.fitting import Noticed, Pipeline, bad_findings
 from asl_core.host import undisturbed
 from asl_core.loading import LoadedRun, load
+from asl_core.outliers import far_from_training
 from asl_core.sniffing import recognise_file
 from asl_core.together import Answer, naming, refuse_twice, together
 
@@ -150,7 +153,7 @@ def predict_clips(
             glosses=store.glosses[n],
             top=tuple((names[p], v) for p, v in zip(places[n].tolist(), values[n].tolist(), strict=True)),
             text=tuple(names[c] for c in read[n]) if read is not None else None,
-            warnings=_warnings(stored[n], pipeline, noticed),
+            warnings=_warnings(stored[n], pipeline, noticed, _deviations(loaded, store, n)),
             alignment=placed[n],
         )
         for n in range(len(store))
@@ -161,7 +164,12 @@ def _as_run_takes(
     loaded: LoadedRun, clips: Sequence[Clip], pipeline: Pipeline, noticed: Noticed
 ) -> tuple[list[Clip], ClipStore]:
     """The clips behind the run's transforms, checked, and as its model is given them."""
-    stored = [pipeline.clip(c, noticed) for c in clips]
+    stored = [taken for c in clips if (taken := pipeline.take(c, noticed)) is not None]
+    dataset: Dataset = loaded.config.dataset.build()
+    width = clips[0].features.shape[-1] if clips else 0
+    bad = bad_findings("the input", noticed.bad, len(clips), width, loaded.config, dataset)
+    # One clip is predicted for its own sake: none is left out here.
+    Audit({}, tuple(attrs.evolve(f, level="error") for f in bad)).require_sound()
     audit_clips({"file": stored}, unseen=pipeline.unseen).require_sound()
     store = ClipStore(stored, loaded.vocabulary)
     if store.width != loaded.width:
@@ -186,11 +194,25 @@ def _asked(loaded: LoadedRun, store: ClipStore) -> Answer:
     return Answer(str(loaded.path), loaded.vocabulary, store.ids, found)
 
 
-def _warnings(clip: Clip, pipeline: Pipeline, noticed: Noticed) -> tuple[str, ...]:
+def _deviations(loaded: LoadedRun, store: ClipStore, place: int) -> np.ndarray | None:
+    """(T, D) of one clip from the mean of training, where the model's features are standardised."""
+    if not loaded.config.train.standardise:
+        return None
+    standardiser = loaded.model.standardiser
+    with inference(loaded.model):
+        batch = store.batch(torch.tensor([place])).to(standardiser.mean.device)
+        return np.asarray(standardiser.deviations(batch)[0].cpu().numpy())
+
+
+def _warnings(
+    clip: Clip, pipeline: Pipeline, noticed: Noticed, deviations: np.ndarray | None = None
+) -> tuple[str, ...]:
     """Why what is said of a stored clip may mean little."""
     found = [f.message for f in noticed.of_clip.get(clip.id, ()) if f.level != "note"]
     if (pipeline.unseen(clip) >= 1).all():
         found.append("it shows nothing in any frame, only zeros or no hand; the answer is a guess.")
+    if deviations is not None and (text := far_from_training(deviations)) is not None:
+        found.append(text)
     return tuple(found)
 
 

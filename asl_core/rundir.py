@@ -18,6 +18,7 @@ from typing import Any
 import filelock
 import torch
 
+from asl_core import lineage
 from asl_core.atomic import write_text
 from asl_core.bounds import refuse_links
 from asl_core.commit import commit_of
@@ -46,6 +47,7 @@ class RunDir:
         self.config = path / "config.toml"
         self.audit = path / "audit.json"
         self.transfer = path / "transfer.json"
+        self.trained_on = path / lineage.FILE
         self.metrics = path / "metrics.jsonl"
         self.timings = path / "timings.jsonl"
         self.best = path / "best.safetensors"

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
 
-from asl_core.audit import Audit, audit_clips
+from asl_core.audit import Audit, audit_clips, shortened
 from asl_core.config import RunConfig, SplitOptions
 from asl_core.contracts import Dataset
-from asl_core.data import Clip, ClipStore, Vocabulary
+from asl_core.data import Clip, ClipStore, Finding, Vocabulary
 from asl_core.errors import ConfigError, DataError
-from asl_core.fitting import Noticed, Pipeline, fit_transforms
+from asl_core.fitting import Noticed, Pipeline, bad_findings, fit_transforms
 from asl_core.frames import held
+from asl_core.lineage import Identities, identity
+from asl_core.outliers import outlier_findings
 
-__all__ = ["RunData", "load_audit", "load_data", "load_split"]
+__all__ = ["RunData", "identify", "load_audit", "load_data", "load_named_split", "load_split"]
+
+
+_NOTHING = np.empty((0, 0), dtype=np.float32)
 
 
 @attrs.frozen(eq=False)
@@ -29,6 +34,17 @@ class RunData:
     val: ClipStore | None
     vocabulary: Vocabulary
     audit: Audit
+    identities: Mapping[str, Identities] = attrs.field(factory=dict)  #: of each split
+
+
+@attrs.frozen(eq=False)
+class _Loaded:
+    """The splits of a run, audited."""
+
+    config: RunConfig
+    splits: dict[str, list[Clip]]
+    identities: dict[str, Identities]
+    audit: Audit
 
 
 def load_data(config: RunConfig) -> RunData:
@@ -37,9 +53,9 @@ def load_data(config: RunConfig) -> RunData:
     Raises:
         DataError: a file is unusable, or the audit found an error.
     """
-    config, splits, audit = _load(config)
-    audit.require_sound()
-    train, val = splits["train"], splits.get("val")
+    loaded = _load(config)
+    loaded.audit.require_sound()
+    train, val = loaded.splits["train"], loaded.splits.get("val")
     vocabulary = Vocabulary.of(train)
     stored = ClipStore(train, vocabulary)
     validated = ClipStore(val, vocabulary) if val else None
@@ -48,33 +64,100 @@ def load_data(config: RunConfig) -> RunData:
             f"val clips have {validated.width} numbers a frame and train clips {stored.width}; expected one width. "
             f"Extract both in the same way, or name other files."
         )
-    return RunData(config, stored, validated, vocabulary, audit)
+    return RunData(loaded.config, stored, validated, vocabulary, loaded.audit, loaded.identities)
 
 
 def load_audit(config: RunConfig) -> tuple[dict[str, list[Clip]], Audit]:
     """The clips of train and val as a run would see them, and what the audit says of them."""
-    return _load(config)[1:]
+    loaded = _load(config)
+    return loaded.splits, loaded.audit
 
 
-def _load(config: RunConfig) -> tuple[RunConfig, dict[str, list[Clip]], Audit]:
+def identify(config: RunConfig) -> dict[str, Identities]:
+    """Which clips a run would train, validate and test on, without storing their frames."""
     dataset: Dataset = config.dataset.build()
-    if "train" not in dataset.splits():
-        raise DataError(f"data set {config.dataset.name!r} has no train split; there is {', '.join(dataset.splits())}.")
-    clips = iter(dataset.clips("train"))
-    first = next(clips, None)
-    if first is not None and first.features.ndim == 2:  # anything else the audit tells
-        config = fit_transforms(config, first)
-    pipeline, noticed = Pipeline.of(config), Noticed()
-    every = itertools.chain([first] if first is not None else [], clips)
-    splits = {"train": held(pipeline.clip(c, noticed) for c in every)}
-    if config.split.fold is not None:
-        splits["train"], splits["val"] = _fold(splits["train"], config.split)
-    elif "val" in dataset.splits():
-        splits["val"] = held(pipeline.clip(c, noticed) for c in dataset.clips("val"))
-    if config.split.train_share < 1:
-        splits["train"] = _share(splits["train"], config.split.train_share)
-    own = [*dataset.findings(), *(f for name, part in splits.items() for f in noticed.findings(name, part))]
-    return config, splits, audit_clips(splits, own, pipeline.unseen)
+    reader = _Reader.of(config, dataset)
+    splits = {split: reader.bare(split) for split in dataset.splits()}
+    return reader.named(_divided(reader.config.split, splits))
+
+
+def _load(config: RunConfig) -> _Loaded:
+    dataset: Dataset = config.dataset.build()
+    reader = _Reader.of(config, dataset)
+    config = reader.config
+    splits = {"train": reader.clips("train")}
+    if config.split.fold is None and "val" in dataset.splits():
+        splits["val"] = reader.clips("val")
+    whole = dict(splits)
+    splits = _divided(config.split, splits)
+    own = [*dataset.findings(), *(f for name, part in splits.items() for f in reader.noticed.findings(name, part))]
+    own += [f for name, part in whole.items() for f in reader.bad(name, part)]
+    own += _left_out(config.split, whole) + outlier_findings(splits)
+    audit = audit_clips(splits, own, reader.pipeline.unseen)
+    return _Loaded(config, splits, reader.named(splits), audit)
+
+
+@attrs.define
+class _Reader:
+    """Reads the splits of one data set through one pipeline, and remembers which clips they hold."""
+
+    config: RunConfig
+    dataset: Dataset
+    pipeline: Pipeline
+    noticed: Noticed = attrs.field(factory=Noticed)
+    identities: dict[str, dict[str, str]] = attrs.field(factory=dict)
+    width: int = 0  #: numbers a frame as the data set hands them out
+    _begun: dict[str, Iterator[Clip]] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, config: RunConfig, dataset: Dataset) -> _Reader:
+        """Fit the configuration's transforms to the first clip of train.
+
+        Raises:
+            DataError: there is no train split.
+            ConfigError: a transform does not fit the clips.
+        """
+        if "train" not in dataset.splits():
+            there = ", ".join(dataset.splits())
+            raise DataError(f"data set {config.dataset.name!r} has no train split; there is {there}.")
+        clips = iter(dataset.clips("train"))
+        first = next(clips, None)
+        if first is not None and first.features.ndim == 2:  # anything else the audit tells
+            config = fit_transforms(config, first)
+        begun = itertools.chain([first] if first is not None else [], clips)
+        return cls(config, dataset, Pipeline.of(config), begun={"train": begun})
+
+    def clips(self, split: str) -> list[Clip]:
+        """The clips of a split as they are stored, without those that are bad."""
+        return held(clip for clip in map(self._take, self._named(split)) if clip is not None)
+
+    def bare(self, split: str) -> list[Clip]:
+        """The same clips without their frames."""
+        taken = (clip for clip in self._named(split) if np.isfinite(clip.features).all() or self._take(clip))
+        return [attrs.evolve(clip, features=_NOTHING) for clip in taken]
+
+    def _take(self, clip: Clip) -> Clip | None:
+        return self.pipeline.take(clip, self.noticed)
+
+    def _named(self, split: str) -> Iterator[Clip]:
+        known = self.identities.setdefault(split, {})
+        for clip in self._begun.pop(split, None) or self.dataset.clips(split):
+            known[clip.id] = identity(clip)
+            self.width = self.width or (clip.features.shape or (0,))[-1]
+            yield clip
+
+    def named(self, splits: Mapping[str, Sequence[Clip]]) -> dict[str, Identities]:
+        """Which clips the splits of a run hold; those of a fold were read with train."""
+        folded = {"val": "train"} if self.config.split.fold is not None else {}
+        return {
+            split: {c.id: self.identities[folded.get(split, split)][c.id] for c in clips}
+            for split, clips in splits.items()
+        }
+
+    def bad(self, split: str, clips: Sequence[Clip]) -> list[Finding]:
+        """What is to be said of the clips of a split that :meth:`clips` left out."""
+        bad = {clip: text for clip, text in self.noticed.bad.items() if clip in self.identities[split]}
+        return bad_findings(split, bad, len(clips) + len(bad), self.width, self.config, self.dataset)
 
 
 def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipStore:
@@ -83,21 +166,61 @@ def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipSto
     Raises:
         DataError: the data set has no such split.
     """
+    return load_named_split(config, split, vocabulary)[0]
+
+
+def load_named_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> tuple[ClipStore, Identities]:
+    """One split as :func:`load_split` gives it, and which clips those are."""
     divided = config.split.fold is not None and split in ("train", "val")
     if divided or (split == "train" and config.split.train_share < 1):
-        splits, audit = load_audit(config)
-        audit.require_sound()
-        return ClipStore(splits[split], vocabulary)
+        loaded = _load(config)
+        loaded.audit.require_sound()
+        return ClipStore(loaded.splits[split], vocabulary), loaded.identities[split]
     dataset: Dataset = config.dataset.build()
     if split not in dataset.splits():
         there = ", ".join(dataset.splits())
         raise DataError(
             f"data set {config.dataset.name!r} has no split {split!r}; there is {there}, which --split names."
         )
-    pipeline = Pipeline.of(config)
-    clips = held(pipeline.clip(c) for c in dataset.clips(split))
-    audit_clips({split: clips}, dataset.findings(), pipeline.unseen).require_sound()
-    return ClipStore(clips, vocabulary)
+    reader = _Reader(config, dataset, Pipeline.of(config))
+    clips = reader.clips(split)
+    own = [*dataset.findings(), *reader.bad(split, clips)]
+    clips = _without(config.split, clips)
+    audit_clips({split: clips}, own, reader.pipeline.unseen).require_sound()
+    return ClipStore(clips, vocabulary), {c.id: reader.identities[split][c.id] for c in clips}
+
+
+def _divided(options: SplitOptions, splits: Mapping[str, list[Clip]]) -> dict[str, list[Clip]]:
+    """The splits that a run has of those of its data set."""
+    found = dict(splits)
+    if options.fold is not None:
+        found["train"], found["val"] = _fold(found["train"], options)
+    # After the folds, which are the same whatever is left out of them.
+    found = {split: _without(options, clips) for split, clips in found.items()}
+    if options.train_share < 1:
+        found["train"] = _share(found["train"], options.train_share)
+    return found
+
+
+def _without(options: SplitOptions, clips: list[Clip]) -> list[Clip]:
+    left_out = set(options.without)
+    return [c for c in clips if c.id not in left_out] if left_out else clips
+
+
+def _left_out(options: SplitOptions, splits: Mapping[str, Sequence[Clip]]) -> list[Finding]:
+    """What ``split.without`` leaves out."""
+    if not options.without:
+        return []
+    wanted = set(options.without)
+    there = {name: {c.id for c in clips} & wanted for name, clips in splits.items()}
+    counts = ", ".join(f"{len(ids)} of {name}" for name, ids in there.items())
+    found = [Finding("note", "left-out", f"split.without leaves out {counts} clips")]
+    if unknown := sorted(wanted - set().union(*there.values())):
+        text = f"split.without names {len(unknown)} ids that no clip of {' or '.join(there)} has ({shortened(unknown)})"
+        found.append(
+            Finding("warning", "left-out-unknown", f"{text}; it leaves out nothing for them.", {"ids": unknown})
+        )
+    return found
 
 
 def _fold(clips: list[Clip], options: SplitOptions) -> tuple[list[Clip], list[Clip]]:

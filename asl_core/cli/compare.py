@@ -15,6 +15,7 @@ from asl_core.cli.paths import check_settings_file, kind_of
 
 if TYPE_CHECKING:
     from asl_core.curriculum import Curriculum
+    from asl_core.held_out import Cache
 
 __all__ = ["compare"]
 
@@ -47,6 +48,7 @@ def compare(
             check_settings_file(one, "compare")
 
     from asl_core import compare as library
+    from asl_core.curriculum import check_held_out
     from asl_core.errors import UsageError
     from asl_core.torchrun import wanted
 
@@ -64,6 +66,9 @@ def compare(
             f"{first} and {second} come to the same settings, once defaults and suggestions are filled in: there is "
             f"nothing to compare. `asl check FILE --resolved` shows them."
         )
+    cache: Cache = {}
+    for plan in (plan for side in plans for plan in side):
+        check_held_out(plan, cache)
     sides = [[_run(plan) for plan in side] for side in plans]
     found = library.compare(sides[0], sides[1], numbers)
     if as_json:
@@ -124,4 +129,4 @@ def _run(plan: Curriculum) -> Path:
     from asl_core.curriculum import run_curriculum
 
     click.echo(f"{plan.path.name} …", err=True)
-    return run_curriculum(plan)[-1].path
+    return run_curriculum(plan, checked=True)[-1].path

@@ -10,6 +10,7 @@ import click
 
 from asl_core.cli.paths import check_run
 from asl_core.cli.views_flag import average_views_flag, together_flag
+from asl_core.errors import printable
 
 __all__ = ["evaluate"]
 
@@ -70,6 +71,8 @@ def evaluate(
     what = f"{split}, {weights} weights" + (f", averaged with views {', '.join(views)}" if views else "")
     what += f", together with {', '.join(map(str, together_with))}" if together_with else ""
     print_report(report, Console(highlight=False, soft_wrap=True), what)
+    for note in report.get("notes", ()):
+        click.echo(f"note: {printable(note)}")
     if mistakes is not None:
         from asl_core.cli.why import why_lines
 

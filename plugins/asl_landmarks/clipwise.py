@@ -34,6 +34,8 @@ class PackLandmarks:
     def __init__(self, options: LandmarksOptions):
         self.options = options
 
+    takes_nan = True  #: it knows NaN as a point that was not seen
+
     unfit = staticmethod(unfit_raw)
     unseen = staticmethod(unseen_hands)
 

@@ -16,6 +16,7 @@ class PackedDataset:
 
     def __init__(self, options: PackedOptions):
         self._options = options
+        self.bad_clips = options.bad_clips  #: what a run does with numbers that no model can take
 
     @property
     def _root(self) -> Path:

@@ -14,3 +14,4 @@ class PackedOptions:
     """Options of the ``packed`` data set."""
 
     root: str | None = option(None, path=True, exists=True, help="folder that `asl pack` made")
+    bad_clips: str = option("stop", choices=("stop", "drop"), help="clips with NaN or infinite numbers: stop, or drop")

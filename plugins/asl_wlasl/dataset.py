@@ -41,6 +41,7 @@ class WlaslDataset:
 
     def __init__(self, options: WlaslOptions):
         self._options = options
+        self.bad_clips = options.bad_clips  #: what a run does with numbers that no model can take
         self._seen: dict[str, _Seen] = {}
         self._kept: dict[str, Finding] = {}
         self._read: dict[Path, tuple[Finding, ...]] = {}

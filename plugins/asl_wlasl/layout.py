@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from asl_core import DataError, Finding
 from asl_wlasl.records import Record
 
@@ -41,41 +39,26 @@ def check_width(first: Record, other: Record) -> None:
 
 
 def sound_records(records: Sequence[Record], bad_clips: str) -> tuple[list[Record], list[Finding]]:
-    """The clips that have frames and only finite numbers.
+    """The clips that have frames. Whether NaN may stand in them is judged after the transforms, which may know it.
 
     Args:
         records: of one split.
-        bad_clips: ``stop`` to refuse all if one is bad, ``drop`` to leave the bad ones out and say so.
+        bad_clips: ``stop`` to refuse all if one has none, ``drop`` to leave such out and say so.
 
     Raises:
-        DataError: a clip is bad and ``bad_clips`` is ``stop``, or none is left.
+        DataError: a clip has none and ``bad_clips`` is ``stop``, or none is left.
     """
-    kept: list[Record] = []
-    bad: list[tuple[Record, str]] = []
-    for record in records:
-        fault = _fault(record.features)
-        if fault:
-            bad.append((record, fault))
-        else:
-            kept.append(record)
+    kept = [r for r in records if len(r.features)]
+    bad = [r for r in records if not len(r.features)]
     if not bad:
         return kept, []
-    shown = "; ".join(f"clip {r.id!r} of {r.file} {fault}" for r, fault in bad[:5])
+    shown = "; ".join(f"clip {r.id!r} of {r.file} has no frames" for r in bad[:5])
     more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
     what = f"{len(bad)} of {len(records)} clips cannot be learned from: {shown}{more}"
     if bad_clips == "stop" or not kept:
         way = "Extract them again, or leave them out with --dataset.bad-clips drop." if kept else "None is left."
-        raise DataError(f"{what}. Expected at least one frame and finite numbers (within float32). {way}")
-    return kept, [Finding("warning", "bad-clips", f"dropped: {what}", {"ids": [r.id for r, _ in bad]})]
-
-
-def _fault(features: np.ndarray) -> str | None:
-    if not len(features):
-        return "has no frames"
-    if np.isfinite(features).all():
-        return None
-    bad = ~np.isfinite(features)
-    return f"has {int(bad.sum())} NaN or infinite numbers (in {int(bad.any(axis=1).sum())} of {len(bad)} frames)"
+        raise DataError(f"{what}. Expected at least one frame each. {way}")
+    return kept, [Finding("warning", "bad-clips", f"dropped: {what}", {"ids": [r.id for r in bad]})]
 
 
 def key_findings(records: Sequence[Record]) -> list[Finding]:

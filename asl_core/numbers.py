@@ -1,0 +1,30 @@
+"""Numbers that no model can take: not finite, or so large that their squares are not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["LARGEST", "bad_numbers"]
+
+#: numbers of this size and more are of no measurement, and their squares are too large for float32
+LARGEST = 1e18
+
+
+def bad_numbers(frames: np.ndarray, *, nan: bool = True) -> str | None:
+    """What is wrong with frames (T, D), by the place of the first such number; None where nothing is.
+
+    Args:
+        frames: of a clip.
+        nan: whether NaN is wrong, too.
+    """
+    with np.errstate(invalid="ignore"):
+        large = ~(np.abs(frames) < LARGEST)
+    bad = large if nan else large & ~np.isnan(frames)
+    if not bad.any():
+        return None
+    frame, dimension = (int(n) for n in np.argwhere(bad)[0])
+    number = frames[frame, dimension]
+    named = "NaN" if np.isnan(number) else "an infinite number" if np.isinf(number) else f"{number:g}"
+    count, among = int(bad.sum()), int(bad.any(1).sum())
+    more = "" if count == 1 else f" (and {count - 1:,} more such numbers, in {among} of {len(frames)} frames)"
+    return f"{named} at frame {frame}, dimension {dimension}{more}"
