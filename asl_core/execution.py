@@ -30,6 +30,7 @@ from asl_core.lineage import TrainedOn
 from asl_core.model import Recognizer, build_model
 from asl_core.objectives import build_objectives
 from asl_core.observers import Audience
+from asl_core.outliers import within_usual
 from asl_core.plugins import discover
 from asl_core.random import mix_seed
 from asl_core.rundir import RunDir, predictions_csv
@@ -77,7 +78,7 @@ def _execute_among(
     config = data.config
     seed_generators(mix_seed(config.run.seed, "weights"))
     model = build_model(config, data.train.width, len(data.vocabulary))
-    described = model.standardiser.described(data.train)
+    described = within_usual(model.standardiser.described(data.train))
     config, transfer = _start(config, described, model, existing, registry)
     trained = TrainedOn.after(data.identities["train"], Path(transfer.record["checkpoint"]) if transfer else None)
     if existing is None or not existing.last.is_file():
@@ -176,7 +177,7 @@ def _start(
     """Standardiser and first weights: from the clips, from a checkpoint, or later from the run's own state."""
     if config.init.path is None:
         if config.train.standardise:
-            model.standardiser.fit(train.features, train.lengths)
+            model.standardiser.fit(train.features)
         return config, None
     if existing is not None and existing.last.is_file():
         transfer = Transfer.read(existing.transfer)

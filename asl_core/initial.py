@@ -221,7 +221,7 @@ def _features(
         model.standardiser.scale.copy_(scale)
         notes.append("features are standardised by the checkpoint's own mean and deviation, not by these clips'")
     elif wanted:
-        model.standardiser.fit(train.features, train.lengths)
+        model.standardiser.fit(train.features)
         if foreign.standardise and asked == "auto":
             notes.append("features are standardised by the train clips; the checkpoint brings no statistics of its own")
     elif config.train.standardise:

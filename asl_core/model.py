@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from asl_core.data import Batch, ClipStore
 from asl_core.errors import ConfigError, RunError
 from asl_core.fitting import Pipeline
 from asl_core.frames import gathered
-from asl_core.outliers import DEVIATIONS, Limits
+from asl_core.outliers import DEVIATIONS
 
 __all__ = ["Recognizer", "Standardiser", "build_model"]
 
@@ -62,24 +62,16 @@ class Standardiser(nn.Module):
                 )
         return batch
 
-    def fit(self, frames: Tensor, lengths: Tensor | None = None) -> None:
-        """Take the statistics of (N, D) frames, summed in float64 a slice at a time.
-
-        With the ``lengths`` of the clips that they are of, numbers far outside of the rest (:mod:`asl_core.outliers`)
-        are left out: a single one would decide them.
-        """
-        clips = [] if lengths is None else torch.split(frames, lengths.tolist())
-        limits = Limits.of([clip.numpy() for clip in clips])
+    def fit(self, frames: Tensor) -> None:
+        """Take the statistics of (N, D) frames, summed in float64 a slice at a time."""
         total = torch.zeros(frames.shape[1], dtype=torch.float64)
-        squares, count = torch.zeros_like(total), torch.zeros_like(total)
-        for part, inside in _usual(frames, limits):
-            total += part.sum(0)
-            count += len(part) if inside is None else inside.sum(0)
-        mean = total / count
-        for part, inside in _usual(frames, limits):
-            away = part - mean
-            squares += (away if inside is None else away * inside).square().sum(0)
-        deviation = (squares / count).sqrt()
+        squares = torch.zeros_like(total)
+        for part in torch.split(frames, 1 << 16):
+            total += part.double().sum(0)
+        mean = total / len(frames)
+        for part in torch.split(frames, 1 << 16):
+            squares += (part.double() - mean).square().sum(0)
+        deviation = (squares / len(frames)).sqrt()
         # Rounding leaves a constant 0.1 with a deviation of about 1e-9: compare with the values' own size.
         constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
         self.mean.copy_(mean)
@@ -96,16 +88,6 @@ class Standardiser(nn.Module):
         if self.bounded:
             features = features.clamp(-DEVIATIONS, DEVIATIONS)
         return batch.with_features(features * batch.mask[:, :, None])
-
-
-def _usual(frames: Tensor, limits: Limits | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Frames as float64, a slice at a time; where some are beyond the limits, 0 for those, and which are within."""
-    for part in torch.split(frames, 1 << 16):
-        outside = None if limits is None else torch.from_numpy(limits.outside(part.numpy()))
-        if outside is None or not bool(outside.any()):
-            yield part.double(), None
-        else:
-            yield torch.where(outside, 0.0, part.double()), ~outside
 
 
 class Recognizer(nn.Module):

@@ -1,4 +1,4 @@
-"""Numbers far outside of the rest: which they are, and limits beyond which statistics leave them out.
+"""Numbers far outside of the rest: which they are, and limits beyond which statistics do not believe them.
 
 One number of a million in one frame moves the mean and the deviation of its dimension so far that all other clips
 become one value. What is usual is told from the extremes of each clip: a quarter of the clips may hold anything at
@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
+import torch
 
 from asl_core.audit import shortened, spans
-from asl_core.data import Clip, Finding
+from asl_core.data import Clip, ClipStore, Finding
+from asl_core.frames import gathered
 
-__all__ = ["DEVIATIONS", "Limits", "far_from_training", "outlier_findings"]
+__all__ = ["DEVIATIONS", "Limits", "far_from_training", "outlier_findings", "within_usual"]
 
 #: ranges of the usual clips beyond which a number is far outside; real landmarks and features stay within 3
 _RANGES = 10.0
@@ -61,6 +63,22 @@ class Limits:
         """(T, D) bool."""
         return np.asarray((frames < self.low) | (frames > self.high))
 
+    def usual(self, frames: np.ndarray) -> np.ndarray:
+        """Frames (T, D) with the nearest usual number in place of each one far outside."""
+        held = np.clip(frames, self.usual_low, self.usual_high).astype(frames.dtype)
+        return np.where(self.outside(frames), held, frames)
+
+
+def within_usual(store: ClipStore) -> ClipStore:
+    """The clips with the nearest usual number in place of each one far outside: what statistics are to be taken of."""
+    limits = Limits.of([store.clip(place).numpy() for place in range(len(store))])
+    frames = store.features.numpy()
+    slices = range(0, len(frames), 1 << 16)
+    if limits is None or not any(limits.outside(frames[start : start + (1 << 16)]).any() for start in slices):
+        return store
+    parts = (limits.usual(frames[start : start + (1 << 16)]) for start in slices)
+    return store.with_features(torch.from_numpy(gathered(parts, *frames.shape)))
+
 
 def outlier_findings(splits: Mapping[str, Sequence[Clip]]) -> list[Finding]:
     """A warning for each split with clips that hold numbers far outside of what is usual in train."""
@@ -74,8 +92,10 @@ def outlier_findings(splits: Mapping[str, Sequence[Clip]]) -> list[Finding]:
             left_out = f"--split.without {','.join([*odd][:30])}{' and the rest' if len(odd) > 30 else ''}"
             message = (
                 f"{len(odd)} of {len(clips)} clips of {split} hold numbers far outside of the rest: "
-                f"{shortened([*odd.values()], 3)}. They are left out of the mean and deviation that features are "
-                f"standardised by. Look at these frames, extract the clips again, or leave them out: {left_out}."
+                f"{shortened([*odd.values()], 3)}. The mean and deviation that features are standardised by "
+                f"are taken as if they were the nearest usual number, and standardised numbers are held within "
+                f"{DEVIATIONS:g} deviations. Look at these frames, extract the clips again, or leave them out: "
+                f"{left_out}."
             )
             found.append(Finding("warning", "outliers", message, {"split": split, "ids": list(odd)}))
     return found
@@ -111,12 +131,12 @@ def far_from_training(deviations: np.ndarray) -> str | None:
         frames, dimensions = np.flatnonzero(outside.any(1)), np.flatnonzero(outside.any(0))
         return (
             f"frames {_some(frames)} hold numbers far outside of those that the model was trained on (dimensions "
-            f"{_some(dimensions)} as the model reads them, up to {away.max():.3g} deviations from the mean); the answer "
-            f"may mean little. Look at these frames, or extract the clip again."
+            f"{_some(dimensions)} as the model reads them, up to {away.max():.3g} deviations from the mean); the "
+            f"answer may mean little. Look at these frames, or extract the clip again."
         )
     return (
-        f"its numbers are on the whole {whole:.3g} deviations from the mean of the clips that the model was trained on, where theirs "
-        f"are 1; the answer may mean little. Was it extracted in the same way, in the same units?"
+        f"its numbers are on the whole {whole:.3g} deviations from the mean of the clips that the model was trained "
+        f"on, where theirs are 1; the answer may mean little. Was it extracted in the same way, in the same units?"
     )
 
 

@@ -17,6 +17,7 @@ from asl_core import ConfigError
 __all__ = ["FrameStatistics"]
 
 ENOUGH = 256  #: frames from which a batch shows whether it is standardised
+_USUAL = 30.0  #: deviations that numbers stay within, but for the odd one
 CLEAR = math.log(2.0)  #: how much nearer to 1 the mean squares have to be under the other reading
 
 
@@ -90,4 +91,5 @@ class FrameStatistics(nn.Module):
 
 def _distance_from_one(frames: Tensor) -> float:
     """How far the mean squares of the numbers of (N, D) frames are from 1: the mean of their absolute logarithms."""
-    return float(frames.square().mean(0).clamp(min=1e-6).log().abs().mean())
+    # One number of a million says nothing of the others.
+    return float(frames.clamp(-_USUAL, _USUAL).square().mean(0).clamp(min=1e-6).log().abs().mean())

@@ -29,7 +29,7 @@ class Record:
     """One clip as a file has it."""
 
     id: str
-    features: np.ndarray  #: (T, D) float32, T may be 0 and numbers not finite until :func:`sound_records`
+    features: np.ndarray  #: (T, D) float32, T may be 0 until :func:`sound_records`
     file: Path
     gloss: str | None = None  #: without surrounding space
     number: int | None = None  #: the file's own class number, which may mean another gloss in another file
