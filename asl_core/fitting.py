@@ -149,15 +149,10 @@ def bad_findings(
     text = f"{len(bad)} of {clips} clips of {split} cannot be learned from: {shown}"
     if policy == "drop":
         return [Finding("warning", "bad-clips", f"dropped: {text}.", {"split": split, "ids": list(bad)})]
-    remedies = ["Extract them again"]
     takers = _takers_of_nan(config, width) if "holds NaN" in shown else []
-    if takers:
-        remedies.insert(
-            0, f"If NaN stands for what was not seen, transform {' or '.join(takers)} takes it (--transform)"
-        )
-    if policy == "stop":
-        remedies.append("leave them out with --dataset.bad-clips drop")
-    return [Finding("error", "non-finite", f"{text}. {', or '.join(remedies)}.", {"split": split, "ids": list(bad)})]
+    remedy = f"If NaN stands for what was not seen, --transform {' or '.join(takers)} takes it. " if takers else ""
+    remedy += "Extract them again" + (", or leave them out with --dataset.bad-clips drop" if policy == "stop" else "")
+    return [Finding("error", "non-finite", f"{text}. {remedy}.", {"split": split, "ids": list(bad)})]
 
 
 def _takers_of_nan(config: RunConfig, width: int) -> list[str]:

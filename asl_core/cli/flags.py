@@ -217,7 +217,7 @@ def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
     )
     text = f"{spec.help}{bounds}{choices}{default}{needed}{env}"
     # The last spelling is hidden by click's record only if it is not listed: show the short one alone.
-    names = [*spelled, name.replace(".", "__").replace("-", "_")]
+    names = [*spelled, re.sub(r"\W", "_", name.replace(".", "__"))]
     if spec.type is bool:  # ``--freeze`` alone says true
         option = click.Option(names, metavar=metavar, help=text, is_flag=False, flag_value="true")
     else:
