@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cases.table import Outcome, asl, case, shared_data
 
@@ -217,15 +218,12 @@ def ensemble(place: Path) -> str:
     # Trained on what is val for the first: its own val is something else.
     both = ("--dataset.train", "features_*_x.pkl", "--dataset.val", "none", "--name", "b")
     assert train(place, *both).code == 0
-    values = json.loads(json.dumps({"dataset.val": "features_val_x.pkl"}))
     from asl_core import DataError, evaluate_run
 
-    try:
+    values = {"dataset.val": "features_val_x.pkl"}
+    with pytest.raises(DataError, match=r"6 of 6 clips of val are clips that .*b was trained on") as refusal:
         evaluate_run(place / "runs" / "a", together_with=[place / "runs" / "b"], values=values)
-    except DataError as fault:
-        assert "6 of 6 clips of val" in str(fault)
-        return str(fault)
-    raise AssertionError("it was evaluated on clips that one of the runs was trained on")
+    return str(refusal.value)
 
 
 @case("--dataset.train '*.pkl' that matches val too")
@@ -242,10 +240,10 @@ def packed(place: Path) -> str:
     curriculum(place)
     text = (
         (place / "c.toml")
-        .read_text()
+        .read_text(encoding="utf-8")
         .replace('dataset = {train = "*.pkl", val = "none", test = "none"}', 'dataset = {name = "packed", root = "P"}')
     )
-    (place / "c.toml").write_text(text.replace('dataset = {name = "wlasl", root = "D"}\n', ""))
+    (place / "c.toml").write_text(text.replace('dataset = {name = "wlasl", root = "D"}\n', ""), encoding="utf-8")
     stage_two = ("--set", "stage.two.dataset.name=wlasl", "--set", "stage.two.dataset.root=D")
     return refused(asl(place, "run", "c.toml", "--quiet", *stage_two), "6 of 6 clips of val, 6 by id and frames")
 
@@ -323,7 +321,7 @@ def nan_alone(place: Path) -> str:
         train(place),
         "clip '00003'",
         "NaN at frame 2, dimension 100",
-        "--transform landmarks",
+        "--transform landmarks takes it",
         "--dataset.bad-clips drop",
     )
     said = train(place, "--dataset.bad-clips", "drop")
@@ -369,7 +367,7 @@ def _steady(place: Path, name: str, **changed: Change) -> None:
     for root in ("clean", name):
         assert train(place, "--name", root, root=root).code == 0
     ours, clean = (load(place / "runs" / root).model.standardiser for root in (name, "clean"))
-    np.testing.assert_allclose(ours.mean, clean.mean, atol=0.05)
+    np.testing.assert_allclose(ours.mean, clean.mean, atol=0.08)
     np.testing.assert_allclose(ours.scale, clean.scale, rtol=0.2)
 
 
