@@ -63,6 +63,13 @@ if TYPE_CHECKING:
     from asl_core.options import option as option
     from asl_core.packed import packed_splits as packed_splits
     from asl_core.packed import read_packed as read_packed
+    from asl_core.pickles import PickleBudget as PickleBudget
+    from asl_core.pickles import PickleMachine as PickleMachine
+    from asl_core.pickles import PickleOpaque as PickleOpaque
+    from asl_core.pickles import PicklePending as PicklePending
+    from asl_core.pickles import PickleRefused as PickleRefused
+    from asl_core.pickles import PickleStandIns as PickleStandIns
+    from asl_core.pickles import PickleSymbol as PickleSymbol
     from asl_core.prediction import ClipPrediction as ClipPrediction
     from asl_core.prediction import predict_clips as predict_clips
     from asl_core.prediction import predict_file as predict_file
@@ -97,6 +104,10 @@ _HOMES = {
     "mistakes": ["Mistakes"],
     "options": ["NoOptions", "option"],
     "packed": ["packed_splits", "read_packed"],
+    "pickles": [
+        "PickleBudget", "PickleMachine", "PickleOpaque", "PicklePending", "PickleRefused", "PickleStandIns",
+        "PickleSymbol",
+    ],
     "prediction": ["ClipPrediction", "predict_clips", "predict_file"],
     "random": ["ClipRandom", "mix_seed"],
     "sniffing": ["FileKind", "recognise_file"],

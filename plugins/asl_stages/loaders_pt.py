@@ -1,8 +1,9 @@
 """Reading a ``.pt`` file as data: tensors and plain containers, no code, no more memory than the file has.
 
 ``torch.load(weights_only=True)`` runs nothing that a file names, but it names one refused thing at a time, and a
-small file may still ask it for a buffer of any size or hold compressed zeros. So the archive and the names in its
-pickle are looked at first, and torch reads only what passed.
+small file may still take it any time and memory. So the archive is read strictly (:mod:`asl_stages.archive`), the
+names in its pickle are looked at, its instructions are counted (:mod:`asl_stages.pt_check`), and torch reads only what
+passed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import pickle
 import pickletools
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,7 +20,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from asl_core import CheckpointError
+from asl_core import CheckpointError, PickleRefused
+from asl_stages.archive import Archive, ArchiveError, OddArchiveError, names_in, open_archive
+from asl_stages.pt_check import PLAIN, check_pickle, is_kind
 
 __all__ = ["is_pt", "plain_facts", "read_pt", "strings_in", "tensors_under"]
 
@@ -32,13 +34,11 @@ _STARTS = {
     b"\x89HDF": "an HDF5 file, which torch does not write",
     b"{": "JSON text",
 }
-_MOST_INSTRUCTIONS = 1_000_000  #: some 30 a tensor, read in a second or two
+_MOST_INSTRUCTIONS = 500_000  #: some 30 a tensor, read in a second or two
 _PICKLE_LIMIT = 1 << 26  #: bytes of names and numbers beside the tensors; real checkpoints have some 100 kB
-_PLAIN = {
-    "collections.OrderedDict", "collections.Counter", "builtins.set", "__builtin__.set", "torch.Size", "torch.device",
-    "torch.nn.parameter.Parameter", "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor",
-    "torch._utils._rebuild_tensor_v2",
-}  # fmt: skip
+_DEEPEST = 50  #: containers in containers
+_LONGEST_KEY = 400  #: characters of a key, as a part of a name
+_ROOM_FOR_NAMES = 24 << 20  #: bytes of the dotted names of all tensors
 
 
 @attrs.frozen
@@ -51,36 +51,24 @@ class _Names:
     @property
     def refused(self) -> list[str]:
         """Those of the globals that plain tensors do not need."""
-        return sorted(g for g in self.globals if g not in _PLAIN and not _is_kind(g))
-
-
-def _is_kind(name: str) -> bool:
-    """``torch.float32`` or ``torch.FloatStorage``: a kind of number, which cannot be made to allocate."""
-    module, _, last = name.rpartition(".")
-    if module != "torch":
-        return False
-    return isinstance(getattr(torch, last, None), torch.dtype) or (
-        last.endswith("Storage") and last != "UntypedStorage"
-    )
+        return sorted(g for g in self.globals if g not in PLAIN and not is_kind(g))
 
 
 def is_pt(path: Path) -> bool:
-    """Whether a file is a zip archive with a pickle in it, as torch.save writes."""
+    """Whether a file is an archive with a pickle in it, as torch.save writes."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _pickle_entry(archive) is not None
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return "data.pkl" in open_archive(path).entries
+    except (OSError, ValueError):
         return False
 
 
 def strings_in(path: Path) -> frozenset[str]:
     """Every text in a ``.pt`` file's pickle, which names its keys; empty where it is no such file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            described = _pickle_bytes(archive, path)
+        described = _pickle_bytes(open_archive(path))
         with _quiet():
             return _names(described).strings
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, CheckpointError, RuntimeError):
+    except (OSError, ValueError, CheckpointError):
         return frozenset()
 
 
@@ -91,19 +79,24 @@ def read_pt(path: Path) -> Any:
         CheckpointError: missing, damaged, not written by torch.save, or asking for anything but plain tensors,
             containers, numbers and text. The message names what was refused; nothing of the file was run.
     """
+    archive = _archive(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            described = _pickle_bytes(archive, path)
+        described = _pickle_bytes(archive)
         with _quiet():
-            names = _names(described)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as fault:
-        raise CheckpointError(_not_an_archive(path, fault)) from fault
-    except (ValueError, EOFError) as fault:
+            refused_names = _names(described).refused
+    except (OSError, ValueError, EOFError) as fault:
+        raise _damaged(path, fault) from fault
+    if refused_names:
+        raise CheckpointError(_refusal(path, refused_names))
+    try:
+        check_pickle(described, archive)
+    except PickleRefused as refused:
         raise CheckpointError(
-            f"{path} is damaged: the list of its tensors cannot be read ({_first_line(fault)}); copy it again."
-        ) from fault
-    if names.refused:
-        raise CheckpointError(_refusal(path, names.refused))
+            f"{path} is damaged, or was made to harm: its list of tensors holds {refused}. Nothing in it was run; "
+            f"expected tensors, containers, numbers and text as torch.save writes them by default."
+        ) from refused
+    except Exception as fault:  # a damaged pickle fails in many ways
+        raise _damaged(path, fault) from fault
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as fault:
@@ -115,58 +108,82 @@ def read_pt(path: Path) -> Any:
         raise CheckpointError(
             f"{path} is damaged, or no checkpoint of torch.save ({_first_line(fault)}); copy or download it again."
         ) from fault
-    for name, tensor in _walk(content):
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise CheckpointError(
-                f"{path} claims {tensor.numel():,} numbers for {name} and stores fewer; it is damaged, or the tensor "
-                f"was expanded: save it again after .contiguous()."
-            )
+    _check_tensors(content, path)
     return content
 
 
-def _pickle_entry(archive: zipfile.ZipFile) -> zipfile.ZipInfo | None:
-    """torch.save's ``NAME/data.pkl``."""
-    return next(
-        (i for i in archive.infolist() if i.filename.count("/") == 1 and i.filename.endswith("/data.pkl")), None
+def _check_tensors(content: Any, path: Path) -> None:
+    """Each has its own numbers, and all have names of a bearable length."""
+    try:
+        for name, tensor in _walk(content):
+            if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+                raise CheckpointError(
+                    f"{path} claims {tensor.numel():,} numbers for {name} and stores fewer; it is damaged, or the "
+                    f"tensor was expanded: save it again after .contiguous()."
+                )
+    except _TangledError as fault:
+        raise CheckpointError(f"{path} {fault}; save its state dict alone.") from fault
+
+
+def _damaged(path: Path, fault: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is damaged: the list of its tensors cannot be read ({_first_line(fault)}); copy it again."
     )
 
 
-def _pickle_bytes(archive: zipfile.ZipFile, path: Path) -> bytes:
-    entry = _pickle_entry(archive)
-    inside = [i.filename for i in archive.infolist()]
-    if entry is None or any(n.endswith("/constants.pkl") for n in inside):
-        what = "a TorchScript archive" if any("/code/" in n for n in inside) else "a zip archive of something else"
-        shown = ", ".join(inside[:4]) or "nothing"
+def _archive(path: Path) -> Archive:
+    """The archive, with a message for whatever else the file is."""
+    try:
+        archive = open_archive(path)
+    except OddArchiveError as fault:
+        # Compressed, or zipped anew: what it holds may still say that it is something else altogether.
         raise CheckpointError(
-            f"{path} is {what} (it holds {shown}{' …' if len(inside) > 4 else ''}); expected a checkpoint of "
-            f"torch.save: save the module's state_dict()."
-        )
-    _refuse_inflated(archive, path)
-    if entry.file_size > _PICKLE_LIMIT:
+            _other_archive(path)
+            or f"{path} is a zip archive that torch.save does not write: {_first_line(fault)}. Save the checkpoint "
+            f"again with torch.save, and do not zip it anew."
+        ) from fault
+    except (OSError, ArchiveError) as fault:
+        raise CheckpointError(_not_an_archive(path, fault)) from fault
+    told = _other_archive(path)
+    if told:
+        raise CheckpointError(told)
+    return archive
+
+
+def _other_archive(path: Path) -> str:
+    """What a zip archive is that is no checkpoint; nothing where it has the parts of one, or none can be told."""
+    inside = names_in(path)
+    if not inside:
+        return ""
+    is_checkpoint = any(n.count("/") == 1 and n.endswith("/data.pkl") for n in inside)
+    if is_checkpoint and not any(n.endswith("/constants.pkl") for n in inside):
+        return ""
+    what = "a TorchScript archive" if any("/code/" in n for n in inside) else "a zip archive of something else"
+    shown = ", ".join(ascii(n[:80])[1:-1] for n in inside[:4]) or "nothing"
+    return (
+        f"{path} is {what} (it holds {shown}{' …' if len(inside) > 4 else ''}); expected a checkpoint of torch.save: "
+        f"save the module's state_dict()."
+    )
+
+
+def _pickle_bytes(archive: Archive) -> bytes:
+    entry = archive.entries.get("data.pkl")
+    if entry is None:
+        raise ArchiveError("it holds no list of tensors, data.pkl")
+    if entry.size > _PICKLE_LIMIT:
         raise CheckpointError(
-            f"{path} has {entry.file_size:,} bytes of names beside its tensors, more than any checkpoint needs; save "
-            f"its state dict alone."
+            f"{archive.path} has {entry.size:,} bytes of names beside its tensors, more than any checkpoint needs; "
+            f"save its state dict alone."
         )
-    return archive.read(entry)
+    return archive.read("data.pkl")
 
 
-def _refuse_inflated(archive: zipfile.ZipFile, path: Path) -> None:
-    """torch.save compresses nothing, so an archive's parts together are no larger than the file."""
-    size = path.stat().st_size
-    parts = archive.infolist()
-    claimed = sum(max(i.file_size, i.compress_size) for i in parts)  # zipfile makes room for the latter
-    if any(i.compress_type != zipfile.ZIP_STORED for i in parts) or claimed > size:
-        raise CheckpointError(
-            f"{path} has {size:,} bytes and claims to hold {claimed:,}, compressed or overlapping, which torch.save "
-            f"does not write; save the checkpoint again with torch.save, and do not zip it anew."
-        )
-
-
-def _instructions(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+def _instructions(data: bytes, most: int | None = None) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
     """Those of a pickle, none carried out; it is damaged where they do not end soon."""
+    most = _MOST_INSTRUCTIONS if most is None else most
     for number, instruction in enumerate(pickletools.genops(data)):
-        if number > _MOST_INSTRUCTIONS:
-            raise ValueError(f"it has more than {_MOST_INSTRUCTIONS:,} instructions")
+        if number > most:
+            raise ValueError(f"it has more than {most:,} instructions")
         yield instruction
 
 
@@ -242,7 +259,7 @@ def _pickles(data: bytes, most: int = 8) -> Iterator[_Names]:
     """The first pickles of a file that holds several, one after another."""
     for _ in range(most):
         try:
-            stop = next(at for code, _, at in _instructions(data) if code.name == "STOP")
+            stop = next(at for code, _, at in _instructions(data, _MOST_INSTRUCTIONS // most) if code.name == "STOP")
             yield _names(data[: (stop or 0) + 1])
         except (ValueError, StopIteration, IndexError):
             return
@@ -261,18 +278,36 @@ def tensors_under(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     return dict(_walk({k: v for k, v in content.items() if not _is_state_of_training(k)}))
 
 
+class _TangledError(Exception):
+    """The names of a file's tensors would take far more room than any checkpoint's."""
+
+
 def _walk(content: Any) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor with its dotted name; each container is visited once, since a pickle may hold one in itself."""
+    """Every tensor with its dotted name; each container is visited once, since a pickle may hold one in itself.
+
+    Raises:
+        _TangledError: containers stand in containers very deep, or one tensor has very many names.
+    """
     seen: set[int] = set()
-    waiting: list[tuple[str, Any]] = [("", content)]
+    waiting: list[tuple[str, int, Any]] = [("", 0, content)]
+    room = _ROOM_FOR_NAMES
     while waiting:
-        name, value = waiting.pop()
+        name, depth, value = waiting.pop()
         if isinstance(value, Tensor):
             yield name, value
         elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
             seen.add(id(value))
-            pairs = list(value.items() if isinstance(value, Mapping) else enumerate(value))
-            waiting += [(f"{name}.{k}" if name else str(k), v) for k, v in reversed(pairs)]
+            pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+            inner = [(k, v) for k, v in pairs if isinstance(v, Tensor | Mapping | list | tuple)]
+            room -= len(inner) * (100 + len(name))
+            if inner and (depth > _DEEPEST or room < 0):
+                raise _TangledError("nests its contents deeper, or repeats them more often, than any checkpoint does")
+            waiting += [(f"{name}.{_key(k)}" if name else _key(k), depth + 1, v) for k, v in reversed(inner)]
+
+
+def _key(key: Any) -> str:
+    text = str(key)
+    return text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}…"
 
 
 def _is_state_of_training(key: Any) -> bool:

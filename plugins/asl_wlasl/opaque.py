@@ -1,12 +1,10 @@
-"""Values of types that are not read: each stands in a pickle's data as an inert mark, so that it can be skipped."""
+"""Which globals of a pickle may be the types of values that are not read, and are skipped."""
 
 from __future__ import annotations
 
 import sys
 
-import attrs
-
-__all__ = ["Opaque", "is_data"]
+__all__ = ["is_data"]
 
 #: modules of the standard library whose types hold data and nothing else
 _OF_DATA = {
@@ -14,13 +12,6 @@ _OF_DATA = {
     "zoneinfo",
 }  # fmt: skip
 _BUILTINS = {"set", "frozenset", "complex", "range", "slice", "object", "bytearray", "list", "tuple", "dict"}
-
-
-@attrs.frozen(eq=False)
-class Opaque:
-    """A value of a type that is not read. Nothing of it is kept but the name of its type."""
-
-    kind: str
 
 
 def is_data(module: str, name: str) -> bool:

@@ -11,9 +11,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core import DataError, array_layout, metadata_text, whole_number
+from asl_core import DataError, PickleOpaque, array_layout, metadata_text, whole_number
 from asl_wlasl.fields import FEATURE_NAMES, GLOSS_NAMES, ID_NAMES, NUMBER_NAMES, SIGNER_NAMES, field_name
-from asl_wlasl.opaque import Opaque
 from asl_wlasl.safe_pickle import read_pickle
 
 __all__ = ["Record", "name_some", "read_records"]
@@ -40,6 +39,8 @@ class Record:
     skipped: tuple[tuple[str, str], ...] = ()  #: fields that decide nothing and were not read: name, type of value
 
 
+_CLIP = 512  #: bytes that a clip takes beside its numbers
+_FIELD = 64  #: and for each of its fields, which are all looked at
 _NAME = 60  #: characters of a name that a message shows
 
 
@@ -56,25 +57,25 @@ def read_records(path: Path) -> list[Record]:
         DataError: no readable pickle, no clips, or a clip that is not of the layout.
     """
     content = read_pickle(path, opaque=True)
-    records = []
-    claimed, limit = 0, (64 << 20) + 8 * path.stat().st_size
-    done: dict[int, np.ndarray] = {}  # one array under many ids is converted once
-    entries = list(_entries(content, path))
-    fields = _Fields.of([entry for _, entry in entries if isinstance(entry, dict)])
-    for key, entry in entries:
+    claimed, limit = 0, (24 << 20) + 5 * path.stat().st_size  # uint8 becomes four times as large
+    entries = []
+    for key, entry in _entries(content, path):
         raw = _features(entry, key, path)
-        claimed += 4 * raw.size
+        claimed += 4 * raw.size + _CLIP + (_FIELD * len(entry) if isinstance(entry, dict) else 0)
         if claimed > limit:
             raise DataError(
                 f"{path} repeats the same arrays under many clips: at clip {key!r} they come to more than "
                 f"{limit >> 20} MiB, which the file cannot hold. Export each clip with its own frames."
             )
+        entries.append((key, entry, raw))
+    if not entries:
+        raise DataError(f"{path} holds no clips: its container is empty. {LAYOUT} Extract the features again.")
+    fields = _Fields.of([entry for _, entry, _ in entries if isinstance(entry, dict)])
+    done: dict[int, np.ndarray] = {}  # one array under many ids is converted once
+    for _, _, raw in entries:
         if id(raw) not in done:
             done[id(raw)] = _as_float32(raw)
-        records.append(_record(entry, key, done[id(raw)], path, fields))
-    if not records:
-        raise DataError(f"{path} holds no clips: its container is empty. {LAYOUT} Extract the features again.")
-    return records
+    return [_record(entry, key, done[id(raw)], path, fields) for key, entry, raw in entries]
 
 
 def _as_float32(raw: np.ndarray) -> np.ndarray:
@@ -111,7 +112,7 @@ def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _kind(value: object) -> str:
-    return value.kind if isinstance(value, Opaque) else type(value).__name__
+    return value.kind if isinstance(value, PickleOpaque) else type(value).__name__
 
 
 def _features(entry: object, key: str, path: Path) -> np.ndarray:
@@ -199,7 +200,9 @@ def _record(entry: object, key: str, features: np.ndarray, path: Path, fields: _
     number, signer = other(fields.number, whole_number), other(fields.signer, metadata_text)
     split, stated = other("split", metadata_text), other("video_id", metadata_text)
     read = {"features", "split", "video_id", fields.gloss, fields.number, fields.signer}
-    skipped += [(str(name), value.kind) for name, value in entry.items() if name not in read and type(value) is Opaque]
+    skipped += [
+        (str(name), value.kind) for name, value in entry.items() if name not in read and type(value) is PickleOpaque
+    ]
     return Record(
         id=key,
         features=features,

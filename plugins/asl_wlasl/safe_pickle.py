@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asl_core import DataError, FileKind, recognise_file
-from asl_wlasl.instructions import INSTRUCTIONS
-from asl_wlasl.machine import Machine
-from asl_wlasl.stand_ins import Refused
+from asl_core import DataError, FileKind, PickleBudget, PickleMachine, PickleRefused, recognise_file
+from asl_wlasl.stand_ins import NumpyStandIns
 
 __all__ = ["read_pickle"]
 
@@ -20,17 +18,17 @@ def read_pickle(path: Path, *, opaque: bool = False) -> object:
 
     Args:
         path: a pickle of protocol 0 to 5, written under numpy 1 or 2.
-        opaque: give values of other types as :class:`asl_wlasl.opaque.Opaque`, for the caller to skip and count.
+        opaque: give values of other types as :class:`asl_core.PickleOpaque`, for the caller to skip and count.
             What is no data at all, such as a function of the operating system, is refused nevertheless.
 
     Raises:
         DataError: the file cannot be read, is damaged or no pickle, or asks for more than plain data.
     """
     data = _bytes_of(path)
-    machine = Machine(data, opaque=opaque)
+    machine = PickleMachine(data, NumpyStandIns(PickleBudget(len(data)), len(data), opaque=opaque))
     try:
-        return machine.run(INSTRUCTIONS)
-    except Refused as refused:
+        return machine.run()
+    except PickleRefused as refused:
         raise DataError(
             f"{path} holds {refused} (near byte {machine.at}). Nothing in it was run. Expected a pickle of plain "
             "dicts, lists, text, numbers and numpy arrays of numbers: if you trust the file, load it where it was "

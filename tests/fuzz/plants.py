@@ -25,18 +25,18 @@ def _set(place: str, value: Any) -> None:
 
 
 def _any_global_of_a_pickle() -> None:
-    from asl_wlasl.stand_ins import StandIns, Symbol
+    from asl_core import PickleStandIns, PickleSymbol
 
-    known = StandIns.find
+    known = PickleStandIns.find
 
-    def find(self: StandIns, module: str, name: str) -> Symbol:
+    def find(self: PickleStandIns, module: str, name: str) -> PickleSymbol:
         try:
             return known(self, module, name)
         except Exception:
             function = getattr(importlib.import_module(module), name)
-            return Symbol(name, lambda args: function(*args))
+            return PickleSymbol(name, lambda args: function(*args))
 
-    StandIns.find = find  # type: ignore[method-assign]
+    PickleStandIns.find = find  # type: ignore[method-assign]
 
 
 def _any_shape_of_an_array() -> None:
@@ -46,7 +46,7 @@ def _any_shape_of_an_array() -> None:
         made.reshape(-1)[: len(flat)] = flat
         return made
 
-    _set("asl_wlasl.stand_ins:StandIns._array", array)
+    _set("asl_wlasl.stand_ins:NumpyStandIns._array", array)
 
 
 def _a_clip_without_gloss() -> None:

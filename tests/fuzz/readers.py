@@ -70,7 +70,7 @@ READERS = {
     for reader in (
         Reader(
             name="pickle", file="clips.pkl", ways=(clips, read), seeds=seeds.pickles, mutate=mutate_pickle,
-            beyond=("asl_wlasl.stand_ins:StandIns.find",),
+            beyond=("asl_core.pickles:PickleStandIns.find",),
         ),
         Reader(
             name="labels", file="vocabulary.json", ways=(label_file, vocabulary), seeds=seeds.labels,

@@ -24,9 +24,10 @@ from fuzz import guard, plants
 from fuzz.readers import READERS
 from fuzz.session import Session
 
+from asl_core import PickleBudget, PickleStandIns
 from asl_core.errors import CheckpointError, DataError
 from asl_stages import loaders_pt
-from asl_wlasl.stand_ins import StandIns, Symbol
+from asl_wlasl.stand_ins import NumpyStandIns
 
 CORPUS = Path(__file__).parent / "corpus"
 CHANGES = {"pickle": 600, "labels": 600, "pt": 200, "safetensors": 250, "toml": 350, "run": 150, "npy": 850}
@@ -130,8 +131,8 @@ class TestGuard:
 
 def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader of pickles that lets any global through is caught by the same changes."""
-    for place in (StandIns.__dict__["find"],):
-        monkeypatch.setattr(StandIns, "find", place)  # put back after the test
+    for place in (PickleStandIns.__dict__["find"],):
+        monkeypatch.setattr(PickleStandIns, "find", place)  # put back after the test
     session = Session(READERS["pickle"])
     try:
         plants.PLANTS["pickle"]["global"]()
@@ -145,8 +146,8 @@ def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         session.close()
     with pytest.raises(Exception, match="which is code and not data"):
-        StandIns(0).find("os", "system")
-    assert StandIns(0).find("numpy", "dtype").name == Symbol("numpy.dtype").name
+        NumpyStandIns(PickleBudget(0), 0).find("os", "system")
+    assert NumpyStandIns(PickleBudget(0), 0).find("numpy", "dtype").name == "numpy.dtype"
 
 
 def test_every_reader_has_planted_bugs() -> None:

@@ -2,57 +2,65 @@
 
 Python's own unpickler can be told which names to give, but it allocates a memo of any size the file asks for,
 hashes tuples that take 2^n steps, and calls methods of whatever lies on the stack. Here each instruction is one
-short function that does what plain data needs and refuses the rest, so that reading costs time and memory in
-proportion to the file's bytes. This module is the machine; ``instructions`` is what it can do.
+short function that does what plain data needs and refuses the rest, and pays for what it makes from one
+:class:`~asl_core.pickles.budget.PickleBudget`, so that reading costs time and memory in proportion to the file's bytes.
+This module is the machine; ``instructions`` is what it can do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from asl_wlasl.stand_ins import ArrayToBe, Refused, StandIns
+from asl_core.pickles.budget import PickleRefused
+from asl_core.pickles.stand_ins import PicklePending, PickleStandIns
 
-__all__ = ["Instruction", "Machine"]
+__all__ = ["Instruction", "PickleMachine"]
 
 MAX_LINE = 256  #: bytes of a number or a name in protocol 0
+MEMO = 100  #: bytes of an entry of the memo
 
 
-class Machine:
-    """The state of the stack machine: where it reads, its stack, the stacks below each mark, and its memo."""
+class PickleMachine:
+    """The state of the stack machine: where it reads, its stack, the stacks below each mark, and its memo.
 
-    def __init__(self, data: bytes, *, opaque: bool = False):
+    Args:
+        data: the pickle.
+        stand_ins: what its globals mean; it holds the budget.
+    """
+
+    def __init__(self, data: bytes, stand_ins: PickleStandIns):
         self.data = data
         self.view = memoryview(data)
         self.at = 0
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.stand_ins = StandIns(len(data), opaque=opaque)
+        self.stand_ins = stand_ins
+        self.budget = stand_ins.budget
         self.done = False
 
-    def run(self, instructions: Sequence[Instruction]) -> object:
+    def run(self) -> object:
         """Carry out the file's instructions and return what is left on the stack.
 
-        Args:
-            instructions: 256 functions, by the byte that calls for them.
-
         Raises:
-            Refused: the file asks for more than plain data.
+            PickleRefused: the file asks for more than plain data, or costs more than its budget.
             Exception: of many kinds, where the file is damaged.
         """
-        data = self.data
-        # Clips take 20 to 80 bytes an instruction; millions of 1-byte ones would make 100 bytes out of each.
-        for _ in range(1_000_000 + len(data) // 16):
-            instruction = instructions[data[self.at]]
+        from asl_core.pickles.instructions import COSTS, INSTRUCTIONS  # which are functions of a machine
+
+        data, budget = self.data, self.budget
+        while not self.done:
+            code = data[self.at]
             self.at += 1
-            instruction(self)
-            if self.done:
-                break
-        else:
-            raise Refused("far more instructions than data, as a file does that is made to fill the memory")
+            budget.steps -= 1
+            budget.memory -= COSTS[code]
+            if budget.steps < 0 or budget.memory < 0:
+                budget.work(0)
+                budget.spend(0)
+            INSTRUCTIONS[code](self)
         if self.at != len(data):
-            raise Refused(f"{len(data) - self.at} bytes more after the end of its pickle")
+            raise PickleRefused(f"{len(data) - self.at} bytes more after the end of its pickle")
         return self.stack.pop()
 
     def take(self, count: int) -> memoryview:
@@ -86,9 +94,11 @@ class Machine:
     def remember(self, place: int) -> None:
         """Keep what is on top of the stack in the memo."""
         top = self.stack[-1]
+        if place not in self.memo:
+            self.budget.spend(MEMO)
         self.memo[place] = top
-        if type(top) is ArrayToBe:
+        if type(top) is PicklePending:
             top.place = place
 
 
-Instruction = Callable[[Machine], None]
+Instruction = Callable[[PickleMachine], None]
