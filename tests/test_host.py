@@ -77,7 +77,7 @@ def test_a_second_thread_is_refused_while_one_trains(tmp_path: Path) -> None:
     assert "process of its own" in attempts[0].found
     assert not (tmp_path / "b").exists(), "nothing is left of what was refused"
     assert content(tmp_path / "a") == expected("run")
-    assert loaded.model is not None
+    assert not loaded.model.training
 
 
 def test_one_run_inside_another_changes_neither(tmp_path: Path) -> None:

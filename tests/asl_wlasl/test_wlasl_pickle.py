@@ -309,7 +309,7 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path: Path, name: str, data: byt
 
 def test_deep_nesting_is_harmless(tmp_path: Path) -> None:
     deep = read_pickle(written(tmp_path, b"\x80\x04" + b"]" * 200_000 + b"a" * 199_999 + b"."))
-    assert isinstance(deep, list)
+    assert len(deep) == 1
     assert isinstance(read_pickle(written(tmp_path, tuple_bomb(1000) + b".")), tuple)
 
 

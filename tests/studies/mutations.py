@@ -30,7 +30,7 @@ from studies.known_mutants import EQUIVALENT, by_hand
 from studies.mutant_runs import Covered, covered_by, noticed_by, warm_up
 from studies.mutants import ROOT, Mutant, sampled
 
-__all__ = ["MODULES", "Outcome", "study", "table"]
+__all__ = ["MODULES", "TESTS", "Outcome", "choose", "study", "table"]
 
 #: what is silent when it is wrong -> its modules, and how many faults are put into each
 MODULES: dict[str, dict[str, int]] = {
@@ -137,7 +137,7 @@ def chosen(names: Iterable[str], seed: int, *, short: bool) -> list[Mutant]:
     return found
 
 
-def tests_of(mutant: Mutant, covered: Sequence[Covered]) -> list[Covered]:
+def choose(mutant: Mutant, covered: Sequence[Covered]) -> list[Covered]:
     """The tests that run a fault's lines, the quickest first; for one outside of functions, those of its module."""
     lines = set(range(mutant.line, mutant.end + 1))
     outside = mutant.where == "module" or not any(lines & set(t.lines.get(mutant.module, ())) for t in covered)
@@ -157,7 +157,7 @@ def study(state: _State, mutants: Sequence[Mutant]) -> list[Outcome]:
     covered = state.covered(sorted({module for modules in MODULES.values() for module in modules}))
     outcomes = []
     for place, mutant in enumerate(mutants, start=1):
-        outcome = state.outcome(mutant, tests_of(mutant, covered))
+        outcome = state.outcome(mutant, choose(mutant, covered))
         print(f"{place}/{len(mutants)} {outcome.noticed or 'SURVIVED':<60.60} {mutant.id}", file=sys.stderr, flush=True)
         outcomes.append(outcome)
     return outcomes
