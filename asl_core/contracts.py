@@ -76,7 +76,8 @@ class Transform(Protocol):
 
     It may have ``unfit(width)`` as :class:`Augment` may. One that leaves frames out may have
     ``frames_kept(clip) -> slice``: which of the clip's frames it hands on, so that a frame can be found again in the
-    file. With ``takes_nan = True`` it takes NaN as what was not seen. With ``batchwise = True`` it is a
+    file. With ``takes_nan = True`` it takes NaN as what was not seen, and with ``cuts_padding = True`` it leaves out
+    frames of zeros at either end: messages name it where clips need that. With ``batchwise = True`` it is a
     :class:`BatchTransform`.
 
     It may know more of its frames than their numbers say, and tell it by two methods, which change nothing:

@@ -22,7 +22,7 @@ from asl_core.numbers import bad_numbers
 from asl_core.origins import Kind
 from asl_core.plugins import discover
 
-__all__ = ["Noticed", "Pipeline", "bad_findings", "fit_augments", "fit_transforms"]
+__all__ = ["Noticed", "Pipeline", "bad_findings", "fit_augments", "fit_transforms", "transforms_with"]
 
 
 @attrs.frozen
@@ -149,21 +149,21 @@ def bad_findings(
     text = f"{len(bad)} of {clips} clips of {split} cannot be learned from: {shown}"
     if policy == "drop":
         return [Finding("warning", "bad-clips", f"dropped: {text}.", {"split": split, "ids": list(bad)})]
-    takers = _takers_of_nan(config, width) if "holds NaN" in shown else []
+    takers = transforms_with("takes_nan", config, width) if "holds NaN" in shown else []
     remedy = f"If NaN stands for what was not seen, --transform {' or '.join(takers)} takes it. " if takers else ""
     remedy += "Extract them again" + (", or leave them out with --dataset.bad-clips drop" if policy == "stop" else "")
     return [Finding("error", "non-finite", f"{text}. {remedy}.", {"split": split, "ids": list(bad)})]
 
 
-def _takers_of_nan(config: RunConfig, width: int) -> list[str]:
-    """The transforms, beside those of the run, that take frames of this width and NaN in them."""
+def transforms_with(attribute: str, config: RunConfig, width: int) -> list[str]:
+    """The transforms, beside those of the run, that take frames of this width and have a true attribute of a name."""
     found = []
     for offer in discover().registry.slot("transform"):
         if any(choice.component == offer.component for choice in config.transforms):
             continue
         with contextlib.suppress(Exception):  # of a plugin that nobody chose: it is not worth another error here
             transform = offer.component.load()(offer.component.options())
-            if getattr(transform, "takes_nan", False) and _reason(transform, width) is None:
+            if getattr(transform, attribute, False) and _reason(transform, width) is None:
                 found.append(offer.component.name)
     return found
 

@@ -14,9 +14,10 @@ from asl_core.config import RunConfig, SplitOptions
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore, Finding, Vocabulary
 from asl_core.errors import ConfigError, DataError
-from asl_core.fitting import Noticed, Pipeline, bad_findings, fit_transforms
+from asl_core.fitting import Noticed, Pipeline, bad_findings, fit_transforms, transforms_with
 from asl_core.frames import held
 from asl_core.lineage import Identities, identity
+from asl_core.oddities import one_gloss, padding
 from asl_core.outliers import outlier_findings
 
 __all__ = ["RunData", "identify", "load_audit", "load_data", "load_named_split", "load_split"]
@@ -92,9 +93,18 @@ def _load(config: RunConfig) -> _Loaded:
     splits = _divided(config.split, splits)
     own = [*dataset.findings(), *(f for name, part in splits.items() for f in reader.noticed.findings(name, part))]
     own += [f for name, part in whole.items() for f in reader.bad(name, part)]
-    own += _left_out(config.split, whole) + outlier_findings(splits)
+    own += [*_left_out(config.split, whole), *outlier_findings(splits), *one_gloss(splits)]
+    own += padding(splits, lambda: _against_padding(config, reader.width))
     audit = audit_clips(splits, own, reader.pipeline.unseen)
     return _Loaded(config, splits, reader.named(splits), audit)
+
+
+def _against_padding(config: RunConfig, width: int) -> str:
+    """What to type where clips look padded; where a transform cuts the padding they do not."""
+    cutters = transforms_with("cuts_padding", config, width)
+    if not cutters:
+        return "Extract them again without it."
+    return f"Cut it: --transform {','.join([cutters[0], *(choice.name for choice in config.transforms)])}."
 
 
 @attrs.define

@@ -22,6 +22,11 @@ def asl_transforms() -> list[Component]:
     """Raw landmarks to packed ones first; then, in this order, what changes clips and what describes batches."""
     return [
         Component(
+            name="unpad",
+            factory="asl_landmarks.padding:Unpad",
+            summary="cuts frames of zeros at either end, of any features",
+        ),
+        Component(
             name="landmarks",
             factory="asl_landmarks.clipwise:PackLandmarks",
             options=LandmarksOptions,

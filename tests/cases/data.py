@@ -465,3 +465,56 @@ def twice(place: Path) -> str:
         refused(asl(place, "run", "--transform", "hands36,hands36"), "transform 'hands36' is named 2 times"),
     ]
     return said[0]
+
+
+# Odd as a whole
+
+
+@case("one gloss only")
+def alone(place: Path) -> str:
+    one: Change = lambda c: [clip.update(gloss="book") for clip in c.values()] and None  # noqa: E731
+    write(place / "D", one, one)
+    text = findings(place)["one-gloss"]
+    assert "all 12 clips of train have the gloss 'book'" in text
+    assert "--dataset.train" in text
+    return text
+
+
+def padded(*, before: bool) -> Change:
+    def alter(content: Entries) -> None:
+        for number, clip in enumerate(content.values()):
+            features = clip["features"]
+            zeros = 1 + number % 3
+            features[:zeros] = 0 if before else features[:zeros]
+            features[len(features) - zeros :] = features[len(features) - zeros :] if before else 0
+
+    return alter
+
+
+@case("clips padded with frames of zeros to a common length")
+def zeros(place: Path) -> str:
+    texts = []
+    for name, before in (("ends", False), ("starts", True)):
+        write(place / name, padded(before=before), width=36)
+        text = findings(place, name, "--transform", "dominant36")["padding"]
+        assert "12 of 12 clips of train have frames of zeros only at an end" in text
+        assert text.endswith("Cut it: --transform unpad,dominant36.")
+        codes = findings(place, name, "--transform", "unpad,dominant36")
+        assert "padding" not in codes
+        texts.append(text)
+    from asl_core import audit_data, configure
+
+    cut = configure({"dataset": "wlasl", "dataset.root": str(place / "ends"), "transform": "unpad"}, environ={})
+    assert audit_data(cut).splits["train"].frames == (3, 4, 5)
+    return texts[0]
+
+
+@case("hands that were lost at the ends of clips of one length")
+def lost_hands(place: Path) -> str:
+    def alter(content: Entries) -> None:
+        for clip in content.values():
+            clip["features"][[0, 2, 5]] = 0
+
+    write(place / "D", alter)
+    assert "padding" not in findings(place, "D", "--transform", "none")
+    return "not taken for padding"
