@@ -44,7 +44,7 @@ def padding(splits: Mapping[str, Sequence[Clip]], remedy: Callable[[], str]) -> 
         lengths: Counter[int] = Counter()
         inside = 0
         for clip in clips:
-            seen = np.flatnonzero((clip.features != 0).any(1)) if clip.features.ndim == 2 else ()
+            seen = np.flatnonzero((clip.features != 0).any(1)) if clip.features.ndim == 2 else np.empty(0, int)
             if not len(seen):
                 continue  # that it shows nothing is said already
             at_ends = len(clip.features) - 1 - int(seen[-1]) + int(seen[0])
