@@ -4,7 +4,7 @@ This module is the public interface; everything a plugin or a script needs is a 
 when first used, so that a plugin's catalogue (``Component``, ``hookimpl``, ``option``) never imports torch.
 
     import asl_core as asl
-    result = asl.run(asl.configure({"dataset": "wlasl", "dataset.root": "features/", "encoder": "gru"}))
+    result = asl.run({"dataset": "wlasl", "dataset.root": "features/", "encoder": "gru"}, [asl.ProgressBar()])
     print(result.last["top1"])
 """
 
@@ -14,6 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asl_core.alignment import Alignment as Alignment
+    from asl_core.alignment import Placed as Placed
     from asl_core.api import LoadedRun as LoadedRun
     from asl_core.api import RunResult as RunResult
     from asl_core.api import audit_data as audit_data
@@ -24,10 +26,24 @@ if TYPE_CHECKING:
     from asl_core.api import resume as resume
     from asl_core.api import run as run
     from asl_core.arrays import array_layout as array_layout
+    from asl_core.audit import Audit as Audit
+    from asl_core.audit import SplitSummary as SplitSummary
+    from asl_core.checkpoint import Saved as Saved
     from asl_core.checkpoint import load_tensors as load_tensors
+    from asl_core.comparison import Comparison as Comparison
+    from asl_core.comparison import compare as compare
+    from asl_core.comparison import right_answers as right_answers
     from asl_core.component import Component as Component
     from asl_core.component import Offer as Offer
     from asl_core.component import Registry as Registry
+    from asl_core.config import Choice as Choice
+    from asl_core.config import HeadChoice as HeadChoice
+    from asl_core.config import InitOptions as InitOptions
+    from asl_core.config import LossChoice as LossChoice
+    from asl_core.config import RunConfig as RunConfig
+    from asl_core.config import RunOptions as RunOptions
+    from asl_core.config import SplitOptions as SplitOptions
+    from asl_core.config import TrainOptions as TrainOptions
     from asl_core.contracts import Augment as Augment
     from asl_core.contracts import BatchTransform as BatchTransform
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
@@ -43,6 +59,11 @@ if TYPE_CHECKING:
     from asl_core.contracts import Sample as Sample
     from asl_core.contracts import Span as Span
     from asl_core.contracts import Transform as Transform
+    from asl_core.curriculum import Curriculum as Curriculum
+    from asl_core.curriculum import Stage as Stage
+    from asl_core.curriculum import StageResult as StageResult
+    from asl_core.curriculum import load_curriculum as load_curriculum
+    from asl_core.curriculum import run_curriculum as run_curriculum
     from asl_core.data import Batch as Batch
     from asl_core.data import Clip as Clip
     from asl_core.data import ClipStore as ClipStore
@@ -50,19 +71,34 @@ if TYPE_CHECKING:
     from asl_core.data import Vocabulary as Vocabulary
     from asl_core.data import at_least_float32 as at_least_float32
     from asl_core.data import frame_mask as frame_mask
+    from asl_core.embedding import Embeddings as Embeddings
     from asl_core.errors import AslError as AslError
     from asl_core.errors import CheckpointError as CheckpointError
     from asl_core.errors import ConfigError as ConfigError
     from asl_core.errors import DataError as DataError
     from asl_core.errors import RunError as RunError
+    from asl_core.errors import UsageError as UsageError
+    from asl_core.evaluate import Predictions as Predictions
+    from asl_core.given import registry_with as registry_with
     from asl_core.hookspecs import hookimpl as hookimpl
+    from asl_core.intervals import wilson_interval as wilson_interval
     from asl_core.keys import KeyJoin as KeyJoin
     from asl_core.keys import join_keys as join_keys
+    from asl_core.mistakes import Confusion as Confusion
+    from asl_core.mistakes import Group as Group
+    from asl_core.mistakes import Mistake as Mistake
     from asl_core.mistakes import Mistakes as Mistakes
+    from asl_core.mistakes import SignReport as SignReport
+    from asl_core.model import Recognizer as Recognizer
+    from asl_core.model import Standardiser as Standardiser
     from asl_core.options import NoOptions as NoOptions
     from asl_core.options import option as option
+    from asl_core.origins import Kind as Kind
+    from asl_core.origins import Origin as Origin
     from asl_core.packed import packed_splits as packed_splits
     from asl_core.packed import read_packed as read_packed
+    from asl_core.packing import PackedSplit as PackedSplit
+    from asl_core.packing import pack as pack
     from asl_core.pickles import PickleBudget as PickleBudget
     from asl_core.pickles import PickleMachine as PickleMachine
     from asl_core.pickles import PickleOpaque as PickleOpaque
@@ -73,8 +109,18 @@ if TYPE_CHECKING:
     from asl_core.prediction import ClipPrediction as ClipPrediction
     from asl_core.prediction import predict_clips as predict_clips
     from asl_core.prediction import predict_file as predict_file
+    from asl_core.progress import Phase as Phase
+    from asl_core.progress import ProgressReport as ProgressReport
+    from asl_core.progress import phase as phase
+    from asl_core.progress import track as track
+    from asl_core.progress_bar import ProgressBar as ProgressBar
     from asl_core.random import ClipRandom as ClipRandom
     from asl_core.random import mix_seed as mix_seed
+    from asl_core.run_pairs import RunComparison as RunComparison
+    from asl_core.run_pairs import compare_runs as compare_runs
+    from asl_core.runs import RunSummary as RunSummary
+    from asl_core.runs import find_run as find_run
+    from asl_core.runs import list_runs as list_runs
     from asl_core.sniffing import FileKind as FileKind
     from asl_core.sniffing import recognise_file as recognise_file
     from asl_core.text_files import csv_delimiter as csv_delimiter
@@ -83,36 +129,57 @@ if TYPE_CHECKING:
     from asl_core.text_files import whole_number as whole_number
     from asl_core.unread import split_of_name as split_of_name
     from asl_core.unread import unread_files as unread_files
+    from asl_core.views import View as View
     from asl_core.why import Explained as Explained
     from asl_core.why import explain_run as explain_run
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "alignment": ["Alignment", "Placed"],
     "api": ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"],
     "arrays": ["array_layout"],
-    "checkpoint": ["load_tensors"],
+    "audit": ["Audit", "SplitSummary"],
+    "checkpoint": ["Saved", "load_tensors"],
+    "comparison": ["Comparison", "compare", "right_answers"],
     "component": ["Component", "Offer", "Registry"],
+    "config": [
+        "Choice", "HeadChoice", "InitOptions", "LossChoice", "RunConfig", "RunOptions", "SplitOptions",
+        "TrainOptions",
+    ],
     "contracts": [
         "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head",
         "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Span", "Transform",
     ],
+    "curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
     "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"],
-    "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError"],
+    "embedding": ["Embeddings"],
+    "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError"],
+    "evaluate": ["Predictions"],
+    "given": ["registry_with"],
     "hookspecs": ["hookimpl"],
+    "intervals": ["wilson_interval"],
     "keys": ["KeyJoin", "join_keys"],
-    "mistakes": ["Mistakes"],
+    "mistakes": ["Confusion", "Group", "Mistake", "Mistakes", "SignReport"],
+    "model": ["Recognizer", "Standardiser"],
     "options": ["NoOptions", "option"],
+    "origins": ["Kind", "Origin"],
     "packed": ["packed_splits", "read_packed"],
+    "packing": ["PackedSplit", "pack"],
     "pickles": [
         "PickleBudget", "PickleMachine", "PickleOpaque", "PicklePending", "PickleRefused", "PickleStandIns",
         "PickleSymbol",
     ],
     "prediction": ["ClipPrediction", "predict_clips", "predict_file"],
+    "progress": ["Phase", "ProgressReport", "phase", "track"],
+    "progress_bar": ["ProgressBar"],
     "random": ["ClipRandom", "mix_seed"],
+    "run_pairs": ["RunComparison", "compare_runs"],
+    "runs": ["RunSummary", "find_run", "list_runs"],
     "sniffing": ["FileKind", "recognise_file"],
     "text_files": ["csv_delimiter", "metadata_text", "text_encoding", "whole_number"],
     "unread": ["split_of_name", "unread_files"],
+    "views": ["View"],
     "why": ["Explained", "explain_run"],
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

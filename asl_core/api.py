@@ -3,36 +3,76 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from asl_core.audit import Audit
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.configuring import configure
 from asl_core.contracts import Observer
 from asl_core.errors import ConfigError
 from asl_core.execution import RunResult, execute
-from asl_core.loading import LoadedRun, audit_data, evaluate_run, load
+from asl_core.given import registry_of
+from asl_core.loading import LoadedRun, evaluate_run, load
+from asl_core.loading import audit_data as audit_of
 from asl_core.rundir import RunDir
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]
 
 
-def run(config: RunConfig, observers: Sequence[Observer] = (), *, registry: Registry | None = None) -> RunResult:
+def run(
+    config: RunConfig | Mapping[str, Any] | None = None,
+    observers: Sequence[Observer] = (),
+    *,
+    registry: Registry | None = None,
+    **settings: Any,
+) -> RunResult:
     """Train as configured in a new run directory.
 
-    Nothing is written before the data, the model and the labels have been checked.
+        asl.run(dataset="wlasl", dataset__root="features/", encoder="gru", epochs=20)
+        asl.run({"dataset": MyClips("folder"), "encoder": MyEncoder, "train": {"epochs": 20}}, [asl.ProgressBar()])
+
+    Nothing is written before the data, the model and the labels have been checked, and nothing is printed: warnings of
+    the audit go to the log ``asl.audit`` (which prints them, unless logging is set up otherwise), and observers such as
+    :class:`asl_core.ProgressBar` show the rest.
 
     Args:
-        config: of :func:`configure`.
+        config: of :func:`configure`, or settings as that function takes them.
         observers: told of the run's events, beside those that the configuration names.
-        registry: holds the checkpoint loaders (default: those of the installed plugins).
+        registry: components (default: those of the installed plugins).
+        settings: further ones, and whatever else :func:`configure` takes (``recipe=``, ``file=``).
 
     Raises:
         UsageError: the configuration, the data or the run directory cannot be used.
         RunError: something failed while running.
     """
-    return execute(config, observers, None, registry)
+    return execute(_configured(config, registry, settings), observers, None, registry)
+
+
+def _configured(
+    config: RunConfig | Mapping[str, Any] | None, registry: Registry | None, settings: Mapping[str, Any]
+) -> RunConfig:
+    """A configuration from what a script says."""
+    if not isinstance(config, RunConfig):
+        if config is not None and not isinstance(config, Mapping):
+            raise ConfigError(
+                [
+                    f"script: the settings are a {type(config).__name__}; expected a mapping such as "
+                    f'{{"encoder": "gru"}}, a configuration of asl.configure, or keyword arguments (file=, recipe= '
+                    f"name a file of settings)"
+                ]
+            )
+        return configure(config, registry=registry, **settings)
+    if settings:
+        raise ConfigError(
+            [
+                f"script: {', '.join(settings)} beside a configuration that is checked already: give all settings to "
+                f"asl.configure, or leave it out and give them here"
+            ]
+        )
+    return config
 
 
 def resume(
@@ -53,7 +93,13 @@ def resume(
     return execute(config, observers, run_dir, registry)
 
 
-def complete(config: RunConfig, observers: Sequence[Observer] = (), *, registry: Registry | None = None) -> Path:
+def complete(
+    config: RunConfig | Mapping[str, Any] | None = None,
+    observers: Sequence[Observer] = (),
+    *,
+    registry: Registry | None = None,
+    **settings: Any,
+) -> Path:
     """The finished run named by ``run.out`` and ``run.name``: found done, resumed where it was cut off, or made.
 
     Whether a run that is there was made with these settings is the caller's to know.
@@ -61,13 +107,21 @@ def complete(config: RunConfig, observers: Sequence[Observer] = (), *, registry:
     Raises:
         UsageError, RunError: as :func:`run` and :func:`resume`.
     """
+    config = _configured(config, registry, settings)
     if config.run.name is None:
         raise ConfigError(["run.name is not set: a run can only be found again by its name"])
     path = Path(config.run.out) / config.run.name
     if not (path / "summary.json").is_file():
         RunDir.clear_if_unbegun(path)  # a kill between making the folder and its first file leaves it empty
         if (path / "config.toml").is_file():
-            resume(path, observers, registry=registry)
+            resume(path, observers, registry=registry_of(config, registry))
         else:
             run(config, observers, registry=registry)
     return path
+
+
+def audit_data(
+    config: RunConfig | Mapping[str, Any] | None = None, *, registry: Registry | None = None, **settings: Any
+) -> Audit:
+    """The audit alone: what a run on this configuration, or on these settings, would find in its data."""
+    return audit_of(_configured(config, registry, settings))

@@ -15,6 +15,7 @@ from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
 from asl_core.names import look_alikes
 from asl_core.numbers import bad_numbers
+from asl_core.progress import track
 
 __all__ = ["Audit", "SplitSummary", "audit_clips", "shortened", "spans", "zero_share"]
 
@@ -76,8 +77,10 @@ def audit_clips(
         unseen: (T,) share of each frame of a clip that was not seen, where a transform knows better than its zeros.
     """
     findings = list(own)
-    digests = {name: [_digest(c) for c in clips] for name, clips in splits.items()}
-    empty = {name: [_empty_frames(c, unseen) for c in clips] for name, clips in splits.items()}
+    digests = {name: [_digest(c) for c in track(clips, f"auditing {name}")] for name, clips in splits.items()}
+    empty = {
+        name: [_empty_frames(c, unseen) for c in track(clips, f"auditing {name}")] for name, clips in splits.items()
+    }
     for name, clips in splits.items():
         findings += _within(name, clips, digests[name]) + _blank(name, clips, empty[name])
     findings += _constant(splits.get("train", ())) + _mixed(splits.get("train", ()))

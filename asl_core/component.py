@@ -12,9 +12,10 @@ from asl_core.distribution import BUILTIN, current_name
 from asl_core.errors import ConfigError, RunError, nearest
 from asl_core.options import NoOptions
 
-__all__ = ["API", "BUILTIN", "SLOTS", "Component", "Offer", "Registry"]
+__all__ = ["API", "BUILTIN", "SCRIPT", "SLOTS", "Component", "Offer", "Registry"]
 
 API = 1  #: the version of the plugin interface that this core speaks
+SCRIPT = "script"  #: stands for the distribution of what a script gives as an object
 
 #: slot -> the hook that fills it
 SLOTS: Mapping[str, str] = {
@@ -109,7 +110,7 @@ class Registry:
             offers: by working plugins.
             unused: the plugins that are broken or left out, in words: what is missing here may be theirs.
         """
-        self._unused = tuple(unused)
+        self.unused = tuple(unused)
         self._offers: dict[str, list[Offer]] = {slot: [] for slot in SLOTS}
         for offer in offers:
             self._offers[offer.slot].append(offer)
@@ -138,8 +139,10 @@ class Registry:
         if not found:
             found = [o for o in offers if current_name(name) == o.qualified]
         if not found:
+            if name.startswith(f"{SCRIPT}:"):
+                raise ConfigError([_of_a_script(slot, name)])
             known = [o.component.name for o in offers] + [o.qualified for o in offers if ":" in name]
-            theirs = f"; it may be of a plugin that is not used: {', '.join(self._unused)}" if self._unused else ""
+            theirs = f"; it may be of a plugin that is not used: {', '.join(self.unused)}" if self.unused else ""
             raise ConfigError([f"there is no {slot} {name!r}{nearest(name, set(known))}{theirs}"])
         if len(found) > 1 and found[0].distribution != BUILTIN:
             choices = " or ".join(o.qualified for o in found)
@@ -164,3 +167,12 @@ class Registry:
                 by_name.setdefault(offer.component.name, []).append(offer)
             found += [(slot, name, tuple(offers)) for name, offers in by_name.items() if len(offers) > 1]
         return found
+
+
+def _of_a_script(slot: str, name: str) -> str:
+    own = name.partition(":")[2]
+    keyword = slot.replace("-", "_")
+    return (
+        f"{slot} {name!r} was given by a script as a class or an object, and a run keeps its name only: in Python pass "
+        f"registry=asl.registry_with({keyword}={own}); on the command line it has to come from a plugin"
+    )

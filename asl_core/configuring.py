@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from asl_core.component import Registry
 from asl_core.config import RunConfig, is_resolved
 from asl_core.errors import ConfigError
-from asl_core.layers import Layer, env_layer, toml_layer, value_layer
+from asl_core.given import take_objects
+from asl_core.layers import Layer, env_layer, flag_layer, toml_layer, value_layer
 from asl_core.options import option_specs
 from asl_core.plugins import discover
 from asl_core.recipes import find_recipe
 from asl_core.resolve import resolve
+from asl_core.scripting import dotted
 
 __all__ = ["configure"]
 
@@ -24,21 +28,26 @@ def configure(
     *,
     file: str | os.PathLike[str] | None = None,
     recipe: str | None = None,
-    flags: Layer | None = None,
+    flags: Layer | Mapping[str, str] | None = None,
     registry: Registry | None = None,
     environ: Mapping[str, str] | None = None,
     project_file: bool = True,
+    **settings: Any,
 ) -> RunConfig:
     """A checked configuration: defaults < ``asl.toml`` < ``file`` < environment < ``flags`` < ``values``.
 
+    Settings may be given as ``values`` or as keyword arguments, which are the stronger; :mod:`asl_core.scripting` says
+    how they are spelled. A component is the name of one, or a class or an object, see :mod:`asl_core.given`.
+
     Args:
-        values: dotted keys to values, ``{"encoder": "gru", "encoder.hidden-size": 256}``.
+        values: keys to values, ``{"encoder": "gru", "encoder.hidden-size": 256}``; tables may be nested.
         file: a TOML file of settings, such as a run's ``config.toml``.
         recipe: instead of a file, one that a plugin ships, by its name.
-        flags: a layer from the command line.
+        flags: settings as text, as they are typed: ``{"train.epochs": "2"}``.
         registry: components (default: those of the installed plugins).
         environ: environment (default: the process's).
         project_file: whether ``asl.toml`` in the working directory counts.
+        settings: ``encoder="gru", encoder__hidden_size=256, epochs=2``.
 
     Raises:
         ConfigError: with every fault found.
@@ -56,8 +65,20 @@ def configure(
         layers.append(toml_layer(Path("asl.toml")))
     if file is not None:
         layers.append(toml_layer(Path(file)))
-    said = [env_layer(environ), flags or {}, value_layer(values or {}, "script")]
-    return resolve([*layers, *_with_variables(layers, said, environ, registry)], registry, saved=saved)
+    said: list[Layer] = [env_layer(environ), _typed(flags or {})]
+    notes: list[str] = []
+    for given in (values or {}, settings):
+        named, registry, more = take_objects(dotted(given), registry)
+        said.append(value_layer(named, "script"))
+        notes += more
+    config = resolve([*layers, *_with_variables(layers, said, environ, registry)], registry, saved=saved)
+    return attrs.evolve(config, notes=(*config.notes, *notes))
+
+
+def _typed(flags: Layer | Mapping[str, str]) -> Layer:
+    """Settings that are still text, where a script hands them on as they were typed."""
+    texts = {key: value for key, value in flags.items() if isinstance(value, str)}
+    return {**{k: s for k, s in flags.items() if not isinstance(s, str)}, **flag_layer(texts)}
 
 
 def _with_variables(

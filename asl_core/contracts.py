@@ -331,6 +331,9 @@ class Observer(Protocol):
     It may have ``on_stop(reason)``, which is called instead of ``on_end`` where the run fails or is interrupted after
     ``on_start``. An observer that raises an ``Exception`` is reported and left out, and the run goes on; one that
     means to end the run raises ``KeyboardInterrupt``.
+
+    It may have ``on_progress(report)``, which is given an :class:`asl_core.ProgressReport` when a phase of the work
+    (reading, auditing, an epoch, an evaluation) begins and ends, and at most ten times a second in between.
     """
 
     def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:

@@ -118,7 +118,7 @@ def load_curriculum(
         name = table.pop("name")
         where = f"{file} stage {name!r}"
         own = table_layer(table, read, file, ("stage", place), f"stage {name!r}")
-        after, fault = _earlier(own, name, names[:place], names)
+        after, fault = _earlier(own, name, names[:place], names, folder.parent)
         if fault:
             problems.append(f"{where}: {fault}")
             own = {k: s for k, s in own.items() if not k.startswith("init.")}
@@ -179,7 +179,9 @@ def _without(layer: Layer, *keys: str) -> Layer:
     return {k: s for k, s in layer.items() if k not in keys}
 
 
-def _earlier(own: Layer, name: str, before: Sequence[Any], names: Sequence[Any]) -> tuple[str | None, str | None]:
+def _earlier(
+    own: Layer, name: str, before: Sequence[Any], names: Sequence[Any], out: Path
+) -> tuple[str | None, str | None]:
     """The earlier stage that ``init`` names, or what is wrong with it; a path to a file is neither."""
     setting = own.get("init.path")
     if setting is None:
@@ -191,8 +193,10 @@ def _earlier(own: Layer, name: str, before: Sequence[Any], names: Sequence[Any])
         return None, f"init names the stage itself; expected an earlier one{nearest(str(wanted), map(str, before))}"
     if wanted in names:
         return None, f"init names {wanted!r}, which comes later; expected an earlier one"
-    if isinstance(wanted, str) and os.path.exists(wanted.partition(":")[2] or wanted):  # noqa: PTH110 - never raises
-        return None, None
+    if isinstance(wanted, str):
+        path = wanted.partition(":")[2] or wanted
+        if os.path.exists(path) or os.path.exists(out / path):  # noqa: PTH110 - never raises
+            return None, None
     return None, f"init is {wanted!r}, neither an earlier stage nor a file{nearest(str(wanted), map(str, before))}"
 
 

@@ -74,6 +74,8 @@ def as_word(path: str | os.PathLike[str]) -> str:
     import subprocess
 
     word = os.fspath(path)
+    if word.startswith("-"):  # or it would be taken for a flag
+        word = os.path.join(os.curdir, word)  # noqa: PTH118 - a Path would drop the dot
     return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
 
 

@@ -5,25 +5,37 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 import torch
 from torch import Tensor
 
-from asl_core.contracts import Augment
+from asl_core.contracts import Augment, HeadOutput
 from asl_core.data import UNKNOWN, Batch, ClipStore
 from asl_core.distributed import ALONE, Processes
 from asl_core.metrics import Predictions, Scored, answers, metrics, ranks, report, scored
 from asl_core.model import Recognizer
 from asl_core.objectives import Objective, compute
+from asl_core.progress import track
 from asl_core.random import ClipRandom
 from asl_core.views import View, mean_scores
 
 __all__ = [
     "Predictions", "Scored", "answers", "inference", "metrics", "predict", "ranks", "report", "scored",
 ]  # fmt: skip
+
+
+@attrs.frozen(eq=False)
+class Looked:
+    """What a model made of one batch."""
+
+    batch: Batch
+    frames: Tensor  #: of the encoder, (B, T', E), or (B, E) of one that pools
+    lengths: Tensor | None  #: (B,) encoder frames of each clip, None of one that pools
+    outputs: Mapping[str, HeadOutput]
 
 
 @contextlib.contextmanager
@@ -47,6 +59,7 @@ def predict(
     device: torch.device | None = None,
     processes: Processes = ALONE,
     views: Sequence[View] = (),
+    see: Callable[[Looked], None] | None = None,
 ) -> Predictions:
     """Run the model over every clip once, with several processes each over its share of the batches.
 
@@ -55,6 +68,8 @@ def predict(
 
     Losses are computed on the clips whose glosses the model knows. Those that ask for two views or a corrupted
     batch get them, drawn from a fixed key, so that the figure is the same at every evaluation of one model.
+
+    ``see`` is handed what the encoder and the heads made of each batch, on its way to the figures.
     """
     device = device or torch.device("cpu")
     name = model.ranking_head
@@ -62,12 +77,15 @@ def predict(
     for objective in objectives:
         objective.eval()
     with inference(model):
-        for place, batch in processes.part(store.batches(batch_size)):
+        batches = math.ceil(len(store) / batch_size)
+        for place, batch in processes.part(track(store.batches(batch_size), "evaluating", batches)):
             seen = _OfBatch(place, batch.index)
             found.append(seen)
             batch = batch.to(device)
             frames, lengths = model.encode(model.standardiser(batch))
             outputs = {n: model.head(n)(frames, lengths) for n in model.heads}
+            if see is not None:
+                see(Looked(batch, frames, lengths, outputs))
             looks = [model.encode(view.standardised(batch, model.standardiser)) for view in views]
             for head, output in outputs.items():
                 prefix = f"{head}." if len(outputs) > 1 else ""

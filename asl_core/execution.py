@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,19 +21,22 @@ from asl_core.contracts import Observer
 from asl_core.coupling import check_batch_size, coupling_notes
 from asl_core.data import ClipStore
 from asl_core.distributed import LostContactError, Processes
-from asl_core.errors import RunError, as_word
+from asl_core.errors import RunError, as_word, printable
 from asl_core.evaluate import report
 from asl_core.fitting import fit_augments
+from asl_core.given import registry_of
 from asl_core.held_out import check_run
 from asl_core.host import drawing, seed_generators
 from asl_core.initial import Transfer, freeze, initialise
 from asl_core.labels import check_labels
 from asl_core.lineage import TrainedOn
+from asl_core.loading import LoadedRun, load
 from asl_core.model import Recognizer, build_model
 from asl_core.objectives import build_objectives
-from asl_core.observers import Audience
+from asl_core.observers import Audience, progress_listeners
 from asl_core.outliers import within_usual
 from asl_core.plugins import discover
+from asl_core.progress import Phase, listening, phase
 from asl_core.random import mix_seed
 from asl_core.rundir import RunDir, predictions_csv
 from asl_core.selection import check_selection, deciding
@@ -40,6 +45,8 @@ from asl_core.torchrun import joined
 from asl_core.train import Trainer, fingerprints, predict_val, train, validate
 
 __all__ = ["RunResult", "execute"]
+
+_LOG = logging.getLogger("asl.audit")  #: for the callers of a script; the command line prints what goes there itself
 
 
 @attrs.frozen(eq=False)
@@ -51,6 +58,13 @@ class RunResult:
     best: Mapping[str, float]  #: val metrics of the best epoch
     best_epoch: int
     report: Mapping[str, Any]  #: of the last weights on val, see :func:`asl_core.evaluate.report`
+    #: an entry an epoch, ``{"epoch": 1, "train": {"loss": …}, "val": {"top1": …}}``: the lines of metrics.jsonl
+    history: Sequence[Mapping[str, Any]] = ()
+    _registry: Registry | None = attrs.field(default=None, repr=False)
+
+    def load(self, *, weights: str = "final", device: str = "cpu") -> LoadedRun:
+        """The trained model, as :func:`asl_core.load` gives it, with the components that the script gave."""
+        return load(self.path, weights=weights, device=device, registry=self._registry)
 
 
 def execute(
@@ -59,8 +73,11 @@ def execute(
     """Check everything, then train; with ``existing``, from where it stopped. Several processes do so side by side."""
     with drawing("a run", training=True):
         processes = joined()
-        with processes.told_once():
-            return _execute_among(processes, config, observers, existing, registry)
+        with processes.told_once(), contextlib.ExitStack() as hearing:
+            if processes.leads:
+                hearing.enter_context(listening(*progress_listeners(observers)))
+            hearing.enter_context(phase("working"))  # it ends with the run, however that ends
+            return _execute_among(processes, config, observers, existing, registry, hearing)
 
 
 def _execute_among(
@@ -69,13 +86,18 @@ def _execute_among(
     observers: Sequence[Observer],
     existing: RunDir | None,
     registry: Registry | None,
+    hearing: contextlib.ExitStack,
 ) -> RunResult:
+    preparing = Phase("preparing")
     device = processes.device(config.run.device)
     check_batch_size(processes, config)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     data = load_data(config)
     config = data.config
+    if processes.leads:
+        for finding in data.audit.of_level("warning"):
+            _LOG.warning("the data: %s", printable(finding.message))
     seed_generators(mix_seed(config.run.seed, "weights"))
     model = build_model(config, data.train.width, len(data.vocabulary))
     described = within_usual(model.standardiser.described(data.train))
@@ -91,7 +113,9 @@ def _execute_among(
     del described
     config = fit_augments(config, data.train.width)
     # The first of several processes speaks and writes; what the others see of the run is the same.
-    observers = [*observers, *(choice.build() for choice in config.observers)] if processes.leads else []
+    configured = [choice.build() for choice in config.observers] if processes.leads else []
+    hearing.enter_context(listening(*progress_listeners(configured)))
+    observers = [*observers, *configured] if processes.leads else []
     trainer = Trainer.new(config, data, model, objectives, device, transfer.loaded if transfer else (), processes)
     processes.agree("the configuration", config.values())
     processes.agree("the data set", fingerprints(data))
@@ -128,13 +152,22 @@ def _execute_among(
         trainer.hold_together("before training", buffers_only=False)
         summary = _summary(run_dir, config, trainer, transfer) | {"processes": processes.size}
         audience.on_start(config, summary)
+        preparing.end()
         started = time.perf_counter()
         progress = train(trainer, run_dir, [audience])
         outcome = _finish(run_dir, trainer, time.perf_counter() - started)
         last = progress.history[-1]["val"] or progress.history[-1]["train"]
         best = progress.history[progress.best_epoch - 1]
         audience.on_end(outcome)
-        return RunResult(run_dir.path, last, best["val"] or best["train"], progress.best_epoch, outcome["report"])
+        return RunResult(
+            path=run_dir.path,
+            last=last,
+            best=best["val"] or best["train"],
+            best_epoch=progress.best_epoch,
+            report=outcome["report"],
+            history=tuple(progress.history),
+            registry=registry_of(config, registry),
+        )
     except BaseException as fault:
         audience.on_stop(fault)
         if not isinstance(fault, LostContactError):

@@ -15,6 +15,7 @@ from asl_core.component import Offer, Registry
 from asl_core.contracts import Foreign
 from asl_core.distribution import current_name
 from asl_core.errors import CheckpointError, ConfigError, nearest
+from asl_core.runs import nearest_run, out_folder
 from asl_core.transfer import Named, TransferPlan, rename
 
 __all__ = ["Checkpoint", "best_reading", "encoder_flags", "named", "read_checkpoint"]
@@ -31,17 +32,25 @@ class Checkpoint:
     foreign: Foreign
 
 
-def read_checkpoint(text: str, registry: Registry) -> Checkpoint:
+def read_checkpoint(text: str, registry: Registry, folders: Sequence[str | os.PathLike[str]] = ()) -> Checkpoint:
     """Read ``PATH`` by the loader that recognises it, or ``LOADER:PATH`` by that one.
+
+    Args:
+        text: which.
+        registry: holds the loaders.
+        folders: of runs, for one that is called by its name alone (default: where runs go).
 
     Raises:
         CheckpointError: there is no such file, or no loader reads it.
         ConfigError: the loader's name is unknown.
     """
     offer, path = _named_loader(text, registry)
+    if offer is None or offer.component.name == "run":
+        path = _among_runs(path, folders)
     if not os.path.exists(path):  # noqa: PTH110 - a name that no file can have does not raise here
         raise CheckpointError(
-            f"checkpoint {path} does not exist; expected a file such as checkpoint_best.pt, or a run directory."
+            f"checkpoint {path} does not exist; expected a file such as checkpoint_best.pt, or a run directory"
+            f"{nearest_run(path, Path(folders[0]) if folders else out_folder()) or '.'}"
         )
     offer = offer or _recognising(path, registry)
     name = registry.name_of(offer)
@@ -67,6 +76,14 @@ def _named_loader(text: str, registry: Registry) -> tuple[Offer | None, Path]:
             [f"--init {text}: there is neither such a file nor a {_SLOT} {parts[0]!r}{nearest(parts[0], known)}"]
         )
     return None, path
+
+
+def _among_runs(path: Path, folders: Sequence[str | os.PathLike[str]]) -> Path:
+    """The run of this name, where there is no such path."""
+    if path.is_absolute() or os.path.exists(path):  # noqa: PTH110
+        return path
+    there = (Path(folder) / path for folder in folders or (out_folder(),))
+    return next((run for run in there if os.path.exists(run)), path)  # noqa: PTH110
 
 
 def _recognising(path: Path, registry: Registry) -> Offer:

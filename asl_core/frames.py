@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 
 from asl_core.errors import DataError
+from asl_core.progress import track
 
 if TYPE_CHECKING:
     from asl_core.data import Clip
@@ -97,12 +98,12 @@ def gathered(parts: Iterable[np.ndarray], rows: int, width: int) -> np.ndarray:
     """
     if 4 * rows * width > IN_MEMORY:
         scratch = _Scratch()
-        for part in parts:
+        for part in track(parts, "storing frames"):
             scratch.add(part)
         return scratch.mapped().reshape(rows, width)
     found = np.empty((rows, width), dtype=np.float32)
     end = 0
-    for part in parts:
+    for part in track(parts, "storing frames"):
         start, end = end, end + len(part)
         found[start:end] = part
     return found

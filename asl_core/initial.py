@@ -80,7 +80,9 @@ def initialise(
     if options.path is None:
         raise ValueError("init.path is not set: there is nothing to start from")
     encoder = named(model.encoder.state_dict())
-    checkpoint, tensors = best_reading(read_checkpoint(options.path, registry), encoder, options.map)
+    # The runs of a curriculum stand in a folder of their own, below the one that runs go to.
+    folders = (config.run.out, Path(config.run.out).parent)
+    checkpoint, tensors = best_reading(read_checkpoint(options.path, registry, folders), encoder, options.map)
     foreign = checkpoint.foreign
     plan = TransferPlan.of(named(tensors), encoder)
     if not plan.enough(options.share):

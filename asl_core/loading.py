@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import torch
 from torch import Tensor
 
-from asl_core.audit import Audit
+from asl_core.audit import Audit, audit_clips
 from asl_core.bounds import no_larger_than, on_meta, refuse_links
 from asl_core.checkpoint import Saved, load_tensors
 from asl_core.component import Registry
 from asl_core.config import RunConfig
-from asl_core.data import ClipStore, Vocabulary
+from asl_core.contracts import Dataset
+from asl_core.data import Clip, ClipStore, Vocabulary
 from asl_core.device import choose_device
-from asl_core.errors import CheckpointError, ConfigError, UsageError, as_word
+from asl_core.embedding import Embeddings, embed_store
+from asl_core.errors import CheckpointError, ConfigError, DataError, UsageError, as_word
 from asl_core.evaluate import Predictions, predict, report
+from asl_core.fitting import Noticed, Pipeline, bad_findings
 from asl_core.held_out import check_evaluated
 from asl_core.host import drawing, undisturbed
 from asl_core.layers import value_layer
@@ -49,7 +53,25 @@ class LoadedRun:
     @undisturbed()
     def predict(self, store: ClipStore, batch_size: int = 64) -> Predictions:
         """Scores of every clip of a store; see :func:`asl_core.evaluate.predict`."""
-        return predict(self.model, store, batch_size, device=next(self.model.parameters()).device, views=self.views)
+        return predict(self.model, store, batch_size, device=self._device, views=self.views)
+
+    @undisturbed()
+    def embed(self, clips: Sequence[Clip], batch_size: int = 64) -> Embeddings:
+        """Embeddings and log-probabilities of clips in memory, through the same transforms as in training.
+
+        ``found = asl.load(run).embed(clips)`` has ``found.pooled`` (N, E), ``found.frames`` (N tensors (T', E)),
+        ``found.log_probabilities`` (N, classes) and ``found.frame_log_probabilities`` (N tensors (T', symbols)), in
+        the order of ``clips``. T' is the number of frames that transforms and encoder leave of a clip.
+
+        Raises:
+            DataError: no clip, a width that is not the run's, or numbers that are not finite.
+        """
+        store = as_run_takes(self, clips, Pipeline.of(self.config), Noticed())[1]
+        return embed_store(self.model, store, batch_size, self._device, self.views)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
 
 @drawing("loading a run")
@@ -98,6 +120,37 @@ def load(
     model.to(choose_device(device)).eval()
     views = find_views(config, average_views)
     return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views)
+
+
+def as_run_takes(
+    loaded: LoadedRun, clips: Sequence[Clip], pipeline: Pipeline, noticed: Noticed
+) -> tuple[list[Clip], ClipStore]:
+    """The clips behind the run's transforms, checked, and as its model is given them.
+
+    Raises:
+        DataError: no clip, a width that is not the run's, or numbers that are not finite.
+    """
+    stored = [taken for c in clips if (taken := pipeline.take(c, noticed)) is not None]
+    dataset: Dataset = loaded.config.dataset.build()
+    width = clips[0].features.shape[-1] if clips else 0
+    bad = bad_findings("the input", noticed.bad, len(clips), width, loaded.config, dataset)
+    # One clip is predicted for its own sake: none is left out here.
+    Audit({}, tuple(attrs.evolve(f, level="error") for f in bad)).require_sound()
+    audit_clips({"file": stored}, unseen=pipeline.unseen).require_sound()
+    store = ClipStore(stored, loaded.vocabulary)
+    if store.width != loaded.width:
+        raise DataError(
+            f"the clips of {stored[0].source or 'the input'} have {store.width} numbers a frame, and {loaded.path} was "
+            f"trained on {loaded.width}; extract them in the way the training clips were.{_turned(clips, loaded.width)}"
+        )
+    return stored, store
+
+
+def _turned(clips: Sequence[Clip], width: int) -> str:
+    """A hint where clips have their frames in the place of their numbers."""
+    if not all(clip.features.ndim == 2 and clip.features.shape[0] == width for clip in clips):
+        return ""
+    return f" They have {width} frames each, so they seem to be turned: store x.T, of shape (frames, numbers a frame)."
 
 
 def _check_kinds(glosses: Any, width: Any, epoch: Any) -> None:

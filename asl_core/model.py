@@ -15,6 +15,7 @@ from asl_core.errors import ConfigError, RunError
 from asl_core.fitting import Pipeline
 from asl_core.frames import gathered
 from asl_core.outliers import DEVIATIONS
+from asl_core.progress import track
 
 __all__ = ["Recognizer", "Standardiser", "build_model"]
 
@@ -44,7 +45,8 @@ class Standardiser(nn.Module):
         """The clips as the batchwise transforms hand them on: what is to be fitted on, and not yet scaled."""
         if not self.transforms:
             return store
-        batches = (self._transformed(store.batch(place)) for place in torch.split(torch.arange(len(store)), 256))
+        places = track(torch.split(torch.arange(len(store)), 256), "describing train")
+        batches = (self._transformed(store.batch(place)) for place in places)
         parts = (batch.features[batch.mask].numpy() for batch in batches)
         return store.with_features(torch.from_numpy(gathered(parts, len(store.features), self.width)))
 
@@ -66,10 +68,10 @@ class Standardiser(nn.Module):
         """Take the statistics of (N, D) frames, summed in float64 a slice at a time."""
         total = torch.zeros(frames.shape[1], dtype=torch.float64)
         squares = torch.zeros_like(total)
-        for part in torch.split(frames, 1 << 16):
+        for part in track(torch.split(frames, 1 << 16), "statistics of train"):
             total += part.double().sum(0)
         mean = total / len(frames)
-        for part in torch.split(frames, 1 << 16):
+        for part in track(torch.split(frames, 1 << 16), "statistics of train"):
             squares += (part.double() - mean).square().sum(0)
         deviation = (squares / len(frames)).sqrt()
         # Rounding leaves a constant 0.1 with a deviation of about 1e-9: compare with the values' own size.

@@ -9,9 +9,10 @@ from typing import Any
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport, Observer
 from asl_core.errors import RunError, printable
+from asl_core.progress import Listener, ProgressReport
 from asl_core.stopping import Terminated
 
-__all__ = ["Audience"]
+__all__ = ["Audience", "progress_listeners"]
 
 _log = logging.getLogger("asl")
 
@@ -61,17 +62,47 @@ class Audience:
                 self._report(observer, event, fault)
 
     def _report(self, observer: Observer, event: str, fault: Exception) -> None:
-        text = printable(
-            f"warning: observer {type(observer).__name__} raised {type(fault).__name__} in {event} ({fault}); it is "
-            f"left out from here on, and the run goes on"
-        )
-        # Its last resort is standard error, unless a program has set up something else.
-        _log.warning("%s", text)
-        _log.debug("where it was raised", exc_info=fault)
+        text = _left_out(observer, event, fault)
         try:
             self._note(text)
         except RunError as full:
             _log.warning("%s", full)
+
+
+def progress_listeners(observers: Sequence[Observer]) -> list[Listener]:
+    """Those who want to know how far the work is, by ``on_progress(report)``; one that raises is told no more."""
+    return [
+        _guarded(observer, method)
+        for observer in observers
+        if callable(method := getattr(observer, "on_progress", None))
+    ]
+
+
+def _guarded(observer: Observer, method: Callable[[ProgressReport], object]) -> Listener:
+    heard = True
+
+    def listen(report: ProgressReport) -> None:
+        nonlocal heard
+        if heard:
+            try:
+                method(report)
+            except Exception as fault:
+                heard = False
+                _left_out(observer, "on_progress", fault)
+
+    return listen
+
+
+def _left_out(observer: Observer, event: str, fault: Exception) -> str:
+    """Say so on the log; the text."""
+    text = printable(
+        f"warning: observer {type(observer).__name__} raised {type(fault).__name__} in {event} ({fault}); it is "
+        f"left out from here on, and the run goes on"
+    )
+    # Its last resort is standard error, unless a program has set up something else.
+    _log.warning("%s", text)
+    _log.debug("where it was raised", exc_info=fault)
+    return text
 
 
 def _reason(fault: BaseException) -> str:

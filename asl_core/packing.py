@@ -17,6 +17,7 @@ from asl_core.contracts import Dataset
 from asl_core.data import Clip
 from asl_core.errors import DataError, RunError, UsageError
 from asl_core.packed import FORMAT, MANIFEST, SPLITS, START, Sizes
+from asl_core.progress import track
 
 __all__ = ["PackedSplit", "pack"]
 
@@ -96,7 +97,7 @@ def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
             digest.update(data)
 
         file.write(bytes(START))
-        for clip in clips:
+        for clip in track(clips, f"packing {name}"):
             frames = np.ascontiguousarray(clip.features, dtype="<f4")
             where = f"clip {clip.id!r} of {name} ({clip.source or 'unknown source'})"
             if frames.ndim != 2 or not frames.size:

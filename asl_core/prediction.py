@@ -16,15 +16,14 @@ from torch import Tensor
 
 from asl_core.alignment import Alignment, align, frame_numbers
 from asl_core.arrays import array_remedy, read_npy_header
-from asl_core.audit import Audit, audit_clips
 from asl_core.component import Registry
 from asl_core.contracts import Dataset
 from asl_core.data import Clip, ClipStore
 from asl_core.errors import DataError
 from asl_core.evaluate import inference
-from asl_core.fitting import Noticed, Pipeline, bad_findings
+from asl_core.fitting import Noticed, Pipeline
 from asl_core.host import undisturbed
-from asl_core.loading import LoadedRun, load
+from asl_core.loading import LoadedRun, as_run_takes, load
 from asl_core.outliers import far_from_training
 from asl_core.sniffing import recognise_file
 from asl_core.together import Answer, naming, refuse_twice, together
@@ -133,11 +132,11 @@ def predict_clips(
     files = [(len(c.features), frame_numbers(c, pipeline.clipwise)) for c in clips] if alignment else []
     runs = (loaded, *together_with)
     with naming(loaded.path, runs):
-        stored, store = _as_run_takes(loaded, clips, pipeline, noticed)
+        stored, store = as_run_takes(loaded, clips, pipeline, noticed)
         answers = [_asked(loaded, store)]
     for run in together_with:
         with naming(run.path, runs):
-            answers.append(_asked(run, _as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]))
+            answers.append(_asked(run, as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]))
     found = together(answers)
     names = loaded.vocabulary.glosses
     values, places = cast("Tensor", found.scores).exp().topk(min(top, len(names)), dim=1)
@@ -158,33 +157,6 @@ def predict_clips(
         )
         for n in range(len(store))
     ]
-
-
-def _as_run_takes(
-    loaded: LoadedRun, clips: Sequence[Clip], pipeline: Pipeline, noticed: Noticed
-) -> tuple[list[Clip], ClipStore]:
-    """The clips behind the run's transforms, checked, and as its model is given them."""
-    stored = [taken for c in clips if (taken := pipeline.take(c, noticed)) is not None]
-    dataset: Dataset = loaded.config.dataset.build()
-    width = clips[0].features.shape[-1] if clips else 0
-    bad = bad_findings("the input", noticed.bad, len(clips), width, loaded.config, dataset)
-    # One clip is predicted for its own sake: none is left out here.
-    Audit({}, tuple(attrs.evolve(f, level="error") for f in bad)).require_sound()
-    audit_clips({"file": stored}, unseen=pipeline.unseen).require_sound()
-    store = ClipStore(stored, loaded.vocabulary)
-    if store.width != loaded.width:
-        raise DataError(
-            f"the clips of {stored[0].source or 'the input'} have {store.width} numbers a frame, and {loaded.path} was "
-            f"trained on {loaded.width}; extract them in the way the training clips were.{_turned(clips, loaded.width)}"
-        )
-    return stored, store
-
-
-def _turned(clips: Sequence[Clip], width: int) -> str:
-    """A hint where clips have their frames in the place of their numbers."""
-    if not all(clip.features.ndim == 2 and clip.features.shape[0] == width for clip in clips):
-        return ""
-    return f" They have {width} frames each, so they seem to be turned: store x.T, of shape (frames, numbers a frame)."
 
 
 def _asked(loaded: LoadedRun, store: ClipStore) -> Answer:

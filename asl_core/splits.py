@@ -19,6 +19,7 @@ from asl_core.frames import held
 from asl_core.lineage import Identities, identity
 from asl_core.oddities import one_gloss, padding
 from asl_core.outliers import outlier_findings
+from asl_core.progress import phase, track
 
 __all__ = ["RunData", "identify", "load_audit", "load_data", "load_named_split", "load_split"]
 
@@ -130,7 +131,7 @@ class _Reader:
         if "train" not in dataset.splits():
             there = ", ".join(dataset.splits())
             raise DataError(f"data set {config.dataset.name!r} has no train split; there is {there}.")
-        clips = iter(dataset.clips("train"))
+        clips = _tracked(dataset, "train")
         first = next(clips, None)
         if first is not None and first.features.ndim == 2:  # anything else the audit tells
             config = fit_transforms(config, first)
@@ -151,7 +152,7 @@ class _Reader:
 
     def _named(self, split: str) -> Iterator[Clip]:
         known = self.identities.setdefault(split, {})
-        for clip in self._begun.pop(split, None) or self.dataset.clips(split):
+        for clip in self._begun.pop(split, None) or _tracked(self.dataset, split):
             known[clip.id] = identity(clip)
             self.width = self.width or (clip.features.shape or (0,))[-1]
             yield clip
@@ -168,6 +169,13 @@ class _Reader:
         """What is to be said of the clips of a split that :meth:`clips` left out."""
         bad = {clip: text for clip, text in self.noticed.bad.items() if clip in self.identities[split]}
         return bad_findings(split, bad, len(clips) + len(bad), self.width, self.config, self.dataset)
+
+
+def _tracked(dataset: Dataset, split: str) -> Iterator[Clip]:
+    """The clips of a split; how far their reading is, is reported."""
+    with phase(f"reading {split}"):  # a data set may read all of its files before it hands out the first clip
+        clips = dataset.clips(split)
+    yield from track(clips, f"reading {split}")
 
 
 def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipStore:

@@ -19,6 +19,7 @@ from asl_core.host import seed_generators
 from asl_core.not_finite import NotFinite, NotFiniteError, Skipped, of_gradient, of_loss
 from asl_core.objectives import compute
 from asl_core.optim import learning_rate, set_learning_rate
+from asl_core.progress import track
 from asl_core.random import ClipRandom, mix_seed
 from asl_core.rundir import RunDir
 from asl_core.selection import deciding, selection_value
@@ -107,7 +108,7 @@ def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
         objective.train()
     trainer.skipped = Skipped(epoch, steps_an_epoch)
     sums: dict[str, torch.Tensor] = {}
-    for step in range(steps_an_epoch):
+    for step in track(range(steps_an_epoch), f"epoch {epoch}/{options.epochs}"):
         group = batches[step * options.accumulate : (step + 1) * options.accumulate]
         rate = learning_rate(options, (epoch - 1) * steps_an_epoch + step, options.epochs * steps_an_epoch)
         set_learning_rate(trainer.optimizer, rate)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from wlasl100 import HEADER, finished, print_together, row_of
 
-from asl_core.compare import compare
+from asl_core import compare
 
 BLOCKS = ("shape", "path", "image", "distances", "seen")
 MOVES = "mirror-hands,rotate,stretch,jitter,speed,crop"

@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 
 import asl_core as asl
-from asl_core.compare import compare
-from asl_core.layers import flag_layer
 
 HEADER = "| share | train clips | a sign | top-1 | of the seeds | top-5 | gain | 95 % over seeds and clips |"
 
@@ -41,7 +39,7 @@ def row_of(share: float, runs: list[Path], before: list[Path] | None, seeds: lis
     ]
     if before is None:
         return "| " + " | ".join([*cells, "", ""]) + " |"
-    change = compare(before, runs, seeds)
+    change = asl.compare(before, runs, seeds)
     low, high = (100 * v for v in change.interval)
     return "| " + " | ".join([*cells, f"{100 * change.difference:+.1f}", f"{low:+.1f} to {high:+.1f}"]) + " |"
 
@@ -64,7 +62,6 @@ def main() -> None:
     chosen = {"dataset": "wlasl", "dataset.root": options.root} | {key: value for key, _, value in words}
     if chosen["dataset"] != "wlasl" and "--root" not in sys.argv:
         del chosen["dataset.root"]
-    flags = flag_layer(chosen)
     print(HEADER + "\n" + 8 * "|---" + "|")
     before = None
     for share in sorted(options.shares):
@@ -72,7 +69,7 @@ def main() -> None:
         for seed in options.seeds:
             own = {"run.out": str(options.out), "run.name": f"share{share:g}-{seed}",
                    "run.seed": seed, "split.train-share": share}  # fmt: skip
-            runs.append(asl.complete(asl.configure(own, flags=flags, recipe=options.recipe)))
+            runs.append(asl.complete(asl.configure(own, flags=chosen, recipe=options.recipe)))
         print(row_of(share, runs, before, options.seeds), flush=True)
         before = runs
 

@@ -12,14 +12,10 @@ from pathlib import Path
 import numpy as np
 
 import asl_core as asl
-from asl_core.plugins import discover
 
 
 class Circles:
     """Clips of 2 numbers a frame. What else a data set may do, see ``asl_core/contracts.py``."""
-
-    def __init__(self, options: object):
-        pass
 
     def splits(self) -> list[str]:
         return ["train", "val"]
@@ -41,16 +37,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     out = parser.parse_args().out
 
-    # A package would hand in the same Component from a hook; a script adds it to what is installed.
-    mine = asl.Component(name="circles", factory=f"{__name__}:Circles", summary="two ways of circling")
-    registry = asl.Registry([*discover().registry, asl.Offer("dataset", mine, "script", "script")])
-    settings = {"dataset": "circles", "encoder": "gru", "encoder.hidden-size": 16, "train.epochs": 10, "run.out": out}
-    config = asl.configure(settings, registry=registry)
-    result = asl.run(config, registry=registry)
+    # A package offers its components by a hook; a script gives a class, or an object, in the place of a name.
+    result = asl.run(dataset=Circles, encoder="gru", encoder__hidden_size=16, epochs=10, out=out)
     print(f"{result.path}: top-1 {result.last['top1']:.0%} of the val clips")
 
     unseen = asl.Clip(id="unseen", features=np.stack([np.cos(t := np.linspace(0, 6, 30)), np.sin(t)], axis=1))
-    (told,) = asl.predict_clips(asl.load(result.path, registry=registry), [unseen])
+    model = result.load()  # in another process: asl.load(path, registry=asl.registry_with(dataset=Circles))
+    (told,) = asl.predict_clips(model, [unseen])
     print("an unseen clip: " + ", ".join(f"{gloss} {probability:.0%}" for gloss, probability in told.top))
 
 

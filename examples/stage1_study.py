@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wlasl100 import finished
 
-from asl_core.compare import compare
+from asl_core import compare
 
 #: what each objective changes in the settings of stage 1
 OBJECTIVES: dict[str, dict[str, object]] = {

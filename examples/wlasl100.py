@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import asl_core as asl
-from asl_core.compare import right_answers
-from asl_core.intervals import wilson_interval
-from asl_core.layers import flag_layer
 
 ROWS: dict[str, dict[str, Any]] = {
     "gru, ctc": {"encoder": "gru", "head": "ctc"},
@@ -38,14 +35,14 @@ def finished(
     out: Path, name: str, settings: dict[str, object], recipe: str | None = None, words: Sequence[str] = ()
 ) -> Path:
     """The run of this name: found done, resumed, or made. ``words`` are further settings as KEY=VALUE."""
-    flags = flag_layer(dict(word.split("=", 1) for word in words))
+    flags = dict(word.split("=", 1) for word in words)
     return asl.complete(asl.configure({**settings, "run.out": str(out), "run.name": name}, flags=flags, recipe=recipe))
 
 
 def row_of(name: str, *sides: list[Path]) -> str:
     """One line of the table, of the runs of all seeds; of several rows' runs, those of a seed asked together."""
     top1, top5, seconds = [], [], []
-    clips = len({clip for path in sides[0] for clip in right_answers(path)})  # folds have clips of their own
+    clips = len({clip for path in sides[0] for clip in asl.right_answers(path)})  # folds have clips of their own
     for path, *others in zip(*sides, strict=True):
         if others:
             report = asl.evaluate_run(path, device="cpu", together_with=others)[0]
@@ -55,7 +52,7 @@ def row_of(name: str, *sides: list[Path]) -> str:
         top5.append(report["metrics"]["top5"])
         seconds.append(sum(seconds_of(run) for run in (path, *others)))
     mean = statistics.fmean(top1)
-    low, high = wilson_interval(mean * clips, clips)
+    low, high = asl.wilson_interval(mean * clips, clips)
     each = ", ".join(f"{100 * v:.1f}" for v in top1)
     parameters = sum(asl.load(runs[0]).model.parameter_count() for runs in sides)
     return (

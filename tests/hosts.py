@@ -21,7 +21,7 @@ import torch
 from small import SMALL
 
 from asl_core import api, host
-from asl_core.compare import compare
+from asl_core.comparison import compare
 from asl_core.contracts import EpochReport
 from asl_core.curriculum import load_curriculum, run_curriculum
 from asl_core.prediction import predict_file

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from asl_core.cli import main
-from asl_core.compare import compare
+from asl_core.comparison import compare
 from asl_core.errors import UsageError
 
 

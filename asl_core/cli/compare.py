@@ -12,6 +12,9 @@ import click
 
 from asl_core.cli.flags import set_pairs
 from asl_core.cli.paths import check_settings_file, kind_of
+from asl_core.cli.showing import showing_progress
+from asl_core.errors import UsageError
+from asl_core.runs import find_run
 
 if TYPE_CHECKING:
     from asl_core.curriculum import Curriculum
@@ -33,23 +36,31 @@ __all__ = ["compare"]
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="a setting for both sides")
 @click.option("--json", "as_json", is_flag=True, help="the figures as JSON")
+@click.pass_context
 def compare(
-    first: Path, second: Path, seeds: str, out: Path, folds: int | None, fold_by: str, settings: tuple[str, ...],
-    as_json: bool,
+    ctx: click.Context, /, first: Path, second: Path, seeds: str, out: Path, folds: int | None, fold_by: str,
+    settings: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Train FIRST and SECOND (TOML files of a run or a curriculum) with each seed, and compare their top-1 on val.
+    """Compare two runs on the same val clips, or train two configurations with each seed and compare those.
 
+    FIRST and SECOND are finished runs: the difference of their last weights, paired by clip, with its interval.
+
+    Or they are TOML files of a run or a curriculum: both are trained with each seed, and their top-1 on val compared.
     Runs that are done are not run again; a curriculum is judged by its last stage. The last weights count, not
     the epoch that val likes best. With --folds val is not looked at, which is how to choose between settings: as many
     seeds as folds judge by every clip of train once. In a curriculum each stage holds out its fold.
     """
-    for one in (first, second):
-        if kind_of(one) not in ("run", "curriculum"):
-            check_settings_file(one, "compare")
+    sides = (first, second)
+    if not any(_is_file_of_settings(side) for side in sides):
+        _compare_runs(ctx, find_run(first), find_run(second), as_json=as_json)
+        return
+    if not all(_is_file_of_settings(side) or kind_of(side) == "missing" for side in sides):
+        raise UsageError(f"{first} and {second}: one is a file of settings, the other is not; name two of a kind.")
+    for side in sides:
+        check_settings_file(side, "compare")
 
-    from asl_core import compare as library
+    from asl_core import comparison as library
     from asl_core.curriculum import check_held_out
-    from asl_core.errors import UsageError
     from asl_core.torchrun import wanted
 
     if wanted() > 1:
@@ -66,11 +77,12 @@ def compare(
             f"{first} and {second} come to the same settings, once defaults and suggestions are filled in: there is "
             f"nothing to compare. `asl check FILE --resolved` shows them."
         )
-    cache: Cache = {}
-    for plan in (plan for side in plans for plan in side):
-        check_held_out(plan, cache)
-    sides = [[_run(plan) for plan in side] for side in plans]
-    found = library.compare(sides[0], sides[1], numbers)
+    with showing_progress(as_json=as_json):
+        cache: Cache = {}
+        for plan in (plan for side in plans for plan in side):
+            check_held_out(plan, cache)
+        made = [[_run(plan) for plan in side] for side in plans]
+    found = library.compare(made[0], made[1], numbers)
     if as_json:
         click.echo(json.dumps(attrs.asdict(found), indent=2))
         return
@@ -84,6 +96,38 @@ def compare(
         f"{second.stem} - {first.stem}: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
         f"{100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to {100 * narrow[1]:+.1f} over seeds alone)"
     )
+
+
+def _is_file_of_settings(path: Path) -> bool:
+    return path.suffix == ".toml" or path.is_file()
+
+
+def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: bool) -> None:
+    """Two finished runs."""
+    from asl_core.errors import printable
+    from asl_core.run_pairs import compare_runs
+
+    given = [n for n in ("seeds", "out", "folds", "fold_by", "settings") if ctx.get_parameter_source(n) is _TYPED]
+    if given:
+        names = ", ".join("--set" if n == "settings" else f"--{n.replace('_', '-')}" for n in given)
+        raise UsageError(f"{names} says how runs are trained, and {first} and {second} are finished; leave it out.")
+    found = compare_runs(first, second)
+    if as_json:
+        click.echo(json.dumps({"first_run": str(first), "second_run": str(second), **attrs.asdict(found)}, indent=2))
+        return
+    for warning in found.warnings:
+        click.echo(printable(f"warning: {warning}"), err=True)
+    click.echo(f"{found.measure} of the last weights on the same {found.clips} val clips, paired")
+    for run, share, alone in ((first, found.first, found.only_first), (second, found.second, found.only_second)):
+        click.echo(printable(f"{run}: {100 * share:.1f} %, {alone} clips that the other had wrong"))
+    low, high = found.interval
+    click.echo(
+        f"difference: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}, "
+        f"p = {found.p_value:.2g} (exact sign test)"
+    )
+
+
+_TYPED = click.core.ParameterSource.COMMANDLINE
 
 
 def _seeds(text: str) -> list[int]:

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from asl_core.audit import Audit, shortened
+from asl_core.cli.showing import Display
 from asl_core.cli.tables import table_lines
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
@@ -41,12 +42,14 @@ def audit_lines(audit: Audit) -> list[str]:
 class ConsoleObserver:
     """Plain lines, in colour where the output is a terminal."""
 
-    def __init__(self, console: Console | None = None):
-        self.console = console or Console(highlight=False, soft_wrap=True)
+    def __init__(self, display: Display | None = None):
+        self.display = display or Display()
+        self.console = self.display.console
         self._warned: set[str] = set()
 
     def _line(self, text: str, style: str | None = None) -> None:
         self.console.print(printable(text), style=style, markup=False)
+        self.display.spoke()
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
         """Data, model, device, where it is saved."""
@@ -121,8 +124,12 @@ class QuietObserver(ConsoleObserver):
 class JsonObserver:
     """One JSON object a line on standard output, for programs."""
 
+    def __init__(self, display: Display | None = None):
+        self.display = display or Display()
+
     def _emit(self, **entry: Any) -> None:
         click.echo(json.dumps(plain(entry), default=str))
+        self.display.spoke()
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
         """``{"event": "start", …}``."""

@@ -10,6 +10,7 @@ import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.paths import DATA_SET, check_data_folder, check_data_paths
+from asl_core.cli.showing import showing_progress
 from asl_core.configuring import configure
 from asl_core.layers import value_layer
 
@@ -31,11 +32,11 @@ def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: 
         flags = {**value_layer({"dataset": DATA_SET, "dataset.root": directory}, "argument DIR"), **flags}
     config = configure(flags=flags, registry=ctx.meta["asl.registry"])
     check_data_paths(config)
+    with showing_progress(as_json=as_json):
+        from asl_core import api
+        from asl_core.cli.console import audit_lines
 
-    from asl_core import api
-    from asl_core.cli.console import audit_lines
-
-    audit = api.audit_data(config)
+        audit = api.audit_data(config)
     if as_json:
         click.echo(json.dumps(audit.to_json(), indent=2, ensure_ascii=False))
     else:

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from asl_core.cli.paths import check_run
+from asl_core.cli.run_argument import RUN
+from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.errors import printable
 
@@ -16,7 +18,7 @@ __all__ = ["evaluate"]
 
 
 @click.command("eval")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--split", default="val", show_default=True, help="val, train, or test (noted in the run's log)")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
 @together_flag
@@ -41,22 +43,22 @@ def evaluate(
     """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set, alone or with others."""
     for one in (run, *together_with):
         check_run(one, "eval")
-
-    from asl_core import api
-    from asl_core import why as mistakes_of
-    from asl_core.atomic import write_text
-    from asl_core.rundir import predictions_csv
-
     asked: dict[str, Any] = {
         "split": split, "weights": weights, "device": device, "values": {"dataset.root": root} if root else None,
         "average_views": average_views, "together_with": together_with,
     }  # fmt: skip
     mistakes = None
-    if why:
-        found = mistakes_of.explain_run(run, **asked)
-        report, predictions, store, mistakes = found.report, found.predictions, found.store, found.mistakes
-    else:
-        report, predictions, store = api.evaluate_run(run, **asked)
+    with showing_progress(as_json=as_json):
+        from asl_core import api
+        from asl_core import why as mistakes_of
+        from asl_core.atomic import write_text
+        from asl_core.rundir import predictions_csv
+
+        if why:
+            found = mistakes_of.explain_run(run, **asked)
+            report, predictions, store, mistakes = found.report, found.predictions, found.store, found.mistakes
+        else:
+            report, predictions, store = api.evaluate_run(run, **asked)
     if csv_path is not None:
         write_text(csv_path, predictions_csv(predictions, store))
     if as_json:

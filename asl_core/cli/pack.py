@@ -11,6 +11,7 @@ import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.paths import check_data_paths
+from asl_core.cli.showing import showing_progress
 from asl_core.configuring import configure
 from asl_core.errors import as_word
 
@@ -29,11 +30,11 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
     """
     config = configure(flags=flags_of(ctx, values), registry=ctx.meta["asl.registry"])
     check_data_paths(config)
+    with showing_progress(as_json=as_json):
+        from asl_core.packing import pack as pack_clips
 
-    from asl_core.packing import pack as pack_clips
-
-    origin = {key: value for key, value in config.values().items() if key.startswith("dataset.")}
-    written = pack_clips(config.dataset.build(), out, origin)
+        origin = {key: value for key, value in config.values().items() if key.startswith("dataset.")}
+        written = pack_clips(config.dataset.build(), out, origin)
     if as_json:
         click.echo(json.dumps([attrs.asdict(one) for one in written], indent=2))
         return

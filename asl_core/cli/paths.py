@@ -12,6 +12,7 @@ import click
 
 from asl_core.errors import ConfigError, UsageError, as_word, printable
 from asl_core.options import option_specs
+from asl_core.runs import nearest_run, out_folder
 
 if TYPE_CHECKING:
     from asl_core.config import RunConfig
@@ -135,9 +136,10 @@ def check_run(path: Path, verb: str, others: Sequence[Path] = ()) -> None:
             f"runs/NAME."
         )
     if kind == "missing":
+        near = _beside(path) or nearest_run(path, out_folder())
         raise UsageError(
-            f"{path}: there is no such run{_beside(path)}; expected a run directory that `asl run` made, or a "
-            f".safetensors file in one."
+            f"{path}: there is no such run{near}{' E' if near.endswith('?') else '; e'}xpected a run directory that "
+            f"`asl run` made, its name in {out_folder()}, or a .safetensors file in one. `asl runs` lists all."
         )
     raise UsageError(f"{path} is no run; expected a run directory that `asl run` made, or a .safetensors file in one.")
 

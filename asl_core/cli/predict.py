@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asl_core.cli.paths import check_run, clip_files
+from asl_core.cli.run_argument import RUN
+from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.errors import UsageError, printable
 
@@ -21,7 +23,7 @@ __all__ = ["predict"]
 
 
 @click.command("predict")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="glosses named for each clip")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
@@ -55,11 +57,12 @@ def predict(
     paths = clip_files(files)
     alone = len(paths) == 1 and not files[0].is_dir()
 
-    from asl_core import prediction
+    with showing_progress(as_json=as_json):
+        from asl_core import prediction
 
-    loaded, *others = prediction.load_together(
-        (run, *together_with), weights=weights, device=device, average_views=average_views
-    )
+        loaded, *others = prediction.load_together(
+            (run, *together_with), weights=weights, device=device, average_views=average_views
+        )
     if together_with and not as_json:
         click.echo(
             f"mean of {1 + len(together_with)} runs; alignments, texts and warnings are those of {run}", err=True
@@ -68,8 +71,9 @@ def predict(
     failed = 0
     for path in paths:
         try:
-            clips = prediction.clips_of(loaded, path)
-            found = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
+            with showing_progress(as_json=as_json):
+                clips = prediction.clips_of(loaded, path)
+                found = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
         except UsageError as fault:
             if alone:
                 raise

@@ -12,6 +12,8 @@ import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of, refuse_unknown
 from asl_core.cli.paths import check_data_paths, check_run, check_settings_file
+from asl_core.cli.run_argument import RUN
+from asl_core.cli.showing import Display, display, findings_are_printed
 from asl_core.configuring import configure
 from asl_core.errors import UsageError, as_word
 from asl_core.recipes import find_recipe
@@ -28,7 +30,7 @@ __all__ = ["run"]
 @click.command(cls=ConfiguredCommand)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--recipe", metavar="NAME", help="settings that go well together, shipped with a plugin: asl ls recipe")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="go on with a run that was cut off")
+@click.option("--resume", type=RUN, metavar="RUN", help="go on with a run that was cut off")
 @click.option("--quiet", is_flag=True, help="only the outcome")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for programs")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any setting by its dotted key")
@@ -66,7 +68,21 @@ def run(
     elif file is not None:
         check_settings_file(file)
     config = _configured(ctx, file, flags) if resume is None else None  # wrong settings cost no import of torch
+    with display(quiet=quiet, as_json=as_json) as on:
+        _train(ctx, on, file, resume, flags, config, quiet=quiet, as_json=as_json)
 
+
+def _train(
+    ctx: click.Context,
+    on: Display,
+    file: Path | None,
+    resume: Path | None,
+    flags: Layer,
+    config: RunConfig | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     from asl_core import api, curriculum
     from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver, print_stages
     from asl_core.distributed import EchoError
@@ -85,17 +101,17 @@ def run(
     registry = ctx.meta["asl.registry"]
     place = _Place()
     try:
-        with stoppable():
+        with stoppable(), findings_are_printed():
             if resume is not None:
-                api.resume(resume, [place, kind()], registry=registry)
+                api.resume(resume, [place, kind(on)], registry=registry)
             elif file is not None and curriculum.is_curriculum(file):
                 stages = curriculum.load_curriculum(file, flags, registry, os.environ)
-                results = curriculum.run_curriculum(stages, lambda _: [place, kind()])
+                results = curriculum.run_curriculum(stages, lambda _: [place, kind(on)])
                 if not as_json:
                     print_stages(results)
             else:
                 assert config is not None  # noqa: S101 - made above
-                api.run(config, [place, kind()], registry=registry)
+                api.run(config, [place, kind(on)], registry=registry)
     except EchoError as fault:
         raise click.exceptions.Exit(fault.exit_code) from fault
     except KeyboardInterrupt:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from asl_core.cli.run_argument import RUN
 from asl_core.options import parse_text
 
 __all__ = ["average_views_flag", "together_flag"]
@@ -37,6 +37,6 @@ def together_flag(command: _Command) -> _Command:
         "together_with",
         metavar="RUN",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=RUN,
         help="ask this run too and average the probabilities; may be given several times",
     )(command)

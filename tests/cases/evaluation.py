@@ -163,7 +163,7 @@ def one_unlabelled(place: Path) -> str:
 
 @case("the gloss-less clip of val does not change which metric chooses, and comparisons leave it out")
 def unlabelled_selection(place: Path) -> str:
-    from asl_core.compare import right_answers
+    from asl_core import right_answers
 
     trained(place, RUN | {"train.epochs": 4, "train.learning-rate": 0.02}, labelled("val", (), 4))
     shares = [json.loads(line)["val"]["top1"] for line in (place / "runs/r/metrics.jsonl").read_text().splitlines()]

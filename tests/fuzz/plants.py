@@ -187,7 +187,7 @@ def _answers_of_any_form() -> None:
         with (run / "predictions-val.csv").open(encoding="utf-8", newline="") as text:
             return {row["clip"]: row["correct"] == "1" for row in csv.DictReader(text)}
 
-    _set("asl_core.compare:right_answers", answers)
+    _set("asl_core.comparison:right_answers", answers)
 
 
 def _bare_npy() -> None:

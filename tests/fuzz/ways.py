@@ -20,7 +20,7 @@ from fuzz import seeds
 
 from asl_core import api, curriculum
 from asl_core.cli import inspect as inspect_verb
-from asl_core.compare import compare
+from asl_core.comparison import compare
 from asl_core.curriculum import is_curriculum, load_curriculum
 from asl_core.errors import DataError
 from asl_core.foreign import read_checkpoint

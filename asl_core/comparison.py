@@ -11,7 +11,7 @@ import numpy as np
 
 from asl_core.errors import UsageError, as_word
 
-__all__ = ["Comparison", "compare", "right_answers"]
+__all__ = ["Answer", "Comparison", "answers_of", "compare", "right_answers"]
 
 
 @attrs.frozen
@@ -26,28 +26,51 @@ class Comparison:
     seed_interval: tuple[float, float]  #: 95 %, over seeds alone, for these clips
 
 
+@attrs.frozen
+class Answer:
+    """What a run's last weights said of one clip."""
+
+    glosses: str  #: the true ones
+    correct: bool
+    decoded: str | None = None  #: what was read, where the run reads sentences
+
+
 def right_answers(run: Path) -> dict[str, bool]:
     """Clip id -> whether the last weights named its gloss, from ``predictions-val.csv``; unscored clips are left out.
 
     Raises:
         UsageError: the run has no such file; it was cut off, or has no val split.
     """
+    return {clip: answer.correct for clip, answer in answers_of(run).items()}
+
+
+def answers_of(run: Path) -> dict[str, Answer]:
+    """Clip id -> what the last weights said, from ``predictions-val.csv``.
+
+    Raises:
+        UsageError: as :func:`right_answers`.
+    """
     file = run / "predictions-val.csv"
     try:
         if file.exists() and not file.is_file():
             raise OSError("it is no file")
         with file.open(encoding="utf-8", newline="") as text:
-            found = {row["clip"]: row["correct"] for row in csv.DictReader(text)}
-        if not found or None in found or not set(found.values()) <= {"0", "1", ""}:
+            found = {row["clip"]: row for row in csv.DictReader(text)}
+        right = {clip: row["correct"] for clip, row in found.items()}
+        if not right or None in right or not set(right.values()) <= {"0", "1", ""}:
             raise ValueError("clips with an answer of 0 or 1 were expected")
-        if not any(found.values()):
+        if not any(right.values()):
             raise ValueError("none of its clips has a gloss, so none was scored")
+        return {
+            clip: Answer(row["glosses"], right[clip] == "1", row.get("decoded") or None)
+            for clip, row in found.items()
+            if right[clip]
+        }
     except (OSError, KeyError, ValueError, csv.Error) as fault:
         raise UsageError(
             f"{file} cannot be read ({type(fault).__name__}: {fault}); expected a finished run with a val split. "
             f"`asl run --resume {as_word(run)}` finishes one that was cut off."
         ) from fault
-    return {clip: correct == "1" for clip, correct in found.items() if correct}
 
 
 def compare(first: Sequence[Path], second: Sequence[Path], seeds: Sequence[int], samples: int = 10_000) -> Comparison:

@@ -1,0 +1,83 @@
+"""``asl runs``: the runs there are, with their figures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from asl_core.cli.tables import table_lines
+from asl_core.errors import printable
+from asl_core.runs import RunSummary, list_runs, out_folder
+
+__all__ = ["runs"]
+
+_KEYS = ("date", "name", "top1", "wer")
+
+
+@click.command("runs")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--sort", type=click.Choice(_KEYS), default="date", show_default=True, help="the newest or best is last")
+@click.option("--json", "as_json", is_flag=True, help="a list of runs, with full paths and sizes in bytes")
+def runs(folder: Path | None, sort: str, as_json: bool) -> None:
+    """List the runs in FOLDER (by default the one that runs go to), with the figures of their last weights on val.
+
+    A run is done, running, or cut off (`asl run --resume NAME` goes on with it). The stages of a curriculum stand
+    together. Wherever a verb takes a run, its name in this list is enough.
+    """
+    folder = folder if folder is not None else out_folder()
+    found = _sorted(list_runs(folder), sort)
+    if as_json:
+        click.echo(json.dumps([run.to_json() for run in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo(f"there is no run in {folder} yet; `asl run` makes one.")
+        return
+    for line in _lines(found):
+        click.echo(line)
+    for run in found:
+        if run.reason:
+            click.echo(printable(f"{run.name} is damaged: {run.reason}"), err=True)
+
+
+def _sorted(found: Sequence[RunSummary], key: str) -> list[RunSummary]:
+    if key in ("top1", "wer"):  # runs without the figure first
+        sign = -1 if key == "wer" else 1
+        return sorted(found, key=lambda r: (key in r.figures, sign * r.figures.get(key, 0.0)))
+    if key == "name":
+        return list(found)
+    newest: dict[Path, float] = {}  # the runs of a curriculum stay together
+    for run in found:
+        newest[_group(run)] = max(newest.get(_group(run), 0.0), run.changed)
+    return sorted(found, key=lambda r: (newest[_group(r)], str(_group(r)), r.changed or math.inf))
+
+
+def _group(run: RunSummary) -> Path:
+    return run.path.parent if "/" in run.name else run.path
+
+
+def _lines(found: Sequence[RunSummary]) -> list[str]:
+    figures = [k for k in ("top1", "top5", "wer") if any(k in r.figures for r in found)]
+    titles = {"top1": "top-1", "top5": "top-5", "wer": "WER"}
+    columns = ["run", "state", "epochs", *(titles[k] for k in figures), "data", "model", "last change", "size"]
+    rows = [
+        [
+            run.name,
+            run.state,
+            f"{run.epochs}/{run.planned}" if run.planned else "",
+            *(f"{100 * run.figures[k]:.1f}" if k in run.figures else "" for k in figures),
+            run.dataset,
+            " ".join(filter(None, (run.encoder, *run.heads))),
+            run.date[2:],
+            _size(run.size),
+        ]
+        for run in found
+    ]
+    return table_lines(columns, [[printable(cell).replace("\n", "\\n") for cell in row] for row in rows])
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.1f} MB" if size else ""
