@@ -15,6 +15,7 @@ from torch import Tensor
 
 from asl_core.errors import DataError
 from asl_core.frames import end_to_end, gathered
+from asl_core.text_files import metadata_text
 
 __all__ = ["UNKNOWN", "Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"]
 
@@ -25,6 +26,14 @@ def _float32(values: Any) -> np.ndarray:
     return np.asarray(values, dtype=np.float32)
 
 
+def _signer(value: Any) -> str | None:
+    """As text, and NaN as unknown: tables of numbers hand out such, and a signer decides nothing."""
+    try:
+        return metadata_text(value)
+    except ValueError:
+        return str(value)
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Clip:
     """One recorded clip as a data set hands it out."""
@@ -32,7 +41,7 @@ class Clip:
     id: str
     features: np.ndarray = attrs.field(converter=_float32)  #: (T, D) float32
     glosses: tuple[str, ...] = ()  #: one for an isolated sign, several for a sentence, none where unknown
-    signer: str | None = None
+    signer: str | None = attrs.field(default=None, converter=_signer)
     source: str = ""  #: where it was read, for messages
 
 

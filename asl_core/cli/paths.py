@@ -155,6 +155,8 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         kind = kind_of(path)
+        if kind == "weights" and not (path.parent / "config.toml").is_file():
+            kind = "clips"  # packed clips are such a file too, and the data set says so where it holds weights
         if kind in ("run", "weights", "curriculum", "settings"):
             raise UsageError(
                 f"{path} is {_ARTICLES[kind]}, and no file of clips; expected asl predict RUN FILE…, further runs with "

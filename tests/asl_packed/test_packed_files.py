@@ -288,6 +288,13 @@ def test_hostile_manifests(packed: Path, text: str) -> None:
         packed_splits(packed)
 
 
+def test_what_a_manifest_holds_beside_what_is_known_does_no_harm(packed: Path) -> None:
+    kept = json.loads((packed / "packed.json").read_text())
+    kept["findings"] = [{"level": "note", "code": "x", "message": "seen", "data": {}, "taken": "2026"}]
+    (packed / "packed.json").write_text(json.dumps({**kept, "author": {"name": "A"}}))
+    assert [f.message for f in packed_splits(packed)[1]] == ["seen"]
+
+
 def test_what_is_missing_is_named(packed: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"give --dataset.root OUT of `asl pack"):
         PackedDataset(PackedOptions()).splits()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -200,6 +201,62 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, content: bytes, text: s
     (tmp_path / "train.csv").write_bytes(content)
     with pytest.raises(DataError, match=text):
         train(tmp_path)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_tables_as_spreadsheets_write_them(write: Write, delimiter: str, encoding: str) -> None:
+    row = clip(3, 4, signer_id="7.0")
+    file = write("train.csv", [row])
+    before = train(file.parent)[0]
+    with file.open("w", newline="", encoding=encoding) as text:
+        csv.writer(text, delimiter=delimiter).writerows([row.keys(), row.values()])
+    (after,) = train(file.parent)
+    np.testing.assert_array_equal(after.features, before.features)
+    assert (after.glosses, after.signer) == (("3",), "7")
+
+
+@pytest.mark.parametrize("name", ["label", "Gloss", "sign", "WORD", "class", "label_name", "text"])
+def test_labels_under_other_names(write: Write, name: str) -> None:
+    rows = [{name if k == "labels" else k: v for k, v in clip(n).items()} for n in range(2)]
+    data = dataset(write("train.csv", rows).parent)
+    assert [c.glosses for c in data.clips("train")] == [("0",), ("1",)]
+    assert f"the classes of train are read from column {name!r}" in [f.message for f in data.findings()]
+    with pytest.raises(DataError, match=r"no label in column 'labels'; .*names another one \(of 'video_fps'"):
+        train(write("train.csv", rows).parent, label_column="labels")
+
+
+def test_which_of_several_label_columns_is_told(write: Write) -> None:
+    data = dataset(write("train.csv", [clip(0, gloss="book")]).parent)
+    assert next(iter(list(data.clips("train")))).glosses == ("0",)
+    assert any("from column 'labels', not 'gloss' (--dataset.label-column)" in f.message for f in data.findings())
+
+
+def test_labels_that_the_names_lack_are_counted_on_both_sides(write: Write, tmp_path: Path) -> None:
+    folder = write("train.csv", [clip(n) for n in range(4)]).parent
+    names = tmp_path / "names.txt"
+    names.write_text("1 a\n2 b\n3 c\n4 d\n9 e\n")
+    with pytest.raises(DataError) as fault:
+        train(folder, names=str(names))
+    assert "3 of 4 labels of the file match one of 5 numbers that it names" in str(fault.value)
+    assert "1 labels of the file match none (first '0')" in str(fault.value)
+    assert "from 0 or from 1" in str(fault.value)
+    names.write_text("0 z\n1 a\n2 b\n3 c\n4 d\n9 e\n")
+    data = dataset(folder, names=str(names))
+    list(data.clips("train"))
+    (note,) = [f.message for f in data.findings() if f.code == "names-unused"]
+    assert "2 numbers of names.txt are not used (first '4')" in note
+
+
+def test_tables_that_are_not_read_are_listed(write: Write) -> None:
+    write("train.csv", [clip(0)])
+    folder = write("dev_25fps.csv", [clip(0)]).parent
+    data = dataset(folder)
+    list(data.clips("train"))
+    (finding,) = [f for f in data.findings() if f.code == "files-not-read"]
+    assert finding.level == "warning"
+    assert finding.message.endswith("--dataset.val 'dev_25fps.csv' reads the first")
+    assert len(list(dataset(folder, val="dev_25fps.csv").clips("val"))) == 1
 
 
 def test_a_row_that_is_cut_short(write: Write) -> None:

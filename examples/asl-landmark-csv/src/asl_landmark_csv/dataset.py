@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from asl_core import Clip, DataError, Finding
+from asl_core import Clip, DataError, Finding, join_keys, recognise_file, split_of_name, unread_files
 
 from asl_landmark_csv.names import read_names
 from asl_landmark_csv.options import LandmarkCsvOptions
 from asl_landmark_csv.points import frame_columns, require_columns
-from asl_landmark_csv.table import Row, columns_of, read_rows
+from asl_landmark_csv.table import Row, columns_of, label_column, label_columns, labels_of, read_rows
 
 __all__ = ["LandmarkCsv", "hold_missing"]
 
@@ -50,21 +50,48 @@ class LandmarkCsv:
         if files is None:
             raise DataError(f"data set landmark-csv has no split {split!r}; there is {', '.join(self.splits())}.")
         missing, seen = 0, Counter[str]()
+        columns: dict[str, list[str]] = {}
         for file in files:
+            if self._options.label_column is None and (found := label_columns(columns_of(file))):
+                columns.setdefault(found[0], found[1:])
             for row in self._rows(file):
                 if row.label is None:
+                    column = label_column(columns_of(file), self._options.label_column)
                     raise DataError(
-                        f"{file} line {row.line}: clip {row.id!r} has no label in column "
-                        f"{self._options.label_column!r}; --dataset.label-column names another one."
+                        f"{file} line {row.line}: clip {row.id!r} has no label in "
+                        f"{'any column that is called so' if column is None else f'column {column!r}'}; "
+                        f"--dataset.label-column names another one{self._others(file)}."
                     )
                 seen[row.label] += 1
                 missing += int((row.frames == 0).all(axis=1).sum())
                 yield self._clip(row, file)
         self._findings[split] = list(self._notes(split, seen, missing))
+        for name, others in columns.items():
+            if name != "labels" or others:
+                text = f"the classes of {split} are read from column {name!r}"
+                text += f", not {', '.join(map(repr, others))} (--dataset.label-column)" if others else ""
+                self._findings[split].append(Finding("note", "label-column", text))
 
     def findings(self) -> Sequence[Finding]:
-        """What was noticed in the splits read so far."""
-        return [finding for found in self._findings.values() for finding in found]
+        """What was noticed in the splits read so far, and files beside them that are of no split."""
+        found = [finding for found in self._findings.values() for finding in found]
+        return [*found, *self._beside()] if self._files is not None else found
+
+    def _beside(self) -> Iterator[Finding]:
+        """Tables in the folder that no split is read from, with the flag that would read the first."""
+        root = Path(self._options.root or ".")
+        read = [file for files in self._found().values() for file in files]
+        if left := unread_files(root, read, (".csv", ".tsv", ".csv.gz", ".zip")):
+            names = [path.relative_to(root).as_posix() for path in left]
+            split = split_of_name(left[0], root) or "val"
+            text = (
+                f"{len(left)} files of {root} are not read ({', '.join(map(repr, names[:10]))}); --dataset.{split} "
+                f"{names[0]!r} reads the first"
+            )
+            if (kind := recognise_file(left[0])) is not None and not kind.text:
+                text = f"{text.partition('; ')[0]}; the first is {kind.what}. {kind.remedy}"
+            missing = split not in self._found() and split_of_name(left[0], root) is not None
+            yield Finding("warning" if missing else "note", "files-not-read", text, {"files": names})
 
     def read(self, path: Path) -> Sequence[Clip]:
         """Every clip of one file, for prediction; glosses where it has labels.
@@ -91,7 +118,12 @@ class LandmarkCsv:
             self._columns = frame_columns("file", columns_of(self._found()["train"][0]))
         columns = self._columns or frame_columns(self._options.points, there)
         require_columns(columns, there, file)
-        return read_rows(file, columns, self._options.label_column)
+        return read_rows(file, columns, label_column(there, self._options.label_column))
+
+    def _others(self, file: Path) -> str:
+        """Columns that are no coordinates, one of which may be meant."""
+        names = [column for column in columns_of(file) if column[-2:] not in ("_X", "_Y")]
+        return f" (of {', '.join(map(repr, names[:8]))})" if names else ""
 
     def _clip(self, row: Row, file: Path) -> Clip:
         frames = hold_missing(row.frames) if self._options.missing == "hold" else row.frames
@@ -100,29 +132,48 @@ class LandmarkCsv:
 
     def _gloss(self, label: str, row: Row, file: Path) -> str:
         """The gloss of a label: by ``names`` where they are given, else the label itself."""
-        whole = re.fullmatch(r"(\d+)(?:\.0*)?", label)  # a column with a gap is written as 5.0
-        label = str(int(whole[1])) if whole else label
+        label = _plain(label)
         if self._options.names is None:
             return label
+        names = self._read_names()
+        if label not in names:
+            column = label_column(columns_of(file), self._options.label_column) or ""
+            joined = join_keys(dict.fromkeys(map(_plain, labels_of(file, column))), names)
+            near = f" {joined.near_miss()}." if joined.near else ""
+            raise DataError(
+                f"{file} line {row.line}: clip {row.id!r} has label {label!r}, which {self._options.names} does not "
+                f"name: {joined.counts('labels of the file', 'numbers that it names')}.{near} Expected numbers "
+                f"that count in the same way, from 0 or from 1, or glosses in --dataset.label-column."
+            )
+        return names[label]
+
+    def _read_names(self) -> Mapping[str, str]:
         if self._names is None:
-            self._names = read_names(Path(self._options.names))
+            self._names = read_names(Path(self._options.names or ""))
             if shared := [gloss for gloss, n in Counter(self._names.values()).items() if n > 1]:
                 text = f"{len(shared)} glosses stand for several numbers, {shared[0]!r} among them: each is one class"
                 self._findings["names"] = [Finding("warning", "shared-glosses", text, {"glosses": shared})]
-        if label not in self._names:
-            raise DataError(
-                f"{file} line {row.line}: clip {row.id!r} has label {label!r}, which {self._options.names} does not "
-                f"name; expected one of its {len(self._names)} numbers."
-            )
-        return self._names[label]
+        return self._names
 
     def _notes(self, split: str, seen: Counter[str], missing: int) -> Iterator[Finding]:
+        if self._names is not None:
+            joined = join_keys(map(_plain, seen), self._names)
+            if joined.unused:
+                given = f"numbers of {Path(self._options.names or '').name}"
+                text = f"{split}: {joined.counts('labels', given)}"
+                yield Finding("note", "names-unused", text, {"unused": len(joined.unused)})
         if missing:
             text = f"{missing} frames of {split} hold no point at all"
             yield Finding("note", "empty-frames", text, {"split": split, "frames": missing})
         if self._options.names is None and all(label.replace(".", "").isdigit() for label in seen):
             text = f"the classes of {split} are called by their numbers; --dataset.names FILE gives them glosses"
             yield Finding("note", "numbers-as-glosses", text)
+
+
+def _plain(label: str) -> str:
+    """A number as whole numbers are written: a column with a gap holds 5.0."""
+    whole = re.fullmatch(r"(\d+)(?:\.0*)?", label)
+    return str(int(whole[1])) if whole else label
 
 
 def _matching(root: Path, split: str, asked: str | None) -> list[Path]:

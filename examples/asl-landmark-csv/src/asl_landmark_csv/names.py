@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from asl_core import DataError
+from asl_core import DataError, text_encoding
 
 __all__ = ["read_names"]
 
@@ -22,7 +22,7 @@ def read_names(file: Path) -> Mapping[str, str]:
         DataError: the file is missing, or none of these.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding=text_encoding(file))
         found = _from_json(json.loads(text)) if file.suffix.lower() == ".json" else _from_lines(text)
     except OSError as fault:
         raise DataError(

@@ -22,7 +22,9 @@ class LandmarkCsvOptions:
     missing: str = option(
         "zero", choices=("zero", "hold"), help="a point that was not found: leave its 0, or hold where it was last seen"
     )
-    label_column: str = option("labels", help="column with the class: a number, or the gloss itself")
+    label_column: str | None = option(
+        None, help="column with the class, a number or the gloss itself; unset means labels, label, gloss, sign, word …"
+    )
     names: str | None = option(
         None,
         path=True,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 import numpy as np
-from asl_core import DataError
+from asl_core import DataError, csv_delimiter, metadata_text, recognise_file, text_encoding
 
 from asl_landmark_csv.cells import read_cell
 from asl_landmark_csv.points import standard_name
 
-__all__ = ["Row", "columns_of", "read_rows"]
+__all__ = ["Row", "columns_of", "label_column", "label_columns", "labels_of", "read_rows"]
 
 
 @attrs.frozen(eq=False)
@@ -41,13 +42,43 @@ def columns_of(file: Path) -> tuple[str, ...]:
     raise DataError(f"{file} is empty; expected a line with the names of the columns, and a line for each clip.")
 
 
-def read_rows(file: Path, columns: Sequence[str], label: str) -> Iterator[Row]:
+#: what the column with the class is called, the likelier first
+_LABELS = ("labels", "label", "gloss", "sign", "word", "class", "label_name", "class_name", "text")
+
+
+def label_columns(there: Sequence[str]) -> list[str]:
+    """The columns that are called as those with the class are, the likelier first."""
+    names = {column.casefold(): column for column in reversed(there)}
+    return [names[name] for name in _LABELS if name in names]
+
+
+def label_column(there: Sequence[str], asked: str | None) -> str | None:
+    """The column with the class: the one that is asked for, or the likeliest by its name; None where there is none.
+
+    Args:
+        there: the columns of a file.
+        asked: the option, None to look for one.
+    """
+    return asked if asked is not None else next(iter(label_columns(there)), None)
+
+
+def labels_of(file: Path, label: str) -> Iterator[str]:
+    """The label column alone, without the frames."""
+    place = None
+    for _, cells in _lines(file):
+        if place is None:
+            place = [standard_name(cell) for cell in cells].index(label)
+        elif place < len(cells) and cells[place].strip():
+            yield cells[place].strip()
+
+
+def read_rows(file: Path, columns: Sequence[str], label: str | None) -> Iterator[Row]:
     """The clips of a file, in its order.
 
     Args:
         file: the CSV file.
         columns: the columns of a frame, in order.
-        label: the column of the label.
+        label: the column of the label, None where there is none.
 
     Raises:
         DataError: the first thing that is wrong, with file, line, column and clip.
@@ -63,8 +94,8 @@ def read_rows(file: Path, columns: Sequence[str], label: str) -> Iterator[Row]:
         yield Row(
             id=name,
             line=line,
-            label=by_name.get(label, "").strip() or None,
-            signer=by_name.get("signer_id", "").strip() or None,
+            label=by_name.get(label or "", "").strip() or None,
+            signer=metadata_text(by_name.get("signer_id")),
             frames=_frames(f"{file} line {line}", name, by_name, columns),
         )
 
@@ -92,17 +123,34 @@ def _frames(where: str, clip: str, cells: Mapping[str, str], columns: Sequence[s
 
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """``(last line, cells)`` of every row."""
+    """``(last line, cells)`` of every row; what stands between the cells is told from the first line."""
     try:
-        with file.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.reader(text, strict=True)
+        encoding = text_encoding(file)
+        with file.open(newline="", encoding=encoding) as text:
+            first = text.readline()
+            text.seek(0)
+            delimiter = csv_delimiter(first, _known(first))
+            reader = csv.reader(text, delimiter=delimiter, strict=True)
             for cells in reader:
                 yield reader.line_num, cells
     except OSError as fault:
         raise DataError(f"{file} cannot be read ({fault.strerror}); expected a CSV file of landmarks.") from fault
-    except UnicodeDecodeError as fault:
-        raise DataError(f"{file} is not text in UTF-8 ({fault.reason}); expected a CSV file of landmarks.") from fault
+    except UnicodeError as fault:
+        raise DataError(
+            f"{file} is not text in UTF-8 or UTF-16 ({fault}); expected a CSV file of landmarks.{_kind(file)}"
+        ) from fault
     except csv.Error as fault:
         raise DataError(
-            f"{file} line {reader.line_num}: is not CSV ({fault}); it may be damaged or cut short."
+            f"{file} line {reader.line_num}: is not CSV ({fault}); it may be damaged or cut short.{_kind(file)}"
         ) from fault
+
+
+def _known(first: str) -> set[str]:
+    """Names of coordinates in a first line, whatever parts them."""
+    return {name.casefold() for name in re.findall(r"[A-Za-z0-9_]+_[XYxy]\b", first)}
+
+
+def _kind(file: Path) -> str:
+    """What a file is that is no such text."""
+    kind = recognise_file(file)
+    return f" It is {kind.what}. {kind.remedy}" if kind is not None and not kind.text else ""
