@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import BinaryIO
 
 from asl_core.errors import RunError
 
-__all__ = ["keep_as", "write_bytes", "write_text"]
+__all__ = ["keep_as", "move", "sync_folder", "write_bytes", "write_text"]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -26,6 +27,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as fault:
         with contextlib.suppress(OSError):  # the error that matters is the first
             temporary.unlink()
@@ -72,6 +74,7 @@ def keep_as(path: Path, other: Path) -> None:
             temporary.unlink()
         else:
             temporary.replace(other)
+            sync_folder(other.parent)
     except OSError as fault:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -79,3 +82,36 @@ def keep_as(path: Path, other: Path) -> None:
             f"{other} cannot be written ({fault.strerror or fault}); {path.name} beside it is untouched. Make room, "
             f"then go on with --resume."
         ) from fault
+
+
+def move(path: Path, other: Path) -> None:
+    """Rename over ``other``, and let the disk have it.
+
+    Raises:
+        RunError: it cannot be done; both are as they were.
+    """
+    try:
+        path.replace(other)
+        sync_folder(other.parent)
+    except OSError as fault:
+        raise RunError(
+            f"{path} cannot be renamed to {other.name} ({fault.strerror or fault}); make room, or put the folder back, "
+            f"then go on with --resume."
+        ) from fault
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the disk have the names of a folder's files: after a loss of power a rename without it may not have been.
+
+    Windows, and some file systems of networks, have no such call; there the names follow in their own time.
+    """
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as fault:
+        if fault.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)

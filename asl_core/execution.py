@@ -136,7 +136,7 @@ def _execute_among(
             if not run_dir.environment.is_file():
                 _write_circumstances(run_dir, config, data.audit, trainer, transfer)
             config = attrs.evolve(config, notes=(*config.notes, *run_dir.note_processes(processes.size)))
-        if processes.gather(run_dir.last.is_file())[0]:
+        if processes.gather(run_dir.has_state)[0]:
             damaged = trainer.restore(run_dir)
             processes.gather(None)  # all have read what is mended next
             if damaged is not None:
@@ -187,6 +187,7 @@ def _place(config: RunConfig, existing: RunDir | None, processes: Processes) -> 
         stem = "-".join([config.dataset.name, config.encoder.name, *(h.choice.name for h in config.heads.values())])
         run_dir = existing or RunDir.create(Path(config.run.out), config.run.name, stem.replace(":", "."))
         run_dir.lock()
+        run_dir.settle()
         if existing is None and run_dir.config.is_file():  # begun by another process before it was locked
             run_dir.release()
             raise run_dir.taken()
@@ -212,7 +213,7 @@ def _start(
         if config.train.standardise:
             model.standardiser.fit(train.features)
         return config, None
-    if existing is not None and existing.last.is_file():
+    if existing is not None and existing.has_state:
         transfer = Transfer.read(existing.transfer)
     else:
         config, transfer = initialise(config, model, train, registry or discover().registry)

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from asl_core.atomic import sync_folder, write_text
 from asl_core.contracts import Dataset
 from asl_core.data import Clip
 from asl_core.errors import DataError, RunError, UsageError
@@ -60,8 +61,9 @@ def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[Pack
             "findings": [attrs.asdict(f) for f in dataset.findings()],
         }
         text = json.dumps(note, indent=2, sort_keys=True, default=str) + "\n"
-        (part / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+        write_text(part / MANIFEST, text)
         part.rename(folder)
+        sync_folder(folder.parent)
     except OSError as fault:
         shutil.rmtree(part, ignore_errors=True)
         raise RunError(

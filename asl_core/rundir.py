@@ -19,7 +19,7 @@ import filelock
 import torch
 
 from asl_core import lineage
-from asl_core.atomic import write_text
+from asl_core.atomic import keep_as, move, sync_folder, write_text
 from asl_core.bounds import refuse_links
 from asl_core.commit import commit_of
 from asl_core.data import ClipStore
@@ -54,6 +54,7 @@ class RunDir:
         self.final = path / "final.safetensors"
         self.last = path / "last" / "state.safetensors"
         self.previous = path / "last" / "previous.safetensors"
+        self.next = path / "last" / "next.safetensors"
         self.summary = path / "summary.json"
         self.environment = path / "environment.json"
         self.log = path / "log.txt"
@@ -74,6 +75,7 @@ class RunDir:
                 run = cls(out / (name or f"{stem}-{number}"))
                 with contextlib.suppress(FileExistsError):
                     run.path.mkdir()
+                    sync_folder(out)
                     return run
                 if name is not None:
                     # What a kill before the first file left is no run, and would be in the way of the name for ever.
@@ -139,6 +141,22 @@ class RunDir:
                 f"run {self.path} cannot be locked ({fault}); choose a folder on a local disk that you can write to."
             ) from fault
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is one to go on from."""
+        return any(file.is_file() for file in (self.next, self.last, self.previous))
+
+    def settle(self) -> None:
+        """Let a new state be the last one, and the last one be that before it.
+
+        The new one is whole under a name of its own first, and only then is the oldest given up: whenever a kill
+        comes, two states are there, each with bytes of its own. After one that came in between, a resume does this.
+        """
+        if self.next.is_file():
+            if self.last.is_file():
+                keep_as(self.last, self.previous)
+            move(self.next, self.last)
+
     def release(self) -> None:
         """Give the lock back."""
         self._lock.release()
@@ -173,7 +191,7 @@ class RunDir:
                 f"numbers, such as [1]. Put the file back, or start a new run from its config.toml."
             )
         if numbers[-1] != size:
-            numbers = [*numbers, size] if self.last.is_file() else [size]
+            numbers = [*numbers, size] if self.has_state else [size]
         if numbers != kept.get("processes", [1]):
             self.write_json(self.environment, kept | {"processes": numbers})
         if len(numbers) == 1:

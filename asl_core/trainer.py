@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from asl_core.atomic import keep_as
+from asl_core.atomic import write_bytes
 from asl_core.checkpoint import DamagedError, Saved, flatten_optimizer, load_tensors, restore_optimizer, save_tensors
 from asl_core.config import RunConfig
 from asl_core.contracts import Augment
@@ -182,15 +182,14 @@ class Trainer:
 
         The one before is kept too: bytes on a disk can change after they were written.
         """
-        if run.last.is_file():
-            keep_as(run.last, run.previous)
         _make_folder(run.last.parent)
         meta = {
             "progress": attrs.asdict(self.progress) | {"best_value": _finite(self.progress.best_value)},
             "config": self.config.values(),
             "data": fingerprints(self.data),
         }
-        save_tensors(run.last, self.state(), meta)
+        save_tensors(run.next, self.state(), meta)
+        run.settle()
 
     def restore(self, run: RunDir) -> str | None:
         """Go on from what :meth:`save` wrote; where that is damaged, from what it wrote before, which is told.
@@ -201,17 +200,22 @@ class Trainer:
         Raises:
             CheckpointError: both states are damaged, or of other data or settings than those at hand.
         """
+        missing = not run.last.is_file()
+        what = "is missing" if missing else "is damaged"
         try:
             saved, told = load_tensors(run.last), None
-        except DamagedError as fault:
+        except CheckpointError as fault:
+            if not (missing or isinstance(fault, DamagedError)):
+                raise
             if not run.previous.is_file():
                 raise DamagedError(
-                    f"{run.last} is damaged, and there is no state before it to go on from; start a new run with "
+                    f"{run.last} {what}, and there is no state before it to go on from; start a new run with "
                     f"`asl run {as_word(run.config)}`."
                 ) from fault
             saved = load_tensors(run.previous)
             told = (
-                f"{run.last} was damaged (cut short, or its bytes changed): the run goes on from the state before it, "
+                f"{run.last} {'is missing' if missing else 'was damaged (cut short, or its bytes changed)'}: the run "
+                f"goes on from the state before it, "
                 f"after epoch {saved.meta['progress']['epoch']}"
             )
         try:
@@ -226,8 +230,8 @@ class Trainer:
 
     @staticmethod
     def mend(run: RunDir) -> None:
-        """Put the state before in the place of the damaged last one, so that it is not kept as the one before."""
-        keep_as(run.previous, run.last)
+        """Put a copy of the state before in the place of the damaged last one: then there are two good ones again."""
+        write_bytes(run.last, run.previous.read_bytes())
 
     def _restore(self, saved: Saved, run: RunDir) -> None:
         if saved.meta["data"] != fingerprints(self.data):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from asl_core import RunError
-from asl_core.atomic import write_bytes, write_text
+from asl_core.atomic import keep_as, move, sync_folder, write_bytes, write_text
 
 
 def test_new_and_over_an_old_one(tmp_path: Path) -> None:
@@ -46,10 +47,33 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_disk_has_it_before_the_name_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x"
-    seen: list[tuple[bytes, bool]] = []
-    monkeypatch.setattr(os, "fsync", lambda _: seen.append(((tmp_path / "x.part").read_bytes(), path.exists())))
+    seen: list[tuple[str, bool]] = []
+    real = os.fsync
+
+    def flushed(descriptor: int) -> None:
+        real(descriptor)
+        seen.append(("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file", path.exists()))
+
+    monkeypatch.setattr(os, "fsync", flushed)
     write_bytes(path, b"content")
-    assert seen == [(b"content", False)]
+    keep_as(path, tmp_path / "y")
+    move(path, tmp_path / "z")
+    renames = [("folder", True), ("folder", False)] if os.name != "nt" else []
+    assert seen == [("file", False), *renames[:1], *renames]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["y", "z"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
+def test_a_file_system_that_flushes_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuses)
+    code = errno.EINVAL
+    sync_folder(tmp_path)
+    code = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        sync_folder(tmp_path)
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def test_a_full_disk_loses_no_finished_checkpoint(tmp_path: Path) -> None:
     places = {
         "config.toml.part": operations.index(("write", "run/config.toml.part")),
         "last": operations.index(("link", "run/last/previous.safetensors.part")),
-        "state": _last(operations, ("write", "run/last/state.safetensors.part")),
+        "state": _last(operations, ("write", "run/last/next.safetensors.part")),
         "timings": operations.index(("write", "run/timings.jsonl")),
         "final": operations.index(("rename", "run/final.safetensors")),
     }

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from small import small
 
 from asl_core import CheckpointError, api
+from asl_core.checkpoint import load_tensors
 from asl_core.device import Precision
 from asl_core.model import build_model
 from asl_core.objectives import build_objectives
@@ -33,7 +39,7 @@ def made(tmp_path: Path, **more: object) -> Trainer:
 
 def run_dir(tmp_path: Path) -> RunDir:
     folder = tmp_path / "run"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     return RunDir(folder)
 
 
@@ -112,7 +118,59 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, broken: int
     assert after.progress.epoch == 0
     after.mend(run)
     assert run.last.read_bytes() == run.previous.read_bytes()
+    assert not run.last.samefile(run.previous), "two names of one file would be damaged together"
     assert made(tmp_path).restore(run) is None
+
+
+class Killed(BaseException):
+    """As a kill: nothing holds it."""
+
+
+def test_whenever_a_kill_comes_there_are_two_states_of_bytes_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third state is written, and the kill hits each call by which that reaches the disk, before and after it."""
+    trainer, after = made(tmp_path), made(tmp_path)
+    names = [(os, "fsync"), (os, "link"), (Path, "replace"), (Path, "unlink")]
+    for number in itertools.count(1):
+        run = run_dir(tmp_path / str(number))
+        trainer.save(run)
+        changed(trainer)
+        trainer.save(run)
+        changed(trainer)
+        calls = itertools.count(1)
+
+        def killing(real: Callable[..., Any], calls: Iterator[int], number: int) -> Callable[..., Any]:
+            def call(*args: Any, **more: Any) -> Any:
+                if next(calls) == number:
+                    raise Killed
+                return real(*args, **more)
+
+            return call
+
+        with monkeypatch.context() as patched:
+            for owner, name in names:
+                patched.setattr(owner, name, killing(getattr(owner, name), calls, number))
+            try:
+                trainer.save(run)
+                over = True
+            except Killed:
+                over = False
+        good = {}
+        for file in (run.next, run.last, run.previous):
+            with contextlib.suppress(CheckpointError):
+                load_tensors(file)
+                good[file.stat().st_ino] = file
+        assert len(good) >= 2, f"killed at call {number}"
+        run.settle()
+        content = bytearray(run.last.read_bytes())
+        content[-1] ^= 1
+        with run.last.open("r+b") as damaged:  # one flipped bit, in the very bytes that are there
+            damaged.write(content)
+        assert after.restore(run) is not None, "the other one serves"
+        if over:
+            assert number > 5
+            return
 
 
 def test_weights_are_averaged_over_the_last_epochs_only(tmp_path: Path) -> None:
