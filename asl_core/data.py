@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from asl_core.errors import DataError
-from asl_core.frames import end_to_end, gathered
+from asl_core.frames import FramesFile, end_to_end, file_of, gathered
 from asl_core.text_files import metadata_text
 
 __all__ = ["UNKNOWN", "Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"]
@@ -175,7 +175,6 @@ class ClipStore:
     hold them are put into one (:mod:`asl_core.frames`): batches are cut from a file as from memory.
 
     Attributes:
-        features: (sum of lengths, D) float32, not to be changed.
         lengths: (N,) int64.
         ids, glosses, signers, sources: one entry a clip.
     """
@@ -196,7 +195,8 @@ class ClipStore:
                 )
         frames = [c.features for c in clips]
         there = end_to_end(frames)
-        self.features = torch.from_numpy(gathered(frames, int(self.offsets[-1]), width) if there is None else there)
+        self._file: FramesFile | None = None if there is None else file_of(there)
+        self._features = torch.from_numpy(gathered(frames, int(self.offsets[-1]), width) if there is None else there)
         self.ids = tuple(c.id for c in clips)
         self.glosses = tuple(c.glosses for c in clips)
         self.signers = tuple(c.signer for c in clips)
@@ -214,9 +214,25 @@ class ClipStore:
         return len(self.ids)
 
     @property
+    def features(self) -> Tensor:
+        """(sum of lengths, D) float32, not to be changed."""
+        if self._file is not None:
+            self._file.watched.check()
+        return self._features
+
+    @property
     def width(self) -> int:
         """Numbers a frame."""
-        return self.features.shape[1]
+        return self._features.shape[1]
+
+    def verify(self) -> None:
+        """Read the frames' file once more, where they stand in one that others may change.
+
+        Raises:
+            RunError: it was changed.
+        """
+        if self._file is not None:
+            self._file.watched.verify(trained=True)
 
     @property
     def labelled(self) -> bool:
@@ -241,11 +257,13 @@ class ClipStore:
     def with_features(self, features: Tensor) -> ClipStore:
         """The same clips with other numbers a frame, (sum of lengths, D')."""
         other = copy.copy(self)
-        other.features = features
+        other._features, other._file = features, None
         return other
 
     def clip(self, place: int) -> Tensor:
-        """(T, D) frames of one clip, a view."""
+        """(T, D) frames of one clip, not to be changed."""
+        if self._file is not None:
+            return self._read(torch.tensor([place]), int(self.lengths[place]))[0]
         return self.features[int(self.offsets[place]) : int(self.offsets[place + 1])]
 
     def batch(self, index: Tensor) -> Batch:
@@ -253,9 +271,12 @@ class ClipStore:
         lengths = self.lengths[index]
         frames = torch.arange(int(lengths.max()))
         inside = frames[None, :] < lengths[:, None]
-        rows = torch.where(inside, self.offsets[index][:, None] + frames, 0)
-        features = self.features[rows.flatten()].view(*rows.shape, self.width)
-        features.masked_fill_(~inside[:, :, None], 0.0)  # not times 0: a NaN in the first frame would stay
+        if self._file is not None:
+            features = self._read(index, len(frames))
+        else:
+            rows = torch.where(inside, self.offsets[index][:, None] + frames, 0)
+            features = self._features[rows.flatten()].view(*rows.shape, self.width)
+            features.masked_fill_(~inside[:, :, None], 0.0)  # not times 0: a NaN in the first frame would stay
         places = index.tolist()
         targets = (
             self._single[index]
@@ -270,6 +291,16 @@ class ClipStore:
             index=index,
             ids=tuple(self.ids[p] for p in places),
         )
+
+    def _read(self, index: Tensor, frames: int) -> Tensor:
+        """(B, frames, D) of the clips at ``index``, from the file, 0 where padded."""
+        file = self._file
+        assert file is not None  # noqa: S101 - for mypy; whoever calls has looked
+        file.watched.check()
+        features = torch.zeros(len(index), frames, self.width, dtype=torch.float32)
+        for clip, place in zip(features.numpy(), index.tolist(), strict=True):
+            file.read(clip[: int(self.lengths[place])], int(self.offsets[place]))
+        return features
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """Every clip once, longest first, for evaluation: like lengths together, memory known at the start."""

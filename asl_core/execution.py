@@ -155,6 +155,8 @@ def _execute_among(
         preparing.end()
         started = time.perf_counter()
         progress = train(trainer, run_dir, [audience])
+        for store in filter(None, (data.train, data.val)):
+            store.verify()
         outcome = _finish(run_dir, trainer, time.perf_counter() - started)
         last = progress.history[-1]["val"] or progress.history[-1]["train"]
         best = progress.history[progress.best_epoch - 1]

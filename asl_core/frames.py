@@ -16,25 +16,33 @@ import numpy as np
 
 from asl_core.errors import DataError
 from asl_core.progress import track
+from asl_core.watched import Watched
 
 if TYPE_CHECKING:
     from asl_core.data import Clip
 
-__all__ = ["IN_MEMORY", "end_to_end", "gathered", "held", "is_mapped", "map_numbers"]
+__all__ = ["IN_MEMORY", "FramesFile", "end_to_end", "file_of", "gathered", "held", "is_mapped", "map_numbers"]
 
 IN_MEMORY = 256 * 2**20  #: bytes of frames that are kept in memory; more go to a scratch file
 
 _NOTHING = np.empty((0, 0), dtype=np.float32)
 
 
-def map_numbers(file: BinaryIO, offset: int, count: int) -> np.ndarray:
+class _Mapping(mmap.mmap):
+    """A mapped file, with the file itself where somebody else may change it."""
+
+    watched: Watched | None = None
+
+
+def map_numbers(file: BinaryIO, offset: int, count: int, watched: Watched | None = None) -> np.ndarray:
     """(count,) float32 of an open file from byte ``offset`` on, mapped.
 
     Changes stay in this process and never reach the file. The mapping ends with the last array that looks into it;
     ``file`` may be closed before.
     """
     # torch takes only arrays that may be written to: a copy on write is one, and shares all pages nobody writes.
-    mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    mapping = _Mapping(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    mapping.watched = watched
     return np.frombuffer(mapping, dtype=np.float32, count=count, offset=offset)
 
 
@@ -128,6 +136,27 @@ def end_to_end(parts: Sequence[np.ndarray]) -> np.ndarray | None:
     offset = first - _address(np.frombuffer(mapping, dtype=np.uint8, count=1))
     count = (following - first) // 4
     return np.frombuffer(mapping, dtype=np.float32, count=count, offset=offset).reshape(-1, width)
+
+
+@attrs.frozen(eq=False)
+class FramesFile:
+    """Where the frames of a store stand in a file that is watched."""
+
+    watched: Watched
+    offset: int  #: byte of the first number
+
+    def read(self, frames: np.ndarray, first: int) -> None:
+        """Fill frames (T, D) with those from number ``first`` on."""
+        self.watched.read_into(frames, self.offset + 4 * first * frames.shape[1])
+
+
+def file_of(array: np.ndarray) -> FramesFile | None:
+    """The file that an array looks into, where it is one that is watched."""
+    mapping = _mapping(array)
+    if not isinstance(mapping, _Mapping) or mapping.watched is None:
+        return None
+    start = _address(np.frombuffer(mapping, dtype=np.uint8, count=1))
+    return FramesFile(mapping.watched, _address(array) - start)
 
 
 def _address(array: np.ndarray) -> int:

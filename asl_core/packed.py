@@ -26,6 +26,7 @@ import numpy as np
 from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
 from asl_core.frames import map_numbers
+from asl_core.watched import Watched
 
 __all__ = ["FORMAT", "MANIFEST", "SPLITS", "START", "Sizes", "packed_splits", "read_packed"]
 
@@ -126,7 +127,9 @@ def read_packed(path: Path) -> list[Clip]:
             if int(lengths.min()) < 1 or int(lengths.sum()) != sizes.frames:
                 raise _WrongError(f"the lengths of its clips do not come to its {sizes.frames} frames")
             columns = _columns(index, sizes.clips, path)
-            frames = map_numbers(file, START, sizes.frames * sizes.width).reshape(sizes.frames, sizes.width)
+            frames = map_numbers(file, START, sizes.frames * sizes.width, Watched(path, file, digest, _digest)).reshape(
+                sizes.frames, sizes.width
+            )
     except (_WrongError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
         raise _refused(path, fault) from fault
     ends = np.cumsum(lengths).tolist()

@@ -81,7 +81,7 @@ def _clear(part: Path) -> None:
         raise UsageError(f"{part} is needed for packing and is a link; remove it.")
     if not part.is_dir():
         return
-    ours = {MANIFEST, *(f"{name}.safetensors" for name in SPLITS)}
+    ours = {MANIFEST, f"{MANIFEST}.part", *(f"{name}.safetensors" for name in SPLITS)}
     if strange := sorted(p.name for p in part.iterdir() if p.name not in ours):
         raise UsageError(f"{part} is needed for packing and holds {strange[0]!r}; move it away.")
     shutil.rmtree(part, ignore_errors=True)  # what stays is told when the folder is made

@@ -6,7 +6,9 @@ an installed plugin is. Verbs are imported when called.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import faulthandler
 import importlib
 import os
 import sys
@@ -120,6 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args[:1] == ["help"]:  # `asl help run` is `asl run --help`
         args = [*args[1:2], "--help"]
     trains = args[:1] == ["run"]
+    if sys.__stderr__ is not None and not faulthandler.is_enabled():
+        with contextlib.suppress(OSError, ValueError):  # standard error is no file
+            faulthandler.enable(sys.__stderr__)  # a crash in a library (SIGSEGV, SIGBUS) says where, instead of nothing
 
     def lost(fault: OSError) -> None:
         if trains:

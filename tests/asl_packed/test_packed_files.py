@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy_components import make_clips
 
+import asl_core as asl
 from asl_core import Clip, DataError, Finding, RunError, read_packed
 from asl_core.errors import UsageError
 from asl_core.frames import is_mapped
@@ -317,3 +319,19 @@ def test_mapped_files_are_closed_with_their_clips(packed: Path) -> None:
     del clips
     assert str(packed) not in maps.read_text()
     assert len(one.features) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
+def test_the_disk_has_all_of_a_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: set[int] = set()
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        real(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    config = asl.configure({"dataset.glosses": 2, "dataset.train": 2, "dataset.val": 1}, environ={}, project_file=False)
+    pack(config.dataset.build(), tmp_path / "out", {})
+    out = tmp_path / "out"
+    assert {path.stat().st_ino for path in (tmp_path, out, *out.iterdir())} <= flushed

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import pickle
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from asl_core.component import Registry
 from asl_core.data import ClipStore, Vocabulary
 from asl_core.frames import is_mapped
 from asl_core.plugins import discover
+from asl_core.watched import Watched
 
 TRAIN: dict[str, Any] = {
     **{k: v for k, v in SMALL.items() if not k.startswith("dataset")},
@@ -130,3 +136,79 @@ def test_pack_says_what_it_wrote(tmp_path: Path) -> None:
     rows = json.loads(command("pack", *words, "--dataset.test", 0, tmp_path / "out", "--json").output)
     assert [(r["name"], r["clips"], r["width"]) for r in rows] == [("train", 6, 36), ("val", 3, 36)]
     assert [(tmp_path / "out" / f"{r['name']}.safetensors").stat().st_size for r in rows] == [r["size"] for r in rows]
+
+
+class Meanwhile:
+    """Does something to a file after the first epoch."""
+
+    def __init__(self, change: Callable[[Path], object], path: Path):
+        self.change, self.path = change, path
+
+    def on_start(self, config: object, summary: object) -> None: ...
+
+    def on_epoch(self, report: asl.EpochReport) -> None:
+        if report.epoch == 1:
+            self.change(self.path)
+
+    def on_end(self, summary: object) -> None: ...
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, 5000)
+
+
+def written_over(path: Path) -> None:
+    """In place, by as many bytes."""
+    with path.open("r+b") as file:
+        file.seek(4096 + 400)
+        file.write(bytes(400))
+
+
+def written_over_unseen(path: Path) -> None:
+    """By a file system that keeps no times."""
+    written_over(path)
+    for watched in [o for o in gc.get_objects() if isinstance(o, Watched)]:
+        watched._stamp = watched._now()
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(b"another file")
+    other.replace(path)
+
+
+def run_while(change: Callable[[Path], object], packed: Path, out: Path, split: str) -> Path:
+    root = out / "data"
+    shutil.copytree(packed, root)
+    values = {**TRAIN, "dataset": "packed", "dataset.root": str(root), "run.out": str(out), "run.name": "a"}
+    config = asl.configure(values, environ={}, project_file=False)
+    return asl.run(config, [Meanwhile(change, root / f"{split}.safetensors")]).path
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(cut_short, "it had .* bytes and has 5,000"), (written_over, "its bytes are others"),
+     (written_over_unseen, "its bytes are others")],
+)  # fmt: skip
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be changed there")
+def test_a_file_that_changes_under_a_run(
+    change: Callable[[Path], object], said: str, split: str, packed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(asl.RunError, match=rf"{split}\.safetensors was changed while a run reads it \({said}\)"):
+        run_while(change, packed, tmp_path, split)
+    assert not (tmp_path / "a" / "summary.json").exists()
+    shutil.rmtree(tmp_path / "data")
+    shutil.copytree(packed, tmp_path / "data")
+    if change is not written_over_unseen:  # in that run epochs were trained on other clips
+        asl.resume(tmp_path / "a")
+        whole = run(tmp_path, "whole", "packed", packed)
+        assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("change", [Path.touch, replaced])
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be replaced there")
+def test_a_file_that_stays_the_same_under_a_run(change: Callable[[Path], object], packed: Path, tmp_path: Path) -> None:
+    found = run_while(change, packed, tmp_path, "train")
+    whole = run(tmp_path, "whole", "packed", packed)
+    assert (found / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()

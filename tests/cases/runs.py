@@ -11,6 +11,7 @@ import random
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -192,3 +193,58 @@ def full_device(place: Path) -> str:
     assert list(place.glob("*/summary.json"))
     assert "fault of asl" not in said.getvalue()
     return said.getvalue()
+
+
+@case("a kill while a new state is put in place, and one flipped bit after it")
+def kill_and_bit(place: Path) -> str:
+    from asl_core import api
+
+    run = shutil.copytree(hosts.cut_off(), place / "cut")
+    shutil.copyfile(run / "last" / "state.safetensors", run / "last" / "next.safetensors")
+    shutil.copyfile(run / "last" / "state.safetensors", run / "last" / "previous.safetensors")  # as 0.1 left them
+    with (run / "last" / "state.safetensors").open("r+b") as state:
+        state.seek(-1, os.SEEK_END)
+        state.write(b"\x55")
+    found = api.resume(run)
+    assert hosts.content(found.path) == hosts.resume(place / "other")
+    return "the run goes on from another state, and ends with the same bits"
+
+
+def _on_packed(place: Path, change: Callable[[Path], object]) -> str:
+    """What is said when a packed file changes under a run."""
+    from asl_core import api
+    from asl_core.errors import RunError
+
+    if sys.platform == "win32":
+        pytest.skip("a mapped file cannot be changed there")
+    few = {k: v for k, v in hosts.SETTINGS.items() if k.startswith("dataset")}
+    assert asl(place, "pack", *flags(few), str(place / "data")).code == 0
+
+    class Meanwhile(hosts.Stop):
+        def on_epoch(self, report: object) -> None:
+            change(place / "data" / "train.safetensors")
+
+    values = {k: v for k, v in hosts.SETTINGS.items() if not k.startswith("dataset")}
+    values |= {"dataset": "packed", "dataset.root": str(place / "data"), "run.out": str(place), "train.epochs": 2}
+    with pytest.raises(RunError) as raised:
+        api.run(api.configure(values, environ={}), [Meanwhile()])
+    return str(raised.value)
+
+
+@case("a packed file cut short under a run")
+def cut_short(place: Path) -> str:
+    said = _on_packed(place, lambda path: os.truncate(path, 100))
+    assert "train.safetensors was changed while a run reads it" in said
+    return said
+
+
+@case("a packed file overwritten in place under a run")
+def written_over(place: Path) -> str:
+    def change(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.seek(5000)
+            file.write(bytes(400))
+
+    said = _on_packed(place, change)
+    assert "its bytes are others" in said
+    return said
