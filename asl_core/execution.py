@@ -103,7 +103,7 @@ def _execute_among(
     described = within_usual(model.standardiser.described(data.train))
     config, transfer = _start(config, described, model, existing, registry)
     trained = TrainedOn.after(data.identities["train"], Path(transfer.record["checkpoint"]) if transfer else None)
-    if existing is None or not existing.last.is_file():
+    if existing is None or not existing.has_state:
         held = {split: clips for split, clips in data.identities.items() if split != "train"}
         config = attrs.evolve(config, notes=(*config.notes, *check_run(config, trained, held)))
     objectives = build_objectives(config)
