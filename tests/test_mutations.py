@@ -66,14 +66,15 @@ def test_what_is_taken_depends_on_the_fault_alone(module: str, tmp_path: Path) -
     assert [m.id for m in sampled(module, 6, seed=1)] == [m.id for m in taken]
 
 
-def test_choose_a_fault_are_those_that_run_its_line_the_quickest_first() -> None:
-    fault = Mutant("m.py", "f", 5, 6, "x", "y", 0)
+def test_those_that_run_a_faulty_line_are_chosen_the_quickest_first(module: str) -> None:
+    fault = Mutant(module, "f", 9, 10, "x", "y", 0)
     covered = [
-        Covered("slow", 2.0, {"m.py": [5]}), Covered("quick", 1.0, {"m.py": [6]}), Covered("other", 0.1, {"m.py": [7]}),
-        Covered("elsewhere", 0.1, {"n.py": [5]}), Covered("too slow", 99.0, {"m.py": [5]}),
+        Covered("slow", 2.0, {module: [4, 9]}), Covered("quick", 1.0, {module: [10]}),
+        Covered("other", 0.1, {module: [11]}), Covered("elsewhere", 0.1, {"n.py": [9]}),
+        Covered("too slow", 99.0, {module: [9]}),
     ]  # fmt: skip
     assert [t.test for t in choose(fault, covered)] == ["quick", "slow"]
-    constant = Mutant("m.py", "module", 1, 1, "x", "y", 0)
+    constant = Mutant(module, "module", 4, 4, "x", "y", 0)
     assert [t.test for t in choose(constant, covered)] == ["other", "quick", "slow"]
 
 

@@ -17,7 +17,7 @@ from types import CodeType
 
 import attrs
 
-__all__ = ["ROOT", "Mutant", "compiled", "mutants", "replaced", "sampled"]
+__all__ = ["ROOT", "Mutant", "compiled", "in_function", "mutants", "replaced", "sampled"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +90,14 @@ def replaced(module: str, old: str, new: str, what: str) -> Mutant:
     text = source.splitlines()[start - 1].strip()
     end = start + old.rstrip("\n").count("\n")
     return Mutant(module, "by hand", start, end, text, what, 0, source.replace(old, new))
+
+
+def in_function(mutant: Mutant) -> bool:
+    """Whether a fault is in the body of a function; any other is run once, when the module is imported."""
+    tree = ast.parse((ROOT / mutant.module).read_text(encoding="utf-8"))
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda))
+    bodies = (f.body if isinstance(f.body, list) else [f.body] for f in functions)
+    return any(body[0].lineno <= mutant.line <= int(body[-1].end_lineno or 0) for body in bodies)
 
 
 def compiled(mutant: Mutant) -> CodeType:

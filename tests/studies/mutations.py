@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from studies.known_mutants import EQUIVALENT, by_hand
 from studies.mutant_runs import Covered, covered_by, noticed_by, warm_up
-from studies.mutants import ROOT, Mutant, sampled
+from studies.mutants import ROOT, Mutant, in_function, sampled
 
 __all__ = ["MODULES", "TESTS", "Outcome", "choose", "study", "table"]
 
@@ -140,7 +140,7 @@ def chosen(names: Iterable[str], seed: int, *, short: bool) -> list[Mutant]:
 def choose(mutant: Mutant, covered: Sequence[Covered]) -> list[Covered]:
     """The tests that run a fault's lines, the quickest first; for one outside of functions, those of its module."""
     lines = set(range(mutant.line, mutant.end + 1))
-    outside = mutant.where == "module" or not any(lines & set(t.lines.get(mutant.module, ())) for t in covered)
+    outside = not in_function(mutant)
     found, spent = [], 0.0
     for test in sorted(covered, key=lambda t: t.seconds):
         ran = test.lines.get(mutant.module)
