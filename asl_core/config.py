@@ -15,6 +15,7 @@ from asl_core.layers import LIST_SLOTS
 from asl_core.options import option, unstructure
 from asl_core.origins import DEFAULT, Origin
 from asl_core.paths import is_folder_name
+from asl_core.text import comment
 
 __all__ = [
     "TABLES",
@@ -265,8 +266,7 @@ class RunConfig:
                 text = f"{_bare(key)} = {_toml(value)}"
                 origin = self.origin(dotted)
                 # TOML forbids control characters in comments, and a path or a --set may hold one.
-                comment = "".join(c if c.isprintable() else " " for c in str(origin))
-                lines.append(text if origin == DEFAULT else f"{text}  # {comment}")
+                lines.append(text if origin == DEFAULT else f"{text}  # {comment(str(origin))}")
         return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,8 @@ import difflib
 import os
 from collections.abc import Iterable
 
+from asl_core.text import one_line, printable
+
 __all__ = [
     "AslError",
     "CheckpointError",
@@ -60,12 +62,7 @@ class ConfigError(UsageError):
         )
         more = len(self.problems) - _MOST
         rest = [f"  - and {more:,} more"] if more > 0 else []
-        super().__init__("\n".join([head + ":", *(f"  - {p}" for p in self.problems[:_MOST]), *rest]))
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: control characters of ids and glosses are shown, not obeyed; line ends stay."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+        super().__init__("\n".join([head + ":", *(f"  - {one_line(p)}" for p in self.problems[:_MOST]), *rest]))
 
 
 def as_word(path: str | os.PathLike[str]) -> str:

@@ -29,6 +29,7 @@ from asl_core.evaluate import Predictions, answers, scored
 from asl_core.installed import PLUGINS, installed
 from asl_core.paths import is_folder_name
 from asl_core.reading import read_json
+from asl_core.text import cell, json_text, one_line
 
 __all__ = ["RunDir", "environment", "plain", "predictions_csv"]
 
@@ -169,11 +170,11 @@ class RunDir:
 
     def write_json(self, path: Path, value: Any) -> None:
         """A JSON file, readable."""
-        write_text(path, json.dumps(plain(value), indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n")
+        write_text(path, json_text(plain(value), indent=2, sort_keys=True, default=str) + "\n")
 
     def note(self, *lines: str) -> None:
         """Append to ``log.txt``."""
-        self._append(self.log, "".join(f"{line}\n" for line in lines))
+        self._append(self.log, "".join(f"{one_line(line)}\n" for line in lines))
 
     def note_processes(self, size: int) -> list[str]:
         """Keep by how many processes a run was trained, and say when it is not the same number throughout.
@@ -238,14 +239,15 @@ def plain(value: Any) -> Any:
 def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) -> str:
     """One row a clip: id, the gloss it was, whether it was right, and the first five with probabilities.
 
-    A clip that is not scored is neither right nor wrong: that cell is empty.
+    A clip that is not scored is neither right nor wrong: that cell is empty. Ids and glosses that a spreadsheet would
+    take for a formula begin with an apostrophe; see :func:`asl_core.text.cell`.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = store.vocabulary.glosses
     if predictions.scores is None:
         writer.writerow(["clip", "glosses"])
-        writer.writerows([i, " ".join(g)] for i, g in zip(store.ids, store.glosses, strict=True))
+        writer.writerows([cell(i), cell(" ".join(g))] for i, g in zip(store.ids, store.glosses, strict=True))
         return text.getvalue()
     top = min(top, len(names))
     header = ["clip", "glosses", "correct"]
@@ -256,11 +258,11 @@ def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) ->
     values, places = predictions.scores.exp().topk(top, dim=1)
     right = answers(predictions, store)
     for n, (clip, glosses) in enumerate(zip(store.ids, store.glosses, strict=True)):
-        row: list[Any] = [clip, " ".join(glosses), {True: 1, False: 0, None: ""}[right[n]]]
+        row: list[Any] = [cell(clip), cell(" ".join(glosses)), {True: 1, False: 0, None: ""}[right[n]]]
         if reads and predictions.decoded is not None:
-            row.append(" ".join(names[c] for c in predictions.decoded[n]))
+            row.append(cell(" ".join(names[c] for c in predictions.decoded[n])))
         for value, place in zip(values[n].tolist(), places[n].tolist(), strict=True):
-            row += [names[place], f"{value:.6f}"]
+            row += [cell(names[place]), f"{value:.6f}"]
         writer.writerow(row)
     return text.getvalue()
 

@@ -289,7 +289,7 @@ def test_the_file_says_where_each_value_is_from(tmp_path: Path) -> None:
     ]
     text = resolve(layers, registry()).to_toml()
     assert tomllib.loads(text)["run"]["out"] == "x\ny"
-    assert "epochs = 3  # a weird place \n" in text
+    assert "epochs = 3  # a\\nweird\\x07place\\x1b\n" in text
     assert "\nbatch-size = 16\n" in text, "a default needs no comment"
     assert 'name = "plain"  # suggested by head ctc\n' in text
 

@@ -11,16 +11,20 @@ import errno
 import faulthandler
 import importlib
 import os
+import re
 import sys
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 
 import click
 
 import asl_core
 from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
 from asl_core.cli.screen import lasting_screen
-from asl_core.errors import AslError, printable
+from asl_core.errors import AslError
 from asl_core.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
+from asl_core.text import one_line, printable
 
 __all__ = ["cli", "main"]
 
@@ -121,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = [a for a in args if a != "--debug"]
     if args[:1] == ["help"]:  # `asl help run` is `asl run --help`
         args = [*args[1:2], "--help"]
+    if debug:
+        sys.excepthook = _show_traceback
     trains = args[:1] == ["run"]
     if sys.__stderr__ is not None and not faulthandler.is_enabled():
         with contextlib.suppress(OSError, ValueError):  # standard error is no file
@@ -185,10 +191,16 @@ def _run(args: Sequence[str], debug: bool) -> int:
     return code
 
 
+def _show_traceback(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    """As Python does, but its message may hold text of a file."""
+    sys.stderr.write(printable("".join(traceback.format_exception(kind, fault, trace))))
+
+
 def _say(text: str) -> None:
     """On standard error; of several processes that have not met yet one of each machine says what all find."""
     torch = sys.modules.get("torch.distributed")
     met = torch is not None and torch.is_available() and torch.is_initialized()
     if not met and os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("LOCAL_RANK", "0") != "0":
         return
-    click.echo(printable(text), err=True)
+    # Lines of ours that follow the first are indented; one that a file's text begins cannot pass for a message.
+    click.echo(re.sub(r"\n(?=\S)", "\n  ", printable(text)), err=True)

@@ -12,6 +12,7 @@ from asl_core.component import SLOTS
 from asl_core.options import OptionSpec, option_specs
 from asl_core.plugins import discover
 from asl_core.recipes import Recipe, recipes
+from asl_core.text import one_line
 
 __all__ = ["ls", "show"]
 
@@ -43,7 +44,7 @@ def ls(slot: str | None, as_json: bool) -> None:
         [[o.slot, report.registry.name_of(o), o.distribution, o.component.summary] for o in offers],
     )
     for warning in report.warnings():
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(one_line(f"warning: {warning}"), err=True)
 
 
 def _list_recipes(found: list[Recipe], as_json: bool) -> None:
@@ -74,10 +75,11 @@ def show(slot: str, name: str, as_json: bool) -> None:
         }  # fmt: skip
         click.echo(json.dumps(value, indent=2))
         return
-    click.echo(f"{slot} {component.name} (from {offer.distribution}, {component.factory})\n{component.summary}")
+    click.echo(one_line(f"{slot} {component.name} (from {offer.distribution}, {component.factory})"))
+    click.echo(one_line(component.summary))
     if component.suggests:
         pairs = ", ".join(f"{k} = {v}" for k, v in component.suggests.items())
-        click.echo(f"goes well with: {pairs}")
+        click.echo(one_line(f"goes well with: {pairs}"))
     if specs:
         click.echo()
         _print_table(["option", "type", "default", "range", "meaning"], [_row(s) for s in specs])

@@ -9,6 +9,7 @@ import click
 from asl_core.cli.paths import check_settings_file
 from asl_core.errors import as_word
 from asl_core.plugins import discover
+from asl_core.text import one_line
 
 __all__ = ["check"]
 
@@ -25,5 +26,5 @@ def check(file: Path, resolved: bool) -> None:
 
     config = resolve([toml_layer(file)], discover().registry)
     for note in config.notes:
-        click.echo(f"note: {note}")
+        click.echo(one_line(f"note: {note}"))
     click.echo(config.to_toml() if resolved else f"{file} is sound; `asl run {as_word(file)}` would run it.")

@@ -15,6 +15,7 @@ from asl_core.cli.paths import check_settings_file, kind_of
 from asl_core.cli.showing import showing_progress
 from asl_core.errors import UsageError
 from asl_core.runs import find_run
+from asl_core.text import one_line
 
 if TYPE_CHECKING:
     from asl_core.curriculum import Curriculum
@@ -89,11 +90,13 @@ def compare(
     for file, values in ((first, found.first), (second, found.second)):
         each = ", ".join(f"{100 * v:.1f}" for v in values)
         spread = 100 * statistics.stdev(values) if len(values) > 1 else 0.0
-        click.echo(f"{file.stem:<24} top-1 {100 * statistics.fmean(values):.1f} % ± {spread:.1f} over seeds ({each})")
+        click.echo(
+            f"{one_line(file.stem):<24} top-1 {100 * statistics.fmean(values):.1f} % ± {spread:.1f} over seeds ({each})"
+        )
     low, high = found.interval
     narrow = found.seed_interval
     click.echo(
-        f"{second.stem} - {first.stem}: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
+        f"{one_line(second.stem)} - {one_line(first.stem)}: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
         f"{100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to {100 * narrow[1]:+.1f} over seeds alone)"
     )
 
@@ -172,5 +175,5 @@ def _run(plan: Curriculum) -> Path:
     """The last run of a plan: made, resumed, or found done."""
     from asl_core.curriculum import run_curriculum
 
-    click.echo(f"{plan.path.name} …", err=True)
+    click.echo(one_line(f"{plan.path.name} …"), err=True)
     return run_curriculum(plan, checked=True)[-1].path

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from asl_core.audit import Audit, shortened
 from asl_core.cli.showing import Display
 from asl_core.cli.tables import table_lines
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
-from asl_core.errors import printable
 from asl_core.rundir import plain
+from asl_core.text import json_text, one_line
 
 if TYPE_CHECKING:
     from asl_core.curriculum import StageResult
 
-__all__ = ["ConsoleObserver", "JsonObserver", "QuietObserver", "audit_lines", "percent", "print_report", "print_stages"]
+__all__ = [
+    "ConsoleObserver",
+    "JsonObserver",
+    "QuietObserver",
+    "audit_lines",
+    "percent",
+    "print_line",
+    "print_report",
+    "print_stages",
+]
 
 
 def percent(share: float) -> str:
@@ -36,7 +45,7 @@ def audit_lines(audit: Audit) -> list[str]:
         + (f", {s.signers} signers" if s.signers else "")
         for name, s in audit.splits.items()
     ]
-    return lines + [f"{f.level}: {f.message}" for f in audit.findings]
+    return [one_line(line) for line in (*lines, *(f"{f.level}: {f.message}" for f in audit.findings))]
 
 
 class ConsoleObserver:
@@ -48,7 +57,7 @@ class ConsoleObserver:
         self._warned: set[str] = set()
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.console.print(printable(text), style=style, markup=False)
+        print_line(self.console, text, style)
         self.display.spoke()
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
@@ -118,7 +127,7 @@ class QuietObserver(ConsoleObserver):
         for warning in report.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
-                click.echo(f"warning: {warning}", err=True)
+                click.echo(one_line(f"warning: {warning}"), err=True)
 
 
 class JsonObserver:
@@ -128,7 +137,7 @@ class JsonObserver:
         self.display = display or Display()
 
     def _emit(self, **entry: Any) -> None:
-        click.echo(json.dumps(plain(entry), default=str))
+        click.echo(json_text(plain(entry), default=str))
         self.display.spoke()
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
@@ -146,44 +155,48 @@ class JsonObserver:
         self._emit(event="end", **summary)
 
 
+def print_line(console: Console, text: str, style: str | None = None) -> None:
+    """One line, whatever the text holds: no escape codes, no markup, no names of emoji."""
+    console.print(Text(one_line(text)), style=style)
+
+
 def print_report(report: Mapping[str, Any], console: Console, title: str) -> None:
     """An evaluation for people."""
     if not report:  # there was no split to evaluate on
         return
     found, clips = report["metrics"], _scored_of(report)
     if "wer" in found:
-        console.print(f"{title}: word error rate {percent(found['wer'])}, {clips}", markup=False)
+        print_line(console, f"{title}: word error rate {percent(found['wer'])}, {clips}")
         if "text_of" in report:
-            console.print(
-                f"the text, and so its word error rate, is that of {printable(report['text_of'])} alone: only the "
-                f"probabilities of single signs are averaged over runs",
-                markup=False,
+            print_line(console, 
+                f"the text, and so its word error rate, is that of {report['text_of']} alone: only the "
+                f"probabilities of single signs are averaged over runs"
             )
     elif "top1" in found:
         low, high = report["interval"]
         rest = f", top-1 without unknown glosses {percent(found['top1-known'])}" if "top1-known" in found else ""
-        console.print(
+        print_line(
+            console,
             f"{title}: top-1 {percent(found['top1'])} (95 % interval {percent(low)} to {percent(high)}), top-5 "
             f"{percent(found['top5'])}, chance {percent(report['chance'])}, {clips}{rest}",
-            markup=False,
         )
         mean = report["class_top1"]
-        console.print(
+        print_line(
+            console,
             f"mean over {mean['glosses']} glosses: top-1 {percent(mean['mean'])}"
             + (f" ({mean['without_clips']} glosses have no clip and are left out)" if mean["without_clips"] else ""),
-            markup=False,
         )
-        console.print(f"hardest: {_signs(report['hardest'])}", markup=False)
+        print_line(console, f"hardest: {_signs(report['hardest'])}")
         if report["easiest"]:
-            console.print(f"easiest: {_signs(report['easiest'])}", markup=False)
+            print_line(console, f"easiest: {_signs(report['easiest'])}")
         if report["confusions"]:
             pairs = ", ".join(f"{c['was']} as {c['said']} ({c['clips']})" for c in report["confusions"][:5])
-            console.print(printable(f"most confused: {pairs}"), markup=False)
+            print_line(console, f"most confused: {pairs}")
     elif found or report.get("unscored"):
         figures = ", ".join(f"{k} {v:.4g}" for k, v in found.items()) or "no figure"
-        console.print(f"{title}: {figures}, {clips}", markup=False)
+        print_line(console, f"{title}: {figures}, {clips}")
     for why, ids in report.get("unscored", {}).items():
-        console.print(printable(f"not scored, for {why}: {len(ids)} clips ({shortened(ids)})"), markup=False)
+        print_line(console, f"not scored, for {why}: {len(ids)} clips ({shortened(ids)})")
 
 
 def _scored_of(report: Mapping[str, Any]) -> str:
@@ -211,7 +224,7 @@ def print_stages(results: Sequence[StageResult]) -> None:
 
 
 def _signs(rows: Sequence[Mapping[str, Any]], most: int = 6) -> str:
-    return printable(", ".join(f"{r['gloss']} {round(r['top1'] * r['clips'])}/{r['clips']}" for r in rows[:most]))
+    return ", ".join(f"{r['gloss']} {round(r['top1'] * r['clips'])}/{r['clips']}" for r in rows[:most])
 
 
 def _parts(names: Sequence[str]) -> list[tuple[str, str]]:

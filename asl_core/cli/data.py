@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from asl_core.cli.paths import DATA_SET, check_data_folder, check_data_paths
 from asl_core.cli.showing import showing_progress
 from asl_core.configuring import configure
 from asl_core.layers import value_layer
+from asl_core.text import json_text
 
 __all__ = ["data"]
 
@@ -38,7 +38,7 @@ def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: 
 
         audit = api.audit_data(config)
     if as_json:
-        click.echo(json.dumps(audit.to_json(), indent=2, ensure_ascii=False))
+        click.echo(json_text(audit.to_json(), indent=2))
     else:
         for line in audit_lines(audit):
             click.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.errors import printable
+from asl_core.text import json_text
 
 __all__ = ["evaluate"]
 
@@ -63,7 +63,7 @@ def evaluate(
         write_text(csv_path, predictions_csv(predictions, store))
     if as_json:
         whole = report if mistakes is None else {**report, "why": mistakes.to_json()}
-        click.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+        click.echo(json_text(whole, indent=2))
         return
     from rich.console import Console
 

@@ -28,6 +28,7 @@ from asl_core.options import OptionSpec, option_specs
 from asl_core.origins import Kind
 from asl_core.plugins import PluginReport, discover
 from asl_core.recipes import find_recipe
+from asl_core.text import one_line
 
 __all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of", "refuse_unknown", "set_pairs"]
 
@@ -54,7 +55,7 @@ class ConfiguredCommand(click.Command):
         """Make the flags of what the arguments choose, then let click parse."""
         report = discover()
         for warning in report.warnings():
-            click.echo(f"warning: {warning}", err=True)
+            click.echo(one_line(f"warning: {warning}"), err=True)
         typed = _scan(args)
         files = [*_recipe_files(typed, report), *(a for a in args if a.endswith(".toml"))]
         groups = list(self._groups(report.registry, typed, files))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.errors import UsageError
+from asl_core.text import json_text, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,14 +52,14 @@ def inspect(
     else:
         tensors = rename(read.foreign.tensors, changes)
     if as_json:
-        click.echo(json.dumps(_to_json(read, tensors, plan), indent=2, ensure_ascii=False, default=str))
+        click.echo(json_text(_to_json(read, tensors, plan), indent=2, default=str))
         return
     for line in _lines(read, tensors):
-        click.echo(line)
+        click.echo(one_line(line))
     if plan is not None:
         click.echo(f"plan for --encoder {values['encoder']}" if values.get("encoder") else "plan")
         for line in [*plan.full(), plan.short()[0]]:
-            click.echo(f"  {line}")
+            click.echo(f"  {one_line(line)}")
 
 
 def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | None) -> list[Named]:

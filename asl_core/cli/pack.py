@@ -14,6 +14,7 @@ from asl_core.cli.paths import check_data_paths
 from asl_core.cli.showing import showing_progress
 from asl_core.configuring import configure
 from asl_core.errors import as_word
+from asl_core.text import one_line
 
 __all__ = ["pack"]
 
@@ -40,6 +41,6 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
         return
     for one in written:
         size = f"{one.size / 2**20:,.1f} MiB"
-        click.echo(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}")
+        click.echo(f"{one_line(one.name)}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}")
     if any(one.name == "train" for one in written):
         click.echo(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}")

@@ -14,9 +14,10 @@ import click
 
 from asl_core.cli.tables import table_lines
 from asl_core.component import BUILTIN
-from asl_core.errors import UsageError, as_word, printable
+from asl_core.errors import UsageError, as_word
 from asl_core.plugins import PluginRecord, discover
 from asl_core.scaffold.slots import STARTS
+from asl_core.text import one_line
 
 if TYPE_CHECKING:
     from asl_core.testing import CheckResult
@@ -42,11 +43,11 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
         click.echo(line)
     for record in report.records:
         if record.status == "blocked":
-            click.echo(f"{record.heading} is blocked: {record.reason}")
+            click.echo(one_line(f"{record.heading} is blocked: {record.reason}"))
     for warning in report.warnings():
-        click.echo(printable(f"warning: {warning}"))
+        click.echo(one_line(f"warning: {warning}"))
     for note in report.notes():
-        click.echo(printable(f"note: {note}"))
+        click.echo(one_line(f"note: {note}"))
 
 
 def _row(record: PluginRecord) -> list[str]:
@@ -107,7 +108,7 @@ def check(
         for result in plugin_results(found, options, files, *(() if width is None else (width,))):
             results.append(result)
             if not as_json:
-                click.echo(printable(_line(result)), file=out)
+                click.echo(one_line(_line(result)), file=out)
     counts = {s: sum(r.status == s for r in results) for s in ("passed", "failed", "skipped")}
     if as_json:
         import attrs
@@ -115,7 +116,7 @@ def check(
         answer = {"plugin": found.name, **counts, "results": [attrs.asdict(r) for r in results]}
         click.echo(json.dumps(answer, indent=2))
     else:
-        click.echo(f"{found.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+        click.echo(one_line(found.name) + ": " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     if counts["failed"]:
         ctx.exit(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from asl_core.cli.paths import check_run, clip_files
 from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
-from asl_core.errors import UsageError, printable
+from asl_core.errors import UsageError
+from asl_core.text import json_text, one_line, printable
 
 if TYPE_CHECKING:
     from asl_core.alignment import Alignment, Placed
@@ -86,11 +86,11 @@ def predict(
         if as_json:
             continue
         if not alone:
-            click.echo(printable(f"{path}:"))
+            click.echo(one_line(f"{path}:"))
         for clip in found:
             _print(clip)
     if as_json:
-        click.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+        click.echo(json_text(answers, indent=2))
     if failed:
         click.echo(f"{failed} of {len(paths)} files could not be read.", err=True)
         ctx.exit(1)
@@ -99,15 +99,15 @@ def predict(
 def _print(clip: ClipPrediction) -> None:
     """One clip's answer."""
     for warning in clip.warnings:
-        click.echo(printable(f"warning: clip {clip.id!r}: {warning}"), err=True)
-    click.echo(printable(clip.id + (f" (is {' '.join(clip.glosses)})" if clip.glosses else "")))
+        click.echo(one_line(f"warning: clip {clip.id!r}: {warning}"), err=True)
+    click.echo(one_line(clip.id + (f" (is {' '.join(clip.glosses)})" if clip.glosses else "")))
     if clip.text is not None:
-        click.echo(printable(f"  reads {' '.join(clip.text) or 'nothing'}"))
+        click.echo(one_line(f"  reads {' '.join(clip.text) or 'nothing'}"))
     for gloss, probability in clip.top:
-        click.echo(f"  {100 * probability:5.1f} %  {printable(gloss)}")
+        click.echo(f"  {100 * probability:5.1f} %  {one_line(gloss)}")
     if clip.alignment is not None:
         for line in _told(clip.alignment):
-            click.echo(f"  {printable(line)}")
+            click.echo(f"  {one_line(line)}")
 
 
 def _told(found: Alignment) -> Iterable[str]:

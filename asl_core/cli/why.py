@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asl_core.cli.tables import table_lines
-from asl_core.errors import printable
 from asl_core.mistakes import Confusion, Group, Mistakes, SignReport
+from asl_core.text import one_line
 
 __all__ = ["why_lines"]
 
@@ -26,7 +26,7 @@ def why_lines(mistakes: Mistakes) -> list[str]:
         lines += ["", *_confusion_lines(mistakes.confusions)]
     if mistakes.notes:
         lines += ["", *(f"note: {note}" for note in mistakes.notes)]
-    return [printable(line) for line in lines]
+    return [one_line(line) for line in lines]
 
 
 def _group_lines(name: str, groups: Sequence[Group]) -> list[str]:
