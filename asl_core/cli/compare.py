@@ -95,8 +95,9 @@ def compare(
         )
     low, high = found.interval
     narrow = found.seed_interval
+    which = one_line(f"{second.stem} - {first.stem}")
     click.echo(
-        f"{one_line(second.stem)} - {one_line(first.stem)}: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
+        f"{which}: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
         f"{100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to {100 * narrow[1]:+.1f} over seeds alone)"
     )
 
