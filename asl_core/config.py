@@ -15,7 +15,7 @@ from asl_core.layers import LIST_SLOTS
 from asl_core.options import option, unstructure
 from asl_core.origins import DEFAULT, Origin
 from asl_core.paths import is_folder_name
-from asl_core.text import comment
+from asl_core.text import comment, toml_string
 
 __all__ = [
     "TABLES",
@@ -290,11 +290,13 @@ def _toml(value: Any) -> str:
     """A value on one line; tomli_w spreads lists over several."""
     if isinstance(value, list):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, str):
+        return toml_string(value)
     return tomli_w.dumps({"x": value}, multiline_strings=False).strip().removeprefix("x = ")
 
 
 def _bare(part: str) -> str:
-    return part if part.replace("-", "").replace("_", "").isalnum() else f'"{part}"'
+    return part if part.replace("-", "").replace("_", "").isalnum() else toml_string(part)
 
 
 #: the tables of settings that every run has

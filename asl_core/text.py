@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["cell", "comment", "from_cell", "json_text", "one_line", "printable"]
+__all__ = ["cell", "comment", "from_cell", "json_text", "one_line", "printable", "toml_string"]
 
 #: characters that Python takes for printable and that are not seen: fillers, joiners, selectors of variants, blanks
 _UNSEEN = re.compile(
@@ -32,6 +32,21 @@ def one_line(text: str) -> str:
 def comment(text: str) -> str:
     """For a comment in TOML, which allows no control characters."""
     return one_line(text)
+
+
+def toml_string(text: str) -> str:
+    """A text as TOML has it on one line, in quotes, with what is not drawn escaped."""
+    return '"' + "".join(c if _plain(c) and c not in '"\\' else _in_toml(c) for c in text) + '"'
+
+
+def _in_toml(character: str) -> str:
+    code = ord(character)
+    if character in _TOML:
+        return _TOML[character]
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_TOML = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def json_text(value: Any, **how: Any) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_core.text import cell, comment, from_cell, json_text, one_line, printable
+from asl_core.text import cell, comment, from_cell, json_text, one_line, printable, toml_string
 
 HOSTILE = {
     "colour": "\x1b[31mred",
@@ -79,3 +80,10 @@ def test_cells_are_read_back(text: str) -> None:
 @given(st.text(max_size=20))
 def test_json_is_read_back(text: str) -> None:
     assert json.loads(json_text(text)) == text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_toml_is_read_back(text: str) -> None:
+    written = f"{toml_string(text)} = {toml_string(text)} # {comment(text)}"
+    assert written.isprintable()
+    assert tomllib.loads(written) == {text: text}

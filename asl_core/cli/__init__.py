@@ -24,7 +24,7 @@ from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
 from asl_core.cli.screen import lasting_screen
 from asl_core.errors import AslError
 from asl_core.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
-from asl_core.text import one_line, printable
+from asl_core.text import printable
 
 __all__ = ["cli", "main"]
 

@@ -168,9 +168,10 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
     if "wer" in found:
         print_line(console, f"{title}: word error rate {percent(found['wer'])}, {clips}")
         if "text_of" in report:
-            print_line(console, 
+            print_line(
+                console,
                 f"the text, and so its word error rate, is that of {report['text_of']} alone: only the "
-                f"probabilities of single signs are averaged over runs"
+                f"probabilities of single signs are averaged over runs",
             )
     elif "top1" in found:
         low, high = report["interval"]
