@@ -8,7 +8,6 @@ file, or packed. Figures on a clip that was trained on, in any stage, say nothin
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from asl_core.audit import shortened
 from asl_core.data import Clip
 from asl_core.errors import CheckpointError
 from asl_core.reading import read_json
+from asl_core.text import json_text
 
 __all__ = ["FILE", "Identities", "Overlap", "TrainedOn", "identity"]
 
@@ -147,7 +147,7 @@ class TrainedOn:
         """The text of the file."""
         before = [{"run": run, "clips": dict(clips)} for run, clips in self.before]
         content = {"format": _FORMAT, "clips": dict(self.clips), "before": before, "unknown": list(self.unknown)}
-        return json.dumps(content, indent=0, ensure_ascii=False) + "\n"
+        return json_text(content, indent=0) + "\n"
 
     def overlaps(self, held: Identities, *, names: bool = True) -> Iterable[tuple[str, Overlap]]:
         """Each earlier run that was trained on clips ``held`` out, and on which.

@@ -14,8 +14,8 @@ import attrs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from asl_core.errors import printable
 from asl_core.progress import ProgressReport, listening
+from asl_core.text import one_line
 
 if TYPE_CHECKING:
     from asl_core.config import RunConfig
@@ -181,7 +181,7 @@ class ProgressBar:
 
     def line(self, text: str) -> None:
         """Print a line that stays, above the bar."""
-        self.console.print(printable(text), markup=False, soft_wrap=True)
+        self.console.print(one_line(text), markup=False, soft_wrap=True)
         self.spoke()
 
     def spoke(self) -> None:
@@ -202,8 +202,8 @@ class ProgressBar:
             return
         (task,) = self._bar.tasks
         shown = self._running.shown(time.monotonic())
-        if task.description != printable(shown.phase):
-            self._bar.reset(task.id, description=printable(shown.phase))
+        if task.description != one_line(shown.phase):
+            self._bar.reset(task.id, description=one_line(shown.phase))
         self._bar.update(task.id, completed=shown.done, total=shown.total)
 
     def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:

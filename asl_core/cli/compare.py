@@ -91,14 +91,16 @@ def compare(
         each = ", ".join(f"{100 * v:.1f}" for v in values)
         spread = 100 * statistics.stdev(values) if len(values) > 1 else 0.0
         click.echo(
-            f"{one_line(file.stem):<24} top-1 {100 * statistics.fmean(values):.1f} % ± {spread:.1f} over seeds ({each})"
+            one_line(f"{file.stem:<24} top-1 {100 * statistics.fmean(values):.1f} % ± {spread:.1f} over seeds ({each})")
         )
     low, high = found.interval
     narrow = found.seed_interval
-    which = one_line(f"{second.stem} - {first.stem}")
     click.echo(
-        f"{which}: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
-        f"{100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to {100 * narrow[1]:+.1f} over seeds alone)"
+        one_line(
+            f"{second.stem} - {first.stem}: {100 * found.difference:+.1f} points, 95 % interval "
+            f"{100 * low:+.1f} to {100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to "
+            f"{100 * narrow[1]:+.1f} over seeds alone)"
+        )
     )
 
 
@@ -108,7 +110,6 @@ def _is_file_of_settings(path: Path) -> bool:
 
 def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: bool) -> None:
     """Two finished runs."""
-    from asl_core.errors import printable
     from asl_core.run_pairs import compare_runs
 
     given = [n for n in ("seeds", "out", "folds", "fold_by", "settings") if ctx.get_parameter_source(n) is _TYPED]
@@ -120,14 +121,16 @@ def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: boo
         click.echo(json.dumps({"first_run": str(first), "second_run": str(second), **attrs.asdict(found)}, indent=2))
         return
     for warning in found.warnings:
-        click.echo(printable(f"warning: {warning}"), err=True)
-    click.echo(f"{found.measure} of the last weights on the same {found.clips} val clips, paired")
+        click.echo(one_line(f"warning: {warning}"), err=True)
+    click.echo(one_line(f"{found.measure} of the last weights on the same {found.clips} val clips, paired"))
     for run, share, alone in ((first, found.first, found.only_first), (second, found.second, found.only_second)):
-        click.echo(printable(f"{run}: {100 * share:.1f} %, {alone} clips that the other had wrong"))
+        click.echo(one_line(f"{run}: {100 * share:.1f} %, {alone} clips that the other had wrong"))
     low, high = found.interval
     click.echo(
-        f"difference: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}, "
-        f"p = {found.p_value:.2g} (exact sign test)"
+        one_line(
+            f"difference: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}, "
+            f"p = {found.p_value:.2g} (exact sign test)"
+        )
     )
 
 

@@ -73,7 +73,7 @@ def evaluate(
     what += f", together with {', '.join(map(str, together_with))}" if together_with else ""
     print_report(report, Console(highlight=False, soft_wrap=True), what)
     for note in report.get("notes", ()):
-        click.echo(f"note: {one_line(note)}")
+        click.echo(one_line(f"note: {note}"))
     if mistakes is not None:
         from asl_core.cli.why import why_lines
 

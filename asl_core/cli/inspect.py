@@ -57,9 +57,9 @@ def inspect(
     for line in _lines(read, tensors):
         click.echo(one_line(line))
     if plan is not None:
-        click.echo(f"plan for --encoder {values['encoder']}" if values.get("encoder") else "plan")
+        click.echo(one_line(f"plan for --encoder {values['encoder']}" if values.get("encoder") else "plan"))
         for line in [*plan.full(), plan.short()[0]]:
-            click.echo(f"  {one_line(line)}")
+            click.echo(one_line(f"  {line}"))
 
 
 def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | None) -> list[Named]:

@@ -41,6 +41,6 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
         return
     for one in written:
         size = f"{one.size / 2**20:,.1f} MiB"
-        click.echo(f"{one_line(one.name)}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}")
+        click.echo(one_line(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}"))
     if any(one.name == "train" for one in written):
-        click.echo(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}")
+        click.echo(one_line(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}"))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asl_core.errors import ConfigError, UsageError, as_word, printable
+from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.options import option_specs
 from asl_core.runs import nearest_run, out_folder
+from asl_core.text import one_line
 
 if TYPE_CHECKING:
     from asl_core.config import RunConfig
@@ -175,7 +176,7 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
             )
         if left := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
             names = ", ".join(left[:5]) + (", …" if len(left) > 5 else "")
-            click.echo(printable(f"note: {len(left)} entries of {path} are not read: {names}"), err=True)
+            click.echo(one_line(f"note: {len(left)} entries of {path} are not read: {names}"), err=True)
         found += chosen
     return found
 

@@ -116,7 +116,7 @@ def check(
         answer = {"plugin": found.name, **counts, "results": [attrs.asdict(r) for r in results]}
         click.echo(json.dumps(answer, indent=2))
     else:
-        click.echo(one_line(found.name) + ": " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+        click.echo(one_line(f"{found.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
     if counts["failed"]:
         ctx.exit(1)
 
@@ -154,7 +154,8 @@ def new(name: str, slot: str, out: Path) -> None:
     folder = write_plugin(names, slot, out)
     start = STARTS[slot]
     where = as_word(str(folder))
-    click.echo(f"{folder} holds {start.article} {start.words} {names.name!r}: {start.summary}. Next:\n")
+    click.echo(one_line(f"{folder} holds {start.article} {start.words} {names.name!r}: {start.summary}. Next:"))
+    click.echo()
     # A bare relative path would be taken for a package of some index.
     local = where if folder.is_absolute() else as_word(f"./{folder.as_posix()}")
     for command in (
@@ -163,4 +164,4 @@ def new(name: str, slot: str, out: Path) -> None:
         f"asl plugins check {where}",
         start.example.format(name=names.name),
     ):
-        click.echo(f"  {command}")
+        click.echo(one_line(f"  {command}"))

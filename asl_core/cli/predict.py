@@ -65,7 +65,8 @@ def predict(
         )
     if together_with and not as_json:
         click.echo(
-            f"mean of {1 + len(together_with)} runs; alignments, texts and warnings are those of {run}", err=True
+            one_line(f"mean of {1 + len(together_with)} runs; alignments, texts and warnings are those of {run}"),
+            err=True,
         )
     answers: list[dict[str, Any]] = []
     failed = 0
@@ -92,7 +93,7 @@ def predict(
     if as_json:
         click.echo(json_text(answers, indent=2))
     if failed:
-        click.echo(f"{failed} of {len(paths)} files could not be read.", err=True)
+        click.echo(one_line(f"{failed} of {len(paths)} files could not be read."), err=True)
         ctx.exit(1)
 
 
@@ -104,10 +105,10 @@ def _print(clip: ClipPrediction) -> None:
     if clip.text is not None:
         click.echo(one_line(f"  reads {' '.join(clip.text) or 'nothing'}"))
     for gloss, probability in clip.top:
-        click.echo(f"  {100 * probability:5.1f} %  {one_line(gloss)}")
+        click.echo(one_line(f"  {100 * probability:5.1f} %  {gloss}"))
     if clip.alignment is not None:
         for line in _told(clip.alignment):
-            click.echo(f"  {one_line(line)}")
+            click.echo(one_line(f"  {line}"))
 
 
 def _told(found: Alignment) -> Iterable[str]:

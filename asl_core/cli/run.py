@@ -17,6 +17,7 @@ from asl_core.cli.showing import Display, display, findings_are_printed
 from asl_core.configuring import configure
 from asl_core.errors import UsageError, as_word
 from asl_core.recipes import find_recipe
+from asl_core.text import one_line
 from asl_core.toml_file import read_toml
 
 if TYPE_CHECKING:
@@ -117,8 +118,10 @@ def _train(
     except KeyboardInterrupt:
         if place.path is not None:
             click.echo(
-                f"finished epochs ({place.done}) are kept, what came after them is done again; `asl run --resume "
-                f"{as_word(place.path)}` goes on and ends with the same bits.",
+                one_line(
+                    f"finished epochs ({place.done}) are kept, what came after them is done again; `asl run --resume "
+                    f"{as_word(place.path)}` goes on and ends with the same bits."
+                ),
                 err=True,
             )
         raise

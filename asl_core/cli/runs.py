@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import click
 
 from asl_core.cli.tables import table_lines
-from asl_core.errors import printable
 from asl_core.runs import RunSummary, list_runs, out_folder
+from asl_core.text import json_text, one_line
 
 __all__ = ["runs"]
 
@@ -31,16 +30,16 @@ def runs(folder: Path | None, sort: str, as_json: bool) -> None:
     folder = folder if folder is not None else out_folder()
     found = _sorted(list_runs(folder), sort)
     if as_json:
-        click.echo(json.dumps([run.to_json() for run in found], indent=2, ensure_ascii=False))
+        click.echo(json_text([run.to_json() for run in found], indent=2))
         return
     if not found:
-        click.echo(f"there is no run in {folder} yet; `asl run` makes one.")
+        click.echo(one_line(f"there is no run in {folder} yet; `asl run` makes one."))
         return
     for line in _lines(found):
         click.echo(line)
     for run in found:
         if run.reason:
-            click.echo(printable(f"{run.name} is damaged: {run.reason}"), err=True)
+            click.echo(one_line(f"{run.name} is damaged: {run.reason}"), err=True)
 
 
 def _sorted(found: Sequence[RunSummary], key: str) -> list[RunSummary]:
@@ -76,7 +75,7 @@ def _lines(found: Sequence[RunSummary]) -> list[str]:
         ]
         for run in found
     ]
-    return table_lines(columns, [[printable(cell).replace("\n", "\\n") for cell in row] for row in rows])
+    return table_lines(columns, rows)
 
 
 def _size(size: int) -> str:
