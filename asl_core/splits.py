@@ -17,6 +17,7 @@ from asl_core.errors import ConfigError, DataError
 from asl_core.fitting import Noticed, Pipeline, bad_findings, fit_transforms, transforms_with
 from asl_core.frames import held
 from asl_core.lineage import Identities, identity
+from asl_core.numbers import bad_numbers
 from asl_core.oddities import one_gloss, padding
 from asl_core.outliers import outlier_findings
 from asl_core.progress import phase, track
@@ -144,7 +145,8 @@ class _Reader:
 
     def bare(self, split: str) -> list[Clip]:
         """The same clips without their frames."""
-        taken = (clip for clip in self._named(split) if np.isfinite(clip.features).all() or self._take(clip))
+        named = self._named(split)
+        taken = (clip for clip in named if bad_numbers(clip.features) is None or self._take(clip) is not None)
         return [attrs.evolve(clip, features=_NOTHING) for clip in taken]
 
     def _take(self, clip: Clip) -> Clip | None:

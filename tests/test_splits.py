@@ -15,7 +15,7 @@ from asl_core import Clip, ConfigError, DataError, Finding, Vocabulary
 from asl_core.config import RunConfig
 from asl_core.layers import value_layer
 from asl_core.resolve import resolve
-from asl_core.splits import load_audit, load_data, load_split
+from asl_core.splits import identify, load_audit, load_data, load_split
 
 GLOSSES = [f"g{i % 7}" for i in range(40)] + ["rare"]
 CLIPS = make_clips([3 + i % 5 for i in range(41)], GLOSSES, prefix="train", signers=[f"s{i % 6}" for i in range(41)])
@@ -186,3 +186,67 @@ def test_frames_are_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(seen) == len(data.train) + len(data.val)
     assert not [ref for ref in seen if ref() is not None]
     assert data.train.features.shape[0] == int(data.train.lengths.sum())
+
+
+def test_clips_are_left_out_of_every_split_after_the_folds() -> None:
+    without = {"split__without": ("train-1", "val-0", "nobody")}
+    splits, audit = load_audit(config(**without))
+    assert ids(splits["train"]) == [i for i in ids(CLIPS) if i != "train-1"]
+    assert ids(splits["val"]) == ["val-1"]
+    said = {f.code: f.message for f in audit.findings}
+    assert said["left-out"] == "split.without leaves out 1 of train, 1 of val clips"
+    assert "1 ids that no clip of train or val has (nobody)" in said["left-out-unknown"]
+    assert load_split(config(**without), "val", Vocabulary(())).ids == ("val-1",)
+    whole, part = (load_audit(config(split__fold="1/4", **more))[0] for more in ({}, without))
+    for split in whole:
+        assert ids(part[split]) == [i for i in ids(whole[split]) if i != "train-1"], "the folds are the same"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"split__fold": "2/5"}, {"split__train_share": 0.5}, {"split__without": ("train-2",), "split__fold": "1/3"}],
+)
+def test_clips_are_identified_as_a_run_takes_them(values: dict[str, Any]) -> None:
+    data, found = load_data(config(transform="upside", **values)), identify(config(transform="upside", **values))
+    assert found == data.identities
+    assert tuple(found["train"]) == data.train.ids
+    assert data.val is not None
+    assert tuple(found["val"]) == data.val.ids
+
+
+class Known(Upside):
+    """Takes NaN for what was not seen."""
+
+    takes_nan = True
+
+    def __call__(self, clip: Clip) -> Clip:
+        return attrs.evolve(clip, features=np.nan_to_num(clip.features))
+
+
+def test_numbers_are_judged_after_the_transforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [np.where(np.arange(3) == n, bad, CLIPS[0].features) for n, bad in enumerate([np.nan, np.inf, 1e20])]
+    odd = [attrs.evolve(CLIPS[0], id=f"odd-{n}", features=f, source="f.pkl") for n, f in enumerate(frames)]
+    monkeypatch.setattr(ManyClips, "train", [odd[0], *CLIPS, *odd[1:]])
+    known = offer("transform", attrs.evolve(component("known"), factory="test_splits:Known"))
+    many = offer("dataset", attrs.evolve(component("many"), factory="test_splits:ManyClips"))
+
+    def of(transform: str) -> RunConfig:
+        return resolve([value_layer({"dataset": "many", "transform": transform}, "script")], registry(many, known))
+
+    with pytest.raises(DataError) as told:
+        load_data(of("none"))
+    for text in (
+        "clip 'odd-0' (f.pkl) holds NaN at frame 0, dimension 0 (and 2 more such numbers, in 3 of 3 frames)",
+        "clip 'odd-1' (f.pkl) holds an infinite number at frame 0, dimension 1",
+        "clip 'odd-2' (f.pkl) holds 1e+20 at frame 0, dimension 2",
+        "3 of 44 clips of train cannot be learned from",
+    ):
+        assert text in str(told.value)
+    with pytest.raises(DataError, match="2 of 44 clips of train cannot be learned from: clip 'odd-1'"):
+        load_data(of("known"))
+    monkeypatch.setattr(ManyClips, "bad_clips", "drop", raising=False)
+    data = load_data(of("known"))
+    assert data.train.ids == ("odd-0", *ids(CLIPS))
+    assert set(identify(of("known"))["train"]) == set(data.train.ids)
+    (dropped,) = [f for f in data.audit.findings if f.code == "bad-clips"]
+    assert (dropped.level, dropped.data["ids"]) == ("warning", ["odd-1", "odd-2"])

@@ -232,6 +232,15 @@ def pattern(place: Path) -> str:
     return refused(train(place, "--dataset.train", "*.pkl"), "6 of 6 clips of val are clips of train", "--dataset.val")
 
 
+@case("asl eval --split test of clips that '*.pkl' matched")
+def test_split(place: Path) -> str:
+    write(place / "D")
+    (place / "D" / "features_val_x.pkl").rename(place / "D" / "features_test_x.pkl")
+    both = train(place, "--dataset.train", "*.pkl", "--name", "a")
+    assert both.code == 0, both.text
+    return refused(asl(place, "eval", "runs/a", "--split", "test"), "6 of 6 clips of test", "runs/a was trained on")
+
+
 @case("packed clips of val in a stage 1")
 def packed(place: Path) -> str:
     write(place / "D")
