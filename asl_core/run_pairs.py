@@ -44,10 +44,10 @@ def compare_runs(first: Path, second: Path) -> RunComparison:
     Raises:
         UsageError: one is not finished, they are one run, or their val clips are not the same.
     """
-    if first.resolve() == second.resolve():
-        raise UsageError(f"{first} and {second} are the same run; name two.")
     for run in (first, second):
         _refuse_unfinished(run)
+    if first.resolve() == second.resolve():
+        raise UsageError(f"{first} and {second} are the same run; name two.")
     configs = [toml_layer(run / "config.toml") for run in (first, second)]
     one, other = answers_of(first), answers_of(second)
     _refuse_other_clips(first, second, one, other)

@@ -14,7 +14,7 @@ from asl_core.cli.flags import set_pairs
 from asl_core.cli.paths import check_settings_file, kind_of
 from asl_core.cli.showing import showing_progress
 from asl_core.errors import UsageError
-from asl_core.runs import find_run
+from asl_core.runs import find_run, known_run
 from asl_core.text import one_line
 
 if TYPE_CHECKING:
@@ -51,12 +51,14 @@ def compare(
     the epoch that val likes best. With --folds val is not looked at, which is how to choose between settings: as many
     seeds as folds judge by every clip of train once. In a curriculum each stage holds out its fold.
     """
-    sides = (first, second)
-    if not any(_is_file_of_settings(side) for side in sides):
+    sides = [known_run(one) or one for one in (first, second)]
+    kinds = [kind_of(side) for side in sides]
+    runs = [k in _RUNS or (k == "missing" and side.suffix != ".toml") for k, side in zip(kinds, sides, strict=True)]
+    if all(runs):
         _compare_runs(ctx, find_run(first), find_run(second), as_json=as_json)
         return
-    if not all(_is_file_of_settings(side) or kind_of(side) == "missing" for side in sides):
-        raise UsageError(f"{first} and {second}: one is a file of settings, the other is not; name two of a kind.")
+    if any(kind in _RUNS for kind in kinds) and "settings" in kinds:
+        raise UsageError(f"{first} and {second}: one is a file of settings, the other is a run; name two of a kind.")
     for side in sides:
         check_settings_file(side, "compare")
 
@@ -104,8 +106,7 @@ def compare(
     )
 
 
-def _is_file_of_settings(path: Path) -> bool:
-    return path.suffix == ".toml" or path.is_file()
+_RUNS = ("run", "curriculum")
 
 
 def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """Progress on the command line: a bar where people look, plain lines or JSON events elsewhere, none with ``--quiet``.
 
-Imports no torch: it shows that torch is being imported, which takes seconds.
+Imports no torch: it shows that torch is being imported, which takes seconds; and rich only when there is work to show.
 """
 
 from __future__ import annotations
@@ -11,18 +11,24 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import attrs
 import click
-from rich.console import Console
 
 from asl_core.progress import ProgressReport, listening
-from asl_core.progress_bar import ProgressBar, Ticker, has_bar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from asl_core.progress_bar import ProgressBar
 
 __all__ = ["Display", "display", "findings_are_printed", "showing_progress"]
 
 
 def _console() -> Console:
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=True)
 
 
@@ -41,6 +47,8 @@ class Display:
 @contextlib.contextmanager
 def display(*, quiet: bool = False, as_json: bool = False) -> Iterator[Display]:
     """Where a long verb prints; how far the work inside is, is shown between its lines."""
+    from asl_core.progress_bar import Ticker, has_bar
+
     console = _console()
     if quiet or not _is_first_process():
         yield Display(console)
@@ -54,8 +62,7 @@ def display(*, quiet: bool = False, as_json: bool = False) -> Iterator[Display]:
             ticker.stop()
     else:
         # A bar and lines on one terminal have to know of each other.
-        where = console if has_bar(console) else Console(stderr=True, highlight=False)
-        with ProgressBar(where, epochs=False) as bar:
+        with _bar(console if has_bar(console) else None) as bar:
             yield Display(console, bar.spoke)
 
 
@@ -70,8 +77,14 @@ def showing_progress(*, as_json: bool = False) -> Iterator[None]:
     if not _is_first_process() or (as_json and not sys.stderr.isatty()):
         yield
         return
-    with ProgressBar(Console(stderr=True, highlight=False), epochs=False):
+    with _bar():
         yield
+
+
+def _bar(console: Console | None = None) -> ProgressBar:
+    from asl_core.progress_bar import ProgressBar
+
+    return ProgressBar(console, epochs=False)  # by default on standard error
 
 
 def _is_first_process() -> bool:

@@ -14,10 +14,12 @@ from typing import Any
 
 from asl_core.pickles.budget import PickleRefused
 from asl_core.pickles.stand_ins import PicklePending, PickleStandIns
+from asl_core.progress import phase
 
 __all__ = ["Instruction", "PickleMachine"]
 
 MAX_LINE = 256  #: bytes of a number or a name in protocol 0
+_SELDOM = (1 << 12) - 1  #: a power of two of instructions, less one, after which progress is reported
 MEMO = 100  #: bytes of an entry of the memo
 
 
@@ -50,15 +52,18 @@ class PickleMachine:
         from asl_core.pickles.instructions import COSTS, INSTRUCTIONS  # which are functions of a machine
 
         data, budget = self.data, self.budget
-        while not self.done:
-            code = data[self.at]
-            self.at += 1
-            budget.steps -= 1
-            budget.memory -= COSTS[code]
-            if budget.steps < 0 or budget.memory < 0:
-                budget.work(0)
-                budget.spend(0)
-            INSTRUCTIONS[code](self)
+        with phase("reading a pickle", len(data)) as work:
+            while not self.done:
+                code = data[self.at]
+                self.at += 1
+                budget.steps -= 1
+                budget.memory -= COSTS[code]
+                if budget.steps < 0 or budget.memory < 0:
+                    budget.work(0)
+                    budget.spend(0)
+                if not budget.steps & _SELDOM:
+                    work.reach(self.at)
+                INSTRUCTIONS[code](self)
         if self.at != len(data):
             raise PickleRefused(f"{len(data) - self.at} bytes more after the end of its pickle")
         return self.stack.pop()

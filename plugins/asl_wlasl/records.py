@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core import DataError, PickleOpaque, array_layout, metadata_text, whole_number
+from asl_core import DataError, PickleOpaque, array_layout, metadata_text, track, whole_number
 from asl_wlasl.fields import FEATURE_NAMES, GLOSS_NAMES, ID_NAMES, NUMBER_NAMES, SIGNER_NAMES, field_name
 from asl_wlasl.safe_pickle import read_pickle
 
@@ -59,7 +59,7 @@ def read_records(path: Path) -> list[Record]:
     content = read_pickle(path, opaque=True)
     claimed, limit = 0, (24 << 20) + 5 * path.stat().st_size  # uint8 becomes four times as large
     entries = []
-    for key, entry in _entries(content, path):
+    for key, entry in track(_entries(content, path), f"reading {path.name}"):
         raw = _features(entry, key, path)
         claimed += 4 * raw.size + _CLIP + (_FIELD * len(entry) if isinstance(entry, dict) else 0)
         if claimed > limit:
