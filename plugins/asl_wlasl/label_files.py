@@ -20,6 +20,7 @@ _FORMS = (
     'Expected CSV lines "id,gloss" (commas, semicolons or tabs; a heading may name the columns), JSON {id: gloss}, or '
     'the layout of WLASL_v0.3.json: [{"gloss": …, "instances": [{"video_id": …}]}].'
 )
+_LONGEST_LINE = 1 << 20
 _ROW_BYTES = 160  #: memory that an id and its gloss take at least
 
 
@@ -51,7 +52,7 @@ def read_label_table(path: Path) -> LabelTable:
     said = [] if encoding == "utf-8-sig" else [f"text in {encoding.upper()}"]
     json_text = text.lstrip()[:1] in ("{", "[")
     rows = _json_rows(text, path) if json_text else _csv_rows(text, path, said)
-    conflicts: list[str] = []
+    conflict, conflicts = "", 0
     signers: dict[str, str] = {}
     names: dict[str, str] = {}  # one text for all clips of a gloss
     glosses: dict[str, str] = {}
@@ -62,12 +63,13 @@ def read_label_table(path: Path) -> LabelTable:
             continue
         gloss = glosses.setdefault(row.clip, names.setdefault(row.gloss, row.gloss))
         if gloss != row.gloss:
-            conflicts.append(f"clip {row.clip!r} two glosses, {gloss!r} and {row.gloss!r} ({row.where})")
+            conflict = conflict or f"clip {row.clip!r} two glosses, {gloss!r} and {row.gloss!r} ({row.where})"
+            conflicts += 1
         if row.signer is not None:
             signers[row.clip] = row.signer
     if conflicts:
-        more = f", and {len(conflicts) - 1} more clips" if len(conflicts) > 1 else ""
-        raise DataError(f"{path} gives {conflicts[0]}{more}; expected one gloss for each. Remove the wrong lines.")
+        more = f"; {conflicts - 1} more lines give another gloss than one before" if conflicts > 1 else ""
+        raise DataError(f"{path} gives {conflict}{more}; expected one gloss for each. Remove the wrong lines.")
     blank = [clip for clip in dict.fromkeys(blank) if clip not in glosses]
     if not glosses:
         empty = f" Its {len(blank)} ids have an empty gloss (first {blank[0]!r})." if blank else ""
@@ -240,9 +242,17 @@ def _fullest(places: Sequence[int], text: str, path: Path, delimiter: str) -> in
 
 
 def _csv_lines(text: str, path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(_lines(text, path), delimiter=delimiter)
     try:
         for row in reader:
             yield reader.line_num, row
     except csv.Error as fault:
         raise DataError(f"{path} is no valid CSV ({fault}). {_FORMS}") from fault
+
+
+def _lines(text: str, path: Path) -> Iterator[str]:
+    """Lines of no more than a megabyte: one may hold a million cells otherwise."""
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if len(line) > _LONGEST_LINE:
+            raise DataError(f"{path}, line {number}: it has {len(line):,} characters, far more than a label. {_FORMS}")
+        yield line

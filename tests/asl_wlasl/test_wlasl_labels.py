@@ -117,7 +117,7 @@ def test_wlasl_json_gives_signers(tmp_path: Path) -> None:
         ('{"1": "book", "1": "go"}', "gives '1' two values, 'book' and 'go'"),
         ('{"1": {"subset": "train", "action": [1]}}', "a table without a gloss: action, subset"),
         ('{"1": 5}', "'1' has a int where a gloss belongs"),
-        ("id,gloss\n1,book\n2,go\n1,go\n2,no\n", r"\(line 4\), and 1 more clips"),
+        ("id,gloss\n1,book\n2,go\n1,go\n2,no\n", r"\(line 4\); 1 more lines"),
         ("1,book\n1,go\n", "two glosses, 'book' and 'go'"),
         ('{"1": "book"', "no valid JSON"),
         ('{"gloss_to_id": {"book": 1}}', "another layout"),
