@@ -23,7 +23,6 @@ MAX_DIMENSIONS = 4
 _NUMBERS = frozenset(
     [f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)] + ["f2", "f4", "f8", "b1"],
 )
-_MAX_OPAQUE = 1000  #: types of values that are skipped
 _MAX_TEXT_BYTES = 4096  #: of a numpy string scalar, which a gloss may be
 _SMALL = 128  #: bytes that CPython and numpy take for a dtype, or a byte string beside its bytes
 _OPAQUE = 512  #: the same of a mark, its name and the function that gives it
