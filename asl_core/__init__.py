@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from asl_core.arrays import array_layout as array_layout
     from asl_core.audit import Audit as Audit
     from asl_core.audit import SplitSummary as SplitSummary
+    from asl_core.bounded import open_tensors as open_tensors
+    from asl_core.bounded import parse_json as parse_json
     from asl_core.checkpoint import Saved as Saved
     from asl_core.checkpoint import load_tensors as load_tensors
     from asl_core.comparison import Comparison as Comparison
@@ -140,6 +142,7 @@ _HOMES = {
     "api": ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"],
     "arrays": ["array_layout"],
     "audit": ["Audit", "SplitSummary"],
+    "bounded": ["open_tensors", "parse_json"],
     "checkpoint": ["Saved", "load_tensors"],
     "comparison": ["Comparison", "compare", "right_answers"],
     "component": ["Component", "Offer", "Registry"],

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from asl_core.atomic import write_bytes
+from asl_core.bounded import open_tensors, parse_json
 from asl_core.errors import CheckpointError
 
 __all__ = ["FORMAT", "DamagedError", "Saved", "load_tensors", "save_tensors"]
@@ -69,7 +70,7 @@ def load_tensors(path: Path) -> Saved:
             f"{path} has bytes in its name that are not UTF-8, and safetensors opens no such file; rename the folder."
         )
     try:
-        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+        with open_tensors(path) as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     # torch itself fails on a shape of an empty tensor that no number can hold.
@@ -80,7 +81,7 @@ def load_tensors(path: Path) -> Saved:
             f"short, use another of the run's checkpoints (final, best), or start a new run from its config.toml."
         ) from fault
     try:
-        meta = json.loads(header[_KEY])
+        meta = parse_json(header[_KEY])
         version = meta["format"]
     except (KeyError, TypeError, ValueError, RecursionError) as fault:
         raise CheckpointError(

@@ -14,6 +14,9 @@ from asl_core.errors import UsageError, as_word
 __all__ = ["Answer", "Comparison", "answers_of", "compare", "right_answers"]
 
 
+_HEADING = 4096  #: characters of the first line of predictions-val.csv
+
+
 @attrs.frozen
 class Comparison:
     """Top-1 of two sides over the same seeds and clips; shares, not percent."""
@@ -35,6 +38,25 @@ class Answer:
     decoded: str | None = None  #: what was read, where the run reads sentences
 
 
+def _rows(file: Path) -> dict[str, tuple[str, str, str]]:
+    """Clip id -> the columns ``correct``, ``glosses`` and ``decoded``; the others of a row are not kept."""
+    with file.open(encoding="utf-8", newline="") as text:
+        if len(next(text, "")) > _HEADING:
+            raise ValueError("its heading is longer than that of any run")
+        text.seek(0)
+        reader = csv.reader(text)
+        heading = next(reader, [])
+        places = [heading.index(name) for name in ("clip", "correct", "glosses")]
+        decoded = heading.index("decoded") if "decoded" in heading else None
+        found = {}
+        for row in reader:
+            if len(row) != len(heading):
+                raise ValueError(f"its line {reader.line_num} has {len(row)} columns, and its heading {len(heading)}")
+            clip, correct, glosses = (row[place] for place in places)
+            found[clip] = correct, glosses, "" if decoded is None else row[decoded]
+    return found
+
+
 def right_answers(run: Path) -> dict[str, bool]:
     """Clip id -> whether the last weights named its gloss, from ``predictions-val.csv``; unscored clips are left out.
 
@@ -54,17 +76,15 @@ def answers_of(run: Path) -> dict[str, Answer]:
     try:
         if file.exists() and not file.is_file():
             raise OSError("it is no file")
-        with file.open(encoding="utf-8", newline="") as text:
-            found = {row["clip"]: row for row in csv.DictReader(text)}
-        right = {clip: row["correct"] for clip, row in found.items()}
-        if not right or None in right or not set(right.values()) <= {"0", "1", ""}:
+        found = _rows(file)
+        if not found or not {correct for correct, _, _ in found.values()} <= {"0", "1", ""}:
             raise ValueError("clips with an answer of 0 or 1 were expected")
-        if not any(right.values()):
+        if not any(correct for correct, _, _ in found.values()):
             raise ValueError("none of its clips has a gloss, so none was scored")
         return {
-            clip: Answer(row["glosses"], right[clip] == "1", row.get("decoded") or None)
-            for clip, row in found.items()
-            if right[clip]
+            clip: Answer(glosses, correct == "1", decoded or None)
+            for clip, (correct, glosses, decoded) in found.items()
+            if correct
         }
     except (OSError, KeyError, ValueError, csv.Error) as fault:
         raise UsageError(

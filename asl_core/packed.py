@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import attrs
 import numpy as np
 
+from asl_core.bounded import parse_json
 from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
 from asl_core.frames import map_numbers
@@ -34,6 +35,7 @@ FORMAT = 1
 MANIFEST = "packed.json"
 SPLITS = ("train", "val", "test")
 _KEY = "asl-packed"
+_CLIP = 500  #: bytes that a clip takes in memory beside its frames
 START = 4096  #: bytes before the frames: 8 for the header's length, then the header, filled up with spaces
 _REMEDY = "It was damaged or changed: pack the clips again with `asl pack`."
 
@@ -92,7 +94,7 @@ def packed_splits(folder: Path) -> tuple[tuple[str, ...], list[Finding]]:
     if not path.is_file():
         raise DataError(f"{folder} holds no {MANIFEST}; expected a folder that `asl pack` made.")
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = parse_json(path.read_text(encoding="utf-8"))
         _check_format(kept["format"], path)
         fields = ("level", "code", "message", "data")  # what else stands there decides nothing
         found = [Finding(**{k: v for k, v in f.items() if k in fields}) for f in kept["findings"]]
@@ -121,9 +123,11 @@ def read_packed(path: Path) -> list[Clip]:
             sizes, digest = _read_header(file, path)
             if _digest(file) != digest:
                 raise _WrongError("its contents do not agree with the checksum that was written with them")
+            if _CLIP * sizes.clips > (32 << 20) + 5 * sizes.end:
+                raise _WrongError(f"its {sizes.clips:,} clips of a few bytes would take many times its size in memory")
             file.seek(sizes.lengths_at)
             lengths = np.frombuffer(file.read(4 * sizes.clips), dtype="<i4").astype(np.int64)
-            index = json.loads(file.read(sizes.index))
+            index = parse_json(file.read(sizes.index).decode("utf-8"))
             if int(lengths.min()) < 1 or int(lengths.sum()) != sizes.frames:
                 raise _WrongError(f"the lengths of its clips do not come to its {sizes.frames} frames")
             columns = _columns(index, sizes.clips, path)
@@ -146,8 +150,8 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[Sizes, str]:
     start = file.read(START)
     if len(start) < START or int.from_bytes(start[:8], "little") != START - 8:
         raise _WrongError("it does not begin as a packed file does")
-    header = json.loads(start[8:])
-    own = json.loads(header.pop("__metadata__")[_KEY])
+    header = parse_json(start[8:].decode("utf-8"))
+    own = parse_json(header.pop("__metadata__")[_KEY])
     _check_format(own["format"], path)
     (frames, width), (clips,), (index,) = (header[name]["shape"] for name in ("features", "lengths", "index"))
     if any(type(n) is not int or not 1 <= n <= size for n in (frames, width, clips, index)):

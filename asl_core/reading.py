@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from asl_core.bounded import parse_json
 from asl_core.errors import CheckpointError
 
 __all__ = ["read_json"]
@@ -24,7 +24,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     try:
         if not path.is_file():
             raise OSError("there is no such file")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise ValueError(f"it holds a {type(found).__name__} instead of a table")
     except (OSError, ValueError, RecursionError) as fault:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import Any
 import attrs
 import filelock
 
+from asl_core.bounded import parse_json
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
 from asl_core.layers import Layer, env_layer, merge, toml_layer
 from asl_core.reading import read_json
@@ -185,7 +185,8 @@ def _history(file: Path) -> list[dict[str, Any]]:
         return []
     if file.stat().st_size > _LARGEST:
         raise ValueError(f"{file.name} has {file.stat().st_size:,} bytes")
-    found = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    found: list[dict[str, Any]] = parse_json(f"[{','.join(lines)}]")  # as one, so that all lines together are bounded
     if not all(isinstance(entry, dict) for entry in found):
         raise ValueError(f"{file.name} holds lines that no run writes")
     return found

@@ -103,6 +103,6 @@ def whole_number(value: object) -> int | None:
             return int(value)
     elif value is None:
         return None
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
         return value
     raise ValueError(f"a value of type {type(value).__name__}")

@@ -10,7 +10,7 @@ import attrs
 import safetensors
 from torch import Tensor
 
-from asl_core import CheckpointError, Foreign, NoOptions
+from asl_core import CheckpointError, Foreign, NoOptions, open_tensors
 from asl_stages.loaders_pt import is_pt, plain_facts, read_pt, strings_in, tensors_under
 from asl_stages.places import StateDict, state_dicts
 
@@ -164,7 +164,7 @@ def _glosses(content: Mapping[Any, Any]) -> tuple[str, ...] | None:
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+        with open_tensors(path) as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     # torch itself fails on a shape of an empty tensor that no number can hold.
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, RuntimeError, OverflowError) as fault:

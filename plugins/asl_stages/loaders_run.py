@@ -8,7 +8,7 @@ from typing import Any
 
 import safetensors
 
-from asl_core import CheckpointError, Foreign, NoOptions, load_tensors
+from asl_core import CheckpointError, Foreign, NoOptions, load_tensors, open_tensors
 from asl_core.errors import as_word
 
 __all__ = ["RunLoader"]
@@ -27,7 +27,7 @@ class RunLoader:
         if path.suffix != ".safetensors":
             return False
         try:
-            with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            with open_tensors(path) as file:
                 return "asl" in (file.metadata() or {})
         except (OSError, safetensors.SafetensorError, ValueError):
             return False

@@ -153,22 +153,34 @@ class StoredVocabulary:
         return [Finding("warning", "vocabulary-file", f"{self.path} {' and '.join(faults)}{told}")]
 
 
+_LARGEST = 4 << 20  #: bytes of a vocabulary.json; a hundred thousand glosses
+
+
+def _number(value: str | float) -> int:
+    number = int(value)
+    if abs(number) >= 2**53:
+        raise ValueError("a class number of more than 15 digits")
+    return number
+
+
 def read_vocabulary(folder: Path) -> StoredVocabulary | None:
     """The vocabulary.json of a folder, None where there is none; one that is damaged is told, never needed."""
     path = folder / "vocabulary.json"
     if not path.is_file():
         return None
     try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"it has {path.stat().st_size:,} bytes, more than any vocabulary")
         content = parsed_json(path.read_text(encoding="utf-8-sig") or "{}")
-        numbers = {str(gloss): int(number) for gloss, number in content.get("gloss_to_id", {}).items()}
-        inverse = {int(number): str(gloss) for number, gloss in content.get("id_to_gloss", {}).items()}
+        numbers = {str(gloss): _number(number) for gloss, number in content.get("gloss_to_id", {}).items()}
+        inverse = [(_number(number), str(gloss)) for number, gloss in content.get("id_to_gloss", {}).items()]
         stated = int(content.get("num_glosses", len(numbers)))
     except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as fault:
         return StoredVocabulary(path, faults=(f"cannot be read ({type(fault).__name__}: {str(fault)[:200]})",))
     faults = []
     if stated != len(numbers):
         faults.append(f"says num_glosses {stated} and lists {len(numbers)}")
-    crossed = sum(1 for number, gloss in inverse.items() if numbers.get(gloss) != number)
+    crossed = sum(1 for number, gloss in inverse if numbers.get(gloss) != number)
     if crossed:
         faults.append(f"contradicts itself: {crossed} entries of id_to_gloss are not those of gloss_to_id")
     return StoredVocabulary(path, numbers, tuple(faults))

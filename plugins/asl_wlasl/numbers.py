@@ -70,8 +70,9 @@ def number_findings(
     used = {number for numbers in train.values() for number in numbers}
     if train and not torn and 0 < len(used) < sum(1 for numbers in train.values() if numbers):
         parts.append(f"train puts {len(train)} glosses on {len(used)} numbers")
-    if vocabulary is not None and len(set(vocabulary.numbers.values())) < len(vocabulary.numbers):
-        taken = len(set(vocabulary.numbers.values()))
+    # As text, for whoever writes numbers can choose them so that all of a set's land in one place.
+    taken = 0 if vocabulary is None else len({str(number) for number in vocabulary.numbers.values()})
+    if vocabulary is not None and taken < len(vocabulary.numbers):
         parts.append(f"{vocabulary.path.name} puts {len(vocabulary.numbers)} glosses on {taken} numbers")
         figures["vocabulary"] = {"glosses": len(vocabulary.numbers), "numbers": taken}
     if class_key == "stored-number":
