@@ -16,6 +16,7 @@ import attrs
 __all__ = ["KeyJoin", "join_keys"]
 
 _ENDING = re.compile(r"(?<=.)\.(?:0+|(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{1,8})$")  # of a file, or of 7.0 for 7
+_SPACES = re.compile(r"[-_\s]+")
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _LONGEST = 60  #: characters of a key that a message shows
 
@@ -32,7 +33,7 @@ def _last_part(key: str) -> str:
 
 
 def _dashed(key: str) -> str:
-    return "-".join(key.replace("_", " ").replace("-", " ").split()) if not key.isalnum() else key
+    return key if key.isalnum() else _SPACES.sub("-", key)
 
 
 #: what two spellings may differ in, and how that is taken away; in this order
@@ -119,11 +120,12 @@ def _near(lacking: Sequence[str], unused: Sequence[str], every: Sequence[str]) -
 def _differences(near: Mapping[str, str]) -> tuple[str, ...]:
     """The kinds of spelling without which some pair would differ."""
     pairs = list(near.items())[:1000]  # of which the first is shown
-    return tuple(
+    found = tuple(
         name
         for name, _ in _SPELLINGS
         if any(_plain(one, without=name) != _plain(two, without=name) for one, two in pairs)
     )
+    return found or (("spelling",) if pairs else ())  # each of two kinds alone may make them one
 
 
 def _shown(keys: Sequence[str]) -> str:
