@@ -10,6 +10,9 @@ from torch import Tensor
 
 from asl_core.batching import epoch_batches
 
+POOLED = [[0, 2], [6], [9, 10], [8, 4], [3, 1], [5, 7]]
+PLAIN = [[2, 0], [7], [10, 3], [8, 5], [1, 9], [6, 4]]
+
 
 @given(
     st.lists(st.integers(1, 80), min_size=1, max_size=200),
@@ -66,3 +69,17 @@ def test_like_lengths_stand_together() -> None:
     plain = padding(lengths, epoch_batches(lengths, 16, 0, 1, pool=1))
     assert plain > 0.4
     assert pooled < 0.1
+
+
+def test_the_order_is_kept_from_version_to_version() -> None:
+    """A run that another version began goes on with the batches that are left of its epoch."""
+    lengths = torch.tensor([5, 3, 9, 1, 7, 2, 8, 4, 6, 3, 3])
+    assert [b.tolist() for b in epoch_batches(lengths, 2, seed=3, epoch=2, pool=3)] == POOLED
+    assert [b.tolist() for b in epoch_batches(lengths, 2, seed=3, epoch=2, pool=1)] == PLAIN
+    assert [b.tolist() for b in epoch_batches(lengths, 2, seed=3, epoch=2, pool=0)] == PLAIN
+
+
+def test_a_pool_is_32_batches_unless_another_is_asked_for() -> None:
+    lengths = torch.randperm(99, generator=torch.Generator().manual_seed(0)) + 1
+    assert all(map(torch.equal, epoch_batches(lengths, 1, 0, 1), epoch_batches(lengths, 1, 0, 1, pool=32)))
+    assert not all(map(torch.equal, epoch_batches(lengths, 1, 0, 1), epoch_batches(lengths, 1, 0, 1, pool=33)))

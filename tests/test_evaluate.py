@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from hypothesis import given
@@ -14,6 +15,7 @@ from toy_components import ClassLoss, LinearEncoder, MeanHead, SmallOptions, mak
 
 from asl_core import ClipStore, HeadOutput, Vocabulary
 from asl_core.data import UNKNOWN
+from asl_core.distributed import Processes
 from asl_core.evaluate import Predictions, answers, metrics, predict, ranks, report, scored
 from asl_core.intervals import wilson_interval
 from asl_core.model import Recognizer, Standardiser
@@ -283,3 +285,32 @@ def test_every_clip_is_scored_or_counted(labels: list[Any], sentences: Any, read
     assert made["scored"] + sum(map(len, made.get("unscored", {}).values())) == made["clips"]
     if kept.how == "rank":
         assert made["metrics"]["top1"] == sum(map(bool, right)) / len(kept.places)
+
+
+@attrs.frozen(eq=False)
+class Beside(Processes):
+    """One of several processes, which are asked one after another: what each gathers is kept for the last one."""
+
+    kept: dict[int, Any] = attrs.field(factory=dict)
+
+    def gather(self, value: Any) -> list[Any]:
+        self.kept[self.rank] = value
+        return [self.kept.get(rank, []) for rank in range(self.size)]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_several_processes_say_what_one_says(size: int) -> None:
+    """To the bit, whichever had which batch; clips without a gloss and unknown ones among them."""
+    labels = [(g,) if g else () for g in ["a", "b", "", "zzz", "a", "c", "b", "", "a", "c", "c"]]
+    clips = ClipStore(make_clips([4, 9, 2, 7, 5, 3, 8, 1, 6, 5, 2], labels), ABC)
+    model, loss = recognizer(), [Objective("class", "main", ClassLoss(), 1.0)]
+    alone = predict(model, clips, 2, loss)
+    kept: dict[int, Any] = {}
+    for rank in range(size):
+        together = predict(model, clips, 2, loss, processes=Beside(rank, size, kept=kept))
+    assert alone.scores is not None
+    assert together.scores is not None
+    assert torch.equal(alone.scores, together.scores)
+    assert (alone.decoded, alone.figures) == (together.decoded, together.figures)
+    assert report(alone, clips) == report(together, clips)
+    assert report(together, clips)["scored"] == 9

@@ -59,8 +59,8 @@ TESTS = (
     "asl_wlasl/test_wlasl_layout.py",
 )  # fmt: skip
 
-SLOWEST = 8.0  #: CPU seconds of a test that is still run
-MOST = 40.0  #: CPU seconds of all tests of one fault
+SLOWEST = 6.0  #: CPU seconds of a test that is still run
+MOST = 15.0  #: CPU seconds of all tests of one fault
 
 
 @attrs.frozen
