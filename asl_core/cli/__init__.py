@@ -22,6 +22,7 @@ import click
 import asl_core
 from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
 from asl_core.cli.screen import lasting_screen
+from asl_core.cli.wrapping import say
 from asl_core.errors import AslError
 from asl_core.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
 from asl_core.text import printable
@@ -41,6 +42,7 @@ VERBS = {
     "ls": ("asl_core.cli.catalogue", "List the components there are."),
     "show": ("asl_core.cli.catalogue", "Show a component and its options."),
     "plugins": ("asl_core.cli.plugins", "List the plugins, working and broken; check one, begin one."),
+    "doctor": ("asl_core.cli.doctor", "Show versions, devices, plugins and folders, and what is wrong with them."),
     "check": ("asl_core.cli.check", "Check a configuration file without running it."),
 }
 
@@ -100,9 +102,11 @@ def _foreign() -> dict[str, Installed]:
 _HELP = """Train recognisers of signs from landmark features.
 
 \b
-asl run                                            train on made-up signs, to see that it works
-asl run --dataset wlasl --dataset.root features/   train on your own pickles
-asl run --encoder transformer --help               the options of what is chosen
+asl run                              train on synthetic signs, to try it
+asl data features/                   what is in your own pickles
+asl run --dataset wlasl --dataset.root features/
+asl run --encoder gru --help         the options of what is chosen
+asl doctor                           versions, devices, plugins, problems
 
 --debug, anywhere, shows the traceback of an error; -P no:NAME leaves a plugin out, -P NAME uses no other.
 """
@@ -203,4 +207,4 @@ def _say(text: str) -> None:
     if not met and os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("LOCAL_RANK", "0") != "0":
         return
     # Lines of ours that follow the first are indented; one that a file's text begins cannot pass for a message.
-    click.echo(re.sub(r"\n(?=\S)", "\n  ", printable(text)), err=True)
+    say(re.sub(r"\n(?=\S)", "\n  ", printable(text)), err=True)

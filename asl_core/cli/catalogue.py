@@ -7,21 +7,58 @@ from typing import Any
 
 import click
 
+from asl_core.cli.recipe import show_recipe
 from asl_core.cli.tables import table_lines
+from asl_core.cli.wrapping import say
 from asl_core.component import SLOTS
+from asl_core.errors import UsageError, nearest
+from asl_core.hints import plain_word
 from asl_core.options import OptionSpec, option_specs
 from asl_core.plugins import discover
-from asl_core.recipes import Recipe, recipes
+from asl_core.recipes import Recipe, find_recipe, recipes
 from asl_core.text import one_line
 
 __all__ = ["ls", "show"]
 
 
+KINDS = (*SLOTS, "recipe")
+_OTHER_WORDS = {
+    "data": "dataset", "data-set": "dataset", "loader": "checkpoint-loader", "checkpoint": "checkpoint-loader",
+    "augmentation": "augment", "model": "encoder", "decoder": "head", "criterion": "loss", "callback": "observer",
+    "losse": "loss", "preprocessing": "transform",
+}  # fmt: skip
+
+
+class _Kind(click.ParamType[str]):
+    """A slot, or ``recipe``; what is neither is answered with the one that was meant."""
+
+    name = "slot"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in KINDS:
+            return str(value)
+        word = plain_word(str(value)).replace(" ", "-").removesuffix("s")
+        word = _OTHER_WORDS.get(word, word)
+        if word in KINDS:
+            raise UsageError(f"there is no slot {value!r}; did you mean {word!r}?")
+        named = [o.slot for o in discover().registry if o.component.name == value]
+        if named:
+            raise UsageError(
+                f"{value!r} is the name of {' and of '.join(named)}: `asl show {named[0]} {value}` shows it."
+            )
+        if any(r.name == value for r in recipes()):
+            raise UsageError(f"{value!r} is the name of a recipe: `asl show recipe {value}` shows it.")
+        raise UsageError(f"there is no slot {value!r}{nearest(str(value), KINDS)}")
+
+
 @click.command("ls")
-@click.argument("slot", required=False, type=click.Choice([*SLOTS, "recipe"]))
+@click.argument("slot", required=False, type=_Kind(), metavar="[SLOT]")
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def ls(slot: str | None, as_json: bool) -> None:
-    """List the components, of one SLOT or all, and the recipes."""
+    """List the components, of one SLOT or all, and the recipes.
+
+    SLOT is dataset, transform, augment, encoder, head, loss, checkpoint-loader, observer, or recipe.
+    """
     report = discover()
     if slot == "recipe":
         _list_recipes(recipes(report), as_json)
@@ -44,7 +81,7 @@ def ls(slot: str | None, as_json: bool) -> None:
         [[o.slot, report.registry.name_of(o), o.distribution, o.component.summary] for o in offers],
     )
     for warning in report.warnings():
-        click.echo(one_line(f"warning: {warning}"), err=True)
+        say(one_line(f"warning: {warning}"), err=True)
 
 
 def _list_recipes(found: list[Recipe], as_json: bool) -> None:
@@ -56,12 +93,24 @@ def _list_recipes(found: list[Recipe], as_json: bool) -> None:
 
 
 @click.command("show")
-@click.argument("slot", type=click.Choice(list(SLOTS)))
-@click.argument("name")
+@click.argument("slot", type=_Kind(), metavar="SLOT")
+@click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
-def show(slot: str, name: str, as_json: bool) -> None:
-    """Show a component: every option with type, default, range and meaning."""
-    offer = discover().registry.find(slot, name)
+def show(slot: str, name: str | None, as_json: bool) -> None:
+    """Show a component: every option with type, default, range and meaning; or what a recipe sets.
+
+    SLOT is dataset, transform, augment, encoder, head, loss, checkpoint-loader, observer, or recipe; `asl ls SLOT`
+    lists the names.
+    """
+    report = discover()
+    if name is None:
+        names = [r.name for r in recipes(report)] if slot == "recipe" else []
+        names += [report.registry.name_of(o) for o in report.registry.slot(slot)] if slot in SLOTS else []
+        raise UsageError(f"asl show {slot} needs a name: {', '.join(names) or 'there is none'}.")
+    if slot == "recipe":
+        show_recipe(find_recipe(name, report), as_json)
+        return
+    offer = report.registry.find(slot, name)
     component = offer.component
     specs = option_specs(component.options)
     if as_json:
@@ -75,16 +124,16 @@ def show(slot: str, name: str, as_json: bool) -> None:
         }  # fmt: skip
         click.echo(json.dumps(value, indent=2))
         return
-    click.echo(one_line(f"{slot} {component.name} (from {offer.distribution}, {component.factory})"))
-    click.echo(one_line(component.summary))
+    say(one_line(f"{slot} {component.name} (from {offer.distribution}, {component.factory})"))
+    say(one_line(component.summary))
     if component.suggests:
         pairs = ", ".join(f"{k} = {v}" for k, v in component.suggests.items())
-        click.echo(one_line(f"goes well with: {pairs}"))
+        say(one_line(f"goes well with: {pairs}"))
     if specs:
-        click.echo()
+        say("")
         _print_table(["option", "type", "default", "range", "meaning"], [_row(s) for s in specs])
     else:
-        click.echo("It has no options.")
+        say("It has no options.")
 
 
 def _row(spec: OptionSpec) -> list[str]:
@@ -100,4 +149,4 @@ def _row(spec: OptionSpec) -> list[str]:
 
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
     for line in table_lines(columns, rows):
-        click.echo(line)
+        say(line)

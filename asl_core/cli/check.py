@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from asl_core.cli.paths import check_settings_file
+from asl_core.cli.wrapping import say
 from asl_core.errors import as_word
 from asl_core.plugins import discover
 from asl_core.text import one_line, printable
@@ -26,6 +27,6 @@ def check(file: Path, resolved: bool) -> None:
 
     config = resolve([toml_layer(file)], discover().registry)
     for note in config.notes:
-        click.echo(one_line(f"note: {note}"))
+        say(one_line(f"note: {note}"))
     sound = f"{file} is sound; `asl run {as_word(file)}` would run it."
     click.echo(printable(config.to_toml()) if resolved else one_line(sound))

@@ -13,6 +13,7 @@ import click
 from asl_core.cli.flags import set_pairs
 from asl_core.cli.paths import check_settings_file, kind_of
 from asl_core.cli.showing import showing_progress
+from asl_core.cli.wrapping import say
 from asl_core.errors import UsageError
 from asl_core.runs import find_run, known_run
 from asl_core.text import one_line
@@ -92,12 +93,12 @@ def compare(
     for file, values in ((first, found.first), (second, found.second)):
         each = ", ".join(f"{100 * v:.1f}" for v in values)
         spread = 100 * statistics.stdev(values) if len(values) > 1 else 0.0
-        click.echo(
+        say(
             one_line(f"{file.stem:<24} top-1 {100 * statistics.fmean(values):.1f} % ± {spread:.1f} over seeds ({each})")
         )
     low, high = found.interval
     narrow = found.seed_interval
-    click.echo(
+    say(
         one_line(
             f"{second.stem} - {first.stem}: {100 * found.difference:+.1f} points, 95 % interval "
             f"{100 * low:+.1f} to {100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to "
@@ -122,12 +123,12 @@ def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: boo
         click.echo(json.dumps({"first_run": str(first), "second_run": str(second), **attrs.asdict(found)}, indent=2))
         return
     for warning in found.warnings:
-        click.echo(one_line(f"warning: {warning}"), err=True)
-    click.echo(one_line(f"{found.measure} of the last weights on the same {found.clips} val clips, paired"))
+        say(one_line(f"warning: {warning}"), err=True)
+    say(one_line(f"{found.measure} of the last weights on the same {found.clips} val clips, paired"))
     for run, share, alone in ((first, found.first, found.only_first), (second, found.second, found.only_second)):
-        click.echo(one_line(f"{run}: {100 * share:.1f} %, {alone} clips that the other had wrong"))
+        say(one_line(f"{run}: {100 * share:.1f} %, {alone} clips that the other had wrong"))
     low, high = found.interval
-    click.echo(
+    say(
         one_line(
             f"difference: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}, "
             f"p = {found.p_value:.2g} (exact sign test)"
@@ -180,5 +181,5 @@ def _run(plan: Curriculum) -> Path:
     """The last run of a plan: made, resumed, or found done."""
     from asl_core.curriculum import run_curriculum
 
-    click.echo(one_line(f"{plan.path.name} …"), err=True)
+    say(one_line(f"{plan.path.name} …"), err=True)
     return run_curriculum(plan, checked=True)[-1].path

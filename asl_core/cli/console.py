@@ -12,6 +12,7 @@ from rich.text import Text
 from asl_core.audit import Audit, shortened
 from asl_core.cli.showing import Display
 from asl_core.cli.tables import table_lines
+from asl_core.cli.wrapping import columns, say, wrapped
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
 from asl_core.rundir import plain
@@ -127,7 +128,7 @@ class QuietObserver(ConsoleObserver):
         for warning in report.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
-                click.echo(one_line(f"warning: {warning}"), err=True)
+                say(one_line(f"warning: {warning}"), err=True)
 
 
 class JsonObserver:
@@ -157,7 +158,8 @@ class JsonObserver:
 
 def print_line(console: Console, text: str, style: str | None = None) -> None:
     """One line, whatever the text holds: no escape codes, no markup, no names of emoji."""
-    console.print(Text(one_line(text)), style=style)
+    for line in wrapped(one_line(text), columns(console.file)):
+        console.print(Text(line), style=style)
 
 
 def print_report(report: Mapping[str, Any], console: Console, title: str) -> None:
@@ -221,7 +223,7 @@ def print_stages(results: Sequence[StageResult]) -> None:
         start = result.stage.after or "random"
         rows.append([result.stage.name, start, config.encoder.name, heads, str(summary["epochs"]), figures, state])
     for line in table_lines(["stage", "from", "encoder", "head", "epochs", "val", ""], rows):
-        click.echo(line)
+        say(line)
 
 
 def _signs(rows: Sequence[Mapping[str, Any]], most: int = 6) -> str:

@@ -10,6 +10,7 @@ import click
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.paths import DATA_SET, check_data_folder, check_data_paths
 from asl_core.cli.showing import showing_progress
+from asl_core.cli.wrapping import say
 from asl_core.configuring import configure
 from asl_core.layers import value_layer
 from asl_core.text import json_text
@@ -41,6 +42,6 @@ def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: 
         click.echo(json_text(audit.to_json(), indent=2))
     else:
         for line in audit_lines(audit):
-            click.echo(line)
+            say(line)
     if audit.of_level("error"):
         ctx.exit(2)

@@ -11,6 +11,7 @@ from asl_core.cli.paths import check_run
 from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
+from asl_core.cli.wrapping import say
 from asl_core.text import json_text, one_line
 
 __all__ = ["evaluate"]
@@ -73,9 +74,9 @@ def evaluate(
     what += f", together with {', '.join(map(str, together_with))}" if together_with else ""
     print_report(report, Console(highlight=False, soft_wrap=True), what)
     for note in report.get("notes", ()):
-        click.echo(one_line(f"note: {note}"))
+        say(one_line(f"note: {note}"))
     if mistakes is not None:
         from asl_core.cli.why import why_lines
 
         for line in why_lines(mistakes):
-            click.echo(line)
+            say(line)

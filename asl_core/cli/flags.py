@@ -19,6 +19,7 @@ import attrs
 import click
 
 from asl_core.cli.other_flags import flags_of_other_verbs
+from asl_core.cli.wrapping import say
 from asl_core.component import Registry
 from asl_core.config import TABLES
 from asl_core.errors import ConfigError
@@ -55,7 +56,7 @@ class ConfiguredCommand(click.Command):
         """Make the flags of what the arguments choose, then let click parse."""
         report = discover()
         for warning in report.warnings():
-            click.echo(one_line(f"warning: {warning}"), err=True)
+            say(one_line(f"warning: {warning}"), err=True)
         typed = _scan(args)
         files = [*_recipe_files(typed, report), *(a for a in args if a.endswith(".toml"))]
         groups = list(self._groups(report.registry, typed, files))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
+from asl_core.cli.wrapping import say
 from asl_core.errors import UsageError
 from asl_core.text import json_text, one_line
 
@@ -55,11 +56,11 @@ def inspect(
         click.echo(json_text(_to_json(read, tensors, plan), indent=2, default=str))
         return
     for line in _lines(read, tensors):
-        click.echo(one_line(line))
+        say(one_line(line))
     if plan is not None:
-        click.echo(one_line(f"plan for --encoder {values['encoder']}" if values.get("encoder") else "plan"))
+        say(one_line(f"plan for --encoder {values['encoder']}" if values.get("encoder") else "plan"))
         for line in [*plan.full(), plan.short()[0]]:
-            click.echo(one_line(f"  {line}"))
+            say(one_line(f"  {line}"))
 
 
 def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | None) -> list[Named]:

@@ -12,6 +12,7 @@ import click
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.paths import check_data_paths
 from asl_core.cli.showing import showing_progress
+from asl_core.cli.wrapping import say
 from asl_core.configuring import configure
 from asl_core.errors import as_word
 from asl_core.text import one_line
@@ -41,6 +42,6 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
         return
     for one in written:
         size = f"{one.size / 2**20:,.1f} MiB"
-        click.echo(one_line(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}"))
+        say(one_line(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}"))
     if any(one.name == "train" for one in written):
-        click.echo(one_line(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}"))
+        say(one_line(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}"))

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from asl_core.cli.wrapping import say
 from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.options import option_specs
 from asl_core.runs import nearest_run, out_folder
@@ -176,7 +175,7 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
             )
         if left := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
             names = ", ".join(left[:5]) + (", …" if len(left) > 5 else "")
-            click.echo(one_line(f"note: {len(left)} entries of {path} are not read: {names}"), err=True)
+            say(one_line(f"note: {len(left)} entries of {path} are not read: {names}"), err=True)
         found += chosen
     return found
 

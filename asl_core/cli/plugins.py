@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import sys
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from asl_core.cli.tables import table_lines
+from asl_core.cli.wrapping import say
 from asl_core.component import BUILTIN
 from asl_core.errors import UsageError, as_word
-from asl_core.plugins import PluginRecord, discover
+from asl_core.plugins import PluginRecord, discover, location
 from asl_core.scaffold.slots import STARTS
 from asl_core.text import one_line
 
@@ -36,36 +36,27 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         import attrs
 
-        click.echo(json.dumps([attrs.asdict(r) | {"location": _location(r)} for r in report.records], indent=2))
+        click.echo(json.dumps([attrs.asdict(r) | {"location": location(r)} for r in report.records], indent=2))
         return
     columns = ["plugin", "distribution", "version", "from", "import", "status", "components"]
     for line in table_lines(columns, [_row(r) for r in report.records]):
-        click.echo(line)
+        say(line)
     for record in report.records:
         if record.status == "blocked":
-            click.echo(one_line(f"{record.heading} is blocked: {record.reason}"))
+            say(one_line(f"{record.heading} is blocked: {record.reason}"))
     for warning in report.warnings():
-        click.echo(one_line(f"warning: {warning}"))
+        say(one_line(f"warning: {warning}"))
     for note in report.notes():
-        click.echo(one_line(f"note: {note}"))
+        say(one_line(f"note: {note}"))
 
 
 def _row(record: PluginRecord) -> list[str]:
     components = ", ".join(f"{slot} {name}" for slot, name in record.components)
-    where = "built in" if record.distribution == BUILTIN else _location(record) or "?"
+    where = "built in" if record.distribution == BUILTIN else location(record) or "?"
     return [
         record.name, record.distribution, record.version, where, f"{1000 * record.seconds:.0f} ms", record.status,
         components,
     ]  # fmt: skip
-
-
-def _location(record: PluginRecord) -> str | None:
-    """The folder that the plugin's top-level module is in, found without importing it."""
-    with contextlib.suppress(ImportError, ValueError, AttributeError):
-        spec = importlib.util.find_spec(record.module.partition(":")[0].partition(".")[0])
-        if spec is not None and spec.origin is not None:
-            return str(Path(spec.origin).parent)
-    return None
 
 
 def _lenient() -> dict[str, str]:
@@ -108,7 +99,7 @@ def check(
         for result in plugin_results(found, options, files, *(() if width is None else (width,))):
             results.append(result)
             if not as_json:
-                click.echo(one_line(_line(result)), file=out)
+                say(one_line(_line(result)), file=out)
     counts = {s: sum(r.status == s for r in results) for s in ("passed", "failed", "skipped")}
     if as_json:
         import attrs
@@ -116,7 +107,7 @@ def check(
         answer = {"plugin": found.name, **counts, "results": [attrs.asdict(r) for r in results]}
         click.echo(json.dumps(answer, indent=2))
     else:
-        click.echo(one_line(f"{found.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
+        say(one_line(f"{found.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
     if counts["failed"]:
         ctx.exit(1)
 
@@ -139,8 +130,8 @@ def _pairs(flag: str, words: tuple[str, ...], example: str) -> dict[str, str]:
 @plugins.command("new")
 @click.argument("name")
 @click.option(
-    "--slot", type=click.Choice(list(STARTS)), default="encoder", show_default=True,
-    help="what it is to offer; a batch-transform is a transform that is part of the model",
+    "--slot", type=click.Choice(list(STARTS)), default="encoder", show_default=True, metavar="SLOT",
+    help=f"what it is to offer: {', '.join(STARTS)}; a batch-transform is part of the model",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="folder to write it into")
 def new(name: str, slot: str, out: Path) -> None:
@@ -154,8 +145,8 @@ def new(name: str, slot: str, out: Path) -> None:
     folder = write_plugin(names, slot, out)
     start = STARTS[slot]
     where = as_word(str(folder))
-    click.echo(one_line(f"{folder} holds {start.article} {start.words} {names.name!r}: {start.summary}. Next:"))
-    click.echo()
+    say(one_line(f"{folder} holds {start.article} {start.words} {names.name!r}: {start.summary}. Next:"))
+    say("")
     # A bare relative path would be taken for a package of some index.
     local = where if folder.is_absolute() else as_word(f"./{folder.as_posix()}")
     for command in (
@@ -164,4 +155,4 @@ def new(name: str, slot: str, out: Path) -> None:
         f"asl plugins check {where}",
         start.example.format(name=names.name),
     ):
-        click.echo(one_line(f"  {command}"))
+        say(one_line(f"  {command}"))

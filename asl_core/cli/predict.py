@@ -12,6 +12,7 @@ from asl_core.cli.paths import check_run, clip_files
 from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
+from asl_core.cli.wrapping import say
 from asl_core.errors import UsageError
 from asl_core.text import json_text, one_line, printable
 
@@ -64,7 +65,7 @@ def predict(
             (run, *together_with), weights=weights, device=device, average_views=average_views
         )
     if together_with and not as_json:
-        click.echo(
+        say(
             one_line(f"mean of {1 + len(together_with)} runs; alignments, texts and warnings are those of {run}"),
             err=True,
         )
@@ -81,34 +82,34 @@ def predict(
             failed += 1
             answers.append({"file": str(path), "error": str(fault)})
             whose = "" if str(path) in str(fault) else f"{path}: "
-            click.echo(printable(f"error: {whose}{fault}"), err=True)
+            say(printable(f"error: {whose}{fault}"), err=True)
             continue
         answers += [p.to_json() if alone else {"file": str(path), **p.to_json()} for p in found]
         if as_json:
             continue
         if not alone:
-            click.echo(one_line(f"{path}:"))
+            say(one_line(f"{path}:"))
         for clip in found:
             _print(clip)
     if as_json:
         click.echo(json_text(answers, indent=2))
     if failed:
-        click.echo(one_line(f"{failed} of {len(paths)} files could not be read."), err=True)
+        say(one_line(f"{failed} of {len(paths)} files could not be read."), err=True)
         ctx.exit(1)
 
 
 def _print(clip: ClipPrediction) -> None:
     """One clip's answer."""
     for warning in clip.warnings:
-        click.echo(one_line(f"warning: clip {clip.id!r}: {warning}"), err=True)
-    click.echo(one_line(clip.id + (f" (is {' '.join(clip.glosses)})" if clip.glosses else "")))
+        say(one_line(f"warning: clip {clip.id!r}: {warning}"), err=True)
+    say(one_line(clip.id + (f" (is {' '.join(clip.glosses)})" if clip.glosses else "")))
     if clip.text is not None:
-        click.echo(one_line(f"  reads {' '.join(clip.text) or 'nothing'}"))
+        say(one_line(f"  reads {' '.join(clip.text) or 'nothing'}"))
     for gloss, probability in clip.top:
-        click.echo(one_line(f"  {100 * probability:5.1f} %  {gloss}"))
+        say(one_line(f"  {100 * probability:5.1f} %  {gloss}"))
     if clip.alignment is not None:
         for line in _told(clip.alignment):
-            click.echo(one_line(f"  {line}"))
+            say(one_line(f"  {line}"))
 
 
 def _told(found: Alignment) -> Iterable[str]:

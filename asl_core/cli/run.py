@@ -14,6 +14,7 @@ from asl_core.cli.flags import ConfiguredCommand, flags_of, refuse_unknown
 from asl_core.cli.paths import check_data_paths, check_run, check_settings_file
 from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import Display, display, findings_are_printed
+from asl_core.cli.wrapping import say
 from asl_core.configuring import configure
 from asl_core.errors import UsageError, as_word
 from asl_core.recipes import find_recipe
@@ -117,7 +118,7 @@ def _train(
         raise click.exceptions.Exit(fault.exit_code) from fault
     except KeyboardInterrupt:
         if place.path is not None:
-            click.echo(
+            say(
                 one_line(
                     f"finished epochs ({place.done}) are kept, what came after them is done again; `asl run --resume "
                     f"{as_word(place.path)}` goes on and ends with the same bits."

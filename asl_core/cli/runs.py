@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from asl_core.cli.tables import table_lines
+from asl_core.cli.wrapping import say
 from asl_core.runs import RunSummary, list_runs, out_folder
 from asl_core.text import json_text, one_line
 
@@ -33,13 +34,13 @@ def runs(folder: Path | None, sort: str, as_json: bool) -> None:
         click.echo(json_text([run.to_json() for run in found], indent=2))
         return
     if not found:
-        click.echo(one_line(f"there is no run in {folder} yet; `asl run` makes one."))
+        say(one_line(f"there is no run in {folder} yet; `asl run` makes one."))
         return
     for line in _lines(found):
-        click.echo(line)
+        say(line)
     for run in found:
         if run.reason:
-            click.echo(one_line(f"{run.name} is damaged: {run.reason}"), err=True)
+            say(one_line(f"{run.name} is damaged: {run.reason}"), err=True)
 
 
 def _sorted(found: Sequence[RunSummary], key: str) -> list[RunSummary]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 import subprocess
 import sys
@@ -280,3 +281,39 @@ def dashes(place: Path) -> str:
     assert "run.seed: -1 is out of range" in said.error
     assert asl(place, "run", "--epochs").code == 2
     return said.error
+
+
+@case("lines wrap at words and tables fit 80 columns; whole lines in a pipe")
+def narrow(place: Path) -> str:
+    longest = {}
+    for words in ("ls", "plugins", "show encoder gru", "run --help", "run --lr 1 --hidden-dim 3 --dataset.root x"):
+        said = asl(place, *words.split(), environ={"COLUMNS": "80"})
+        longest[words] = max(map(len, (said.out + said.err).splitlines()))
+    assert max(longest.values()) <= 80, longest
+    assert max(map(len, asl(place, "ls").out.splitlines())) > 80, "a pipe has no width"
+    return f"the longest of {len(longest)} commands has {max(longest.values())} characters"
+
+
+@case("asl show recipe NAME")
+def recipe(place: Path) -> str:
+    said = asl(place, "show", "recipe", "hands-stage1")
+    assert said.code == 0
+    for text in ("stage stage1", "stage stage2", "train.learning-rate", "0.002", "--recipe hands-stage1"):
+        assert text in said.out
+    plain = json.loads(asl(place, "show", "recipe", "numbers36", "--json").out)
+    assert plain["settings"]["encoder.name"] == "gru"
+    assert "did you mean 'hands'" in asl(place, "show", "recipe", "hand").error
+    assert "asl show encoder gru" in asl(place, "show", "gru").error
+    return said.text[:100]
+
+
+@case("asl doctor")
+def doctor(place: Path) -> str:
+    said = asl(place, "doctor", "--no-torch", environ={"ASL_DATA": "gone"})
+    assert said.code == 0
+    for text in ("asl-core", "python", "torch", "encoders", "can be written", "ASL_DATA names gone", "problem"):
+        assert text in said.out, text
+    (place / "asl.toml").write_text("[encoder\n")
+    broken = json.loads(asl(place, "doctor", "--no-torch", "--json").out)
+    assert any("asl check asl.toml" in p for p in broken["problems"])
+    return f"{len(broken['problems'])} problems, such as: {broken['problems'][-1]}"
