@@ -7,17 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from asl_core.audit import Audit
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.configuring import configure
 from asl_core.contracts import Observer
-from asl_core.errors import ConfigError
+from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.execution import RunResult, execute
+from asl_core.extending import extended
 from asl_core.given import registry_of
+from asl_core.layers import Layer, value_layer
 from asl_core.loading import LoadedRun, evaluate_run, load
 from asl_core.loading import audit_data as audit_of
+from asl_core.resuming import is_extended, resumed_config
 from asl_core.rundir import RunDir
+from asl_core.torchrun import wanted
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]
 
@@ -76,20 +82,41 @@ def _configured(
 
 
 def resume(
-    path: str | os.PathLike[str], observers: Sequence[Observer] = (), *, registry: Registry | None = None
+    path: str | os.PathLike[str],
+    observers: Sequence[Observer] = (),
+    *,
+    values: Mapping[str, Any] | None = None,
+    flags: Layer | None = None,
+    registry: Registry | None = None,
 ) -> RunResult:
     """Go on with a run that was cut off; it ends with the same bits as one left alone.
+
+    Where the data are, the device and the threads may be others. Another ``train.epochs`` makes a new run, which
+    starts where this one stopped (and takes ``run.name``, ``run.out`` and ``train.patience``); this one is not touched.
 
     Args:
         path: the run directory.
         observers: told of the run's events from here on.
+        values: settings that may change: ``{"dataset.root": "elsewhere", "run.device": "cuda"}``.
+        flags: the same as a layer from the command line.
         registry: components (default: those of the installed plugins).
 
     Raises:
         UsageError: there is no run at ``path``, or another process is writing it.
     """
     run_dir = RunDir.open(Path(path))
-    config = configure(file=run_dir.config, environ={}, project_file=False, registry=registry)
+    changes = {**(flags or {}), **value_layer(values or {}, "script")}
+    config, before = resumed_config(run_dir.config, changes, registry)
+    if is_extended(config, before):
+        if wanted() > 1:
+            raise UsageError(
+                f"more epochs make a new run, which one process begins: give `asl run --resume {as_word(path)}` with "
+                f"them without torchrun, and go on with that run in several."
+            )
+        out = Path(config.run.out) if "run.out" in changes else run_dir.path.parent
+        name = config.run.name if "run.name" in changes else None
+        config = attrs.evolve(config, run=attrs.evolve(config.run, out=str(out)))
+        run_dir = extended(run_dir, config, out, name)
     return execute(config, observers, run_dir, registry)
 
 

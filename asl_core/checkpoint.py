@@ -18,7 +18,7 @@ from asl_core.atomic import write_bytes
 from asl_core.bounded import open_tensors, parse_json
 from asl_core.errors import CheckpointError
 
-__all__ = ["FORMAT", "DamagedError", "Saved", "load_tensors", "save_tensors"]
+__all__ = ["FORMAT", "DamagedError", "Saved", "is_whole", "load_tensors", "save_tensors"]
 
 FORMAT = 1  #: version of what the header's JSON holds
 _KEY = "asl"
@@ -99,6 +99,15 @@ def load_tensors(path: Path) -> Saved:
             f"should be looked at."
         )
     return Saved(path, tensors, meta)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether there is a checkpoint as it was written."""
+    try:
+        load_tensors(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _checksum(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:

@@ -52,6 +52,9 @@ def installed_version(distribution: str) -> str | None:
             dist = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             continue
-        if name != FORMER or is_former(name, dist):
-            return dist.version
+        try:
+            if name != FORMER or is_former(name, dist):
+                return dist.version
+        except Exception:  # whatever a damaged METADATA makes the standard library raise
+            return None
     return None

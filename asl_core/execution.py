@@ -15,6 +15,7 @@ import torch
 from asl_core import rundir as rundir_module
 from asl_core.atomic import write_text
 from asl_core.audit import Audit
+from asl_core.circumstances import notes_of_resume, refuse_lost_state
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.contracts import Observer
@@ -136,6 +137,8 @@ def _execute_among(
             if not run_dir.environment.is_file():
                 _write_circumstances(run_dir, config, data.audit, trainer, transfer)
             config = attrs.evolve(config, notes=(*config.notes, *run_dir.note_processes(processes.size)))
+            if existing is not None:
+                refuse_lost_state(run_dir)
         if processes.gather(run_dir.has_state)[0]:
             damaged = trainer.restore(run_dir)
             processes.gather(None)  # all have read what is mended next
@@ -146,6 +149,7 @@ def _execute_among(
                 trainer.mend(run_dir)
             if processes.leads:
                 run_dir.write_history(trainer.progress.history)  # a kill may have come before this line of it
+                config = attrs.evolve(config, notes=(*config.notes, *notes_of_resume(run_dir, trainer)))
         elif transfer is not None and processes.leads:
             run_dir.write_json(run_dir.transfer, transfer.record)
             trainer.save(run_dir)  # from here on the run goes on without the checkpoint's file

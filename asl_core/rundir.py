@@ -55,6 +55,7 @@ class RunDir:
         self.final = path / "final.safetensors"
         self.last = path / "last" / "state.safetensors"
         self.previous = path / "last" / "previous.safetensors"
+        self.continues = path / "continues.json"  # where the run that it starts from is
         self.next = path / "last" / "next.safetensors"
         self.summary = path / "summary.json"
         self.environment = path / "environment.json"

@@ -24,6 +24,7 @@ from asl_core.model import Recognizer
 from asl_core.not_finite import Skipped
 from asl_core.objectives import Objective
 from asl_core.optim import averaged, averaged_equally, make_optimizer
+from asl_core.resuming import free_keys
 from asl_core.rundir import RunDir
 from asl_core.splits import RunData
 from asl_core.views import View, find_views
@@ -239,7 +240,7 @@ class Trainer:
                 f"run {run.path} was trained on other clips than the data set holds now (fingerprints differ); put "
                 f"the files back as they were, or start a new run."
             )
-        if changed := [k for k in self.config.changed(saved.meta["config"]) if k not in _FREE_TO_CHANGE]:
+        if changed := [k for k in self.config.changed(saved.meta["config"]) if k not in free_keys(self.config)]:
             shown = ", ".join(key[:60] for key in changed[:5]) + (", …" if len(changed) > 5 else "")
             raise CheckpointError(
                 f"{run.config} was changed since run {run.path} was begun ({shown}), and a resumed run "
@@ -270,10 +271,6 @@ def _make_folder(path: Path) -> None:
             f"{path} cannot be made ({fault.strerror or fault}); make room, or put the run's folder back, then go on "
             f"with --resume."
         ) from fault
-
-
-#: settings that say where and on what a run goes on, not what comes out of it
-_FREE_TO_CHANGE = ("run.out", "run.device", "run.threads")
 
 
 def fingerprints(data: RunData) -> dict[str, str]:

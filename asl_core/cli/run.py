@@ -18,6 +18,7 @@ from asl_core.cli.wrapping import say
 from asl_core.configuring import configure
 from asl_core.errors import UsageError, as_word
 from asl_core.recipes import find_recipe
+from asl_core.resuming import resumed_config
 from asl_core.text import one_line
 from asl_core.toml_file import read_toml
 
@@ -58,15 +59,11 @@ def run(
         if file is not None:
             raise UsageError(f"--recipe {recipe} is a file of settings, and so is {file}: give one of them.")
         file = find_recipe(recipe).path
-    if resume is not None and (file or flags):
-        given = ", ".join(s.origin.text for s in flags.values()) or str(file)
-        raise UsageError(
-            f"--resume goes on with the settings that the run has, and {given} would change them; leave that out, or "
-            f"start a new run with `asl run {as_word(resume / 'config.toml')}` and the changes."
-        )
-
     if resume is not None:
         check_run(resume, "run --resume")
+        if (resume / "config.toml").is_file():  # wrong settings cost no import of torch
+            others = (str(file),) if file is not None else ()
+            resumed_config(resume / "config.toml", flags, ctx.meta["asl.registry"], others=others)
     elif file is not None:
         check_settings_file(file)
     config = _configured(ctx, file, flags) if resume is None else None  # wrong settings cost no import of torch
@@ -105,7 +102,7 @@ def _train(
     try:
         with stoppable(), findings_are_printed():
             if resume is not None:
-                api.resume(resume, [place, kind(on)], registry=registry)
+                api.resume(resume, [place, kind(on)], flags=flags, registry=registry)
             elif file is not None and curriculum.is_curriculum(file):
                 stages = curriculum.load_curriculum(file, flags, registry, os.environ)
                 results = curriculum.run_curriculum(stages, lambda _: [place, kind(on)])

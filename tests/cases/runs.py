@@ -166,7 +166,7 @@ def other_bytes_inside(place: Path) -> str:
     name = os.fsdecode(b"\xff")
     for split in ("train", "val"):
         clips = {
-            f"{gloss}{n}": {"features": np.full((9, 3), n + k + 0.5), "gloss": gloss}
+            f"{split}-{gloss}{n}": {"features": np.full((9, 3), n + k + 0.1 * len(split)), "gloss": gloss}
             for k, gloss in enumerate(("go", "book"))
             for n in range(3)
         }
@@ -248,3 +248,50 @@ def written_over(place: Path) -> str:
     said = _on_packed(place, change)
     assert "its bytes are others" in said
     return said
+
+
+@case("--resume with the data in another folder, another --device and --threads")
+def resumed_elsewhere(place: Path) -> str:
+    few = {k: v for k, v in hosts.SETTINGS.items() if k.startswith("dataset")}
+    assert asl(place, "pack", *flags(few), "data").code == 0
+    rest = {k: v for k, v in hosts.SETTINGS.items() if not k.startswith("dataset")}
+    values = {**rest, "dataset": "packed", "dataset.root": "data", "train.epochs": 2, "run.name": "a"}
+    assert asl(place, "run", *flags(values)).code == 0
+    (place / "runs" / "a" / "summary.json").unlink()
+    (place / "data").rename(place / "moved")
+    where = ("--resume", "runs/a", "--dataset.root", "moved")
+    said = asl(place, "run", *where, "--run.device", "cpu", "--threads", "2")
+    assert said.code == 0, said
+    assert "threads was 1 and is 2" in said.text
+    refused = asl(place, "run", *where, "--seed", "3", "--batch-size", "2")
+    assert refused.code == 2
+    assert "--seed, --batch-size would change them" in refused.text.replace("flag ", "") or (
+        "--batch-size, --seed would change them" in refused.text.replace("flag ", "")
+    ), refused.text
+    return refused.error
+
+
+@case("last/ deleted, and best.safetensors deleted")
+def state_deleted(place: Path) -> str:
+    run = shutil.copytree(hosts.cut_off(), place / "a")
+    (run / "best.safetensors").unlink()
+    said = asl(place, "run", "--resume", "a")
+    assert "best.safetensors is missing or damaged" in said.text
+    run = shutil.copytree(hosts.cut_off(), place / "b")
+    shutil.rmtree(run / "last")
+    said = asl(place, "run", "--resume", "b")
+    assert said.code == 2
+    assert "is missing" in said.error
+    return said.error
+
+
+@case("--resume RUN --epochs N on a finished run")
+def more_epochs(place: Path) -> str:
+    run = shutil.copytree(hosts.trained(), place / "a")
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    said = asl(place, "run", "--resume", "a", "--epochs", "3")
+    assert said.code == 0, said
+    assert len((place / "a-to-3" / "metrics.jsonl").read_text().splitlines()) == 3
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+    (line,) = [x for x in said.out.splitlines() if "began with the state of" in x]
+    return line
