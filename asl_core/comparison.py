@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from asl_core.errors import UsageError, as_word
+from asl_core.text import from_cell
 
 __all__ = ["Answer", "Comparison", "answers_of", "compare", "right_answers"]
 
@@ -53,7 +54,7 @@ def _rows(file: Path) -> dict[str, tuple[str, str, str]]:
             if len(row) != len(heading):
                 raise ValueError(f"its line {reader.line_num} has {len(row)} columns, and its heading {len(heading)}")
             clip, correct, glosses = (row[place] for place in places)
-            found[clip] = correct, glosses, "" if decoded is None else row[decoded]
+            found[from_cell(clip)] = correct, from_cell(glosses), "" if decoded is None else row[decoded]
     return found
 
 
