@@ -53,6 +53,8 @@ class Dataset(Protocol):
     def clips(self, split: str) -> Iterable[Clip]:
         """The clips of one split, in an order that does not change.
 
+        Reading that takes long can go through :func:`asl_core.track`, which shows how far it is.
+
         Raises:
             DataError: a file is missing, damaged or not of the layout.
         """

@@ -163,6 +163,7 @@ class ProgressBar:
                 TimeElapsedColumn(),
                 console=self.console,
                 transient=True,
+                refresh_per_second=2,  # a drawing takes some 3 ms, and training should not feel it
                 # What is printed beside a bar has to go past it, but what is piped elsewhere has to stay there.
                 redirect_stdout=sys.stdout.isatty(),
                 redirect_stderr=sys.stderr.isatty(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,18 @@ def test_reports_come_by_time_and_not_by_step(clock: Clock) -> None:
     assert [r.done for r in reports][:4] == [0, 103, 206, 309]
     assert len(reports) == 1 + 10_000 // 103 + 1
     assert (reports[0].total, reports[-1].ended, reports[-1].seconds) == (10_000, True, 10_000 / 2**10)
+
+
+def test_a_step_costs_next_to_nothing() -> None:
+    """A step of training takes milliseconds; a hundredth of one is ten microseconds and more."""
+    reports, listens = heard()
+    with listens:
+        began = time.process_time()
+        for _ in track(range(100_000), "epoch 1"):
+            pass
+        spent = time.process_time() - began
+    assert spent / 100_000 < 5e-6
+    assert len(reports) < 2000
 
 
 def test_nobody_is_told_who_does_not_listen(clock: Clock) -> None:
