@@ -11,11 +11,12 @@ import attrs
 
 from asl_core.component import Registry
 from asl_core.config import RunConfig, is_resolved
-from asl_core.errors import ConfigError
+from asl_core.errors import ConfigError, as_word
 from asl_core.given import take_objects
 from asl_core.layers import Layer, env_layer, flag_layer, toml_layer, value_layer
 from asl_core.options import option_specs
 from asl_core.plugins import discover
+from asl_core.project_file import PROJECT_FILE, outside, project_layer, project_note
 from asl_core.recipes import find_recipe
 from asl_core.resolve import resolve
 from asl_core.scripting import dotted
@@ -61,18 +62,36 @@ def configure(
     layers: list[Layer] = []
     # A resolved configuration is whole: what asl.toml says now must not change what it repeats.
     saved = file is not None and is_resolved(Path(file))
-    if project_file and Path("asl.toml").is_file() and not saved:
-        layers.append(toml_layer(Path("asl.toml")))
+    by_name = file is not None and Path(file).resolve() == PROJECT_FILE.resolve()
+    project = project_layer() if project_file and not saved and not by_name else {}
+    layers.append(project)
     if file is not None:
-        layers.append(toml_layer(Path(file)))
+        own = toml_layer(Path(file))
+        if "stage" in own:  # an array of tables
+            what = f"recipe {recipe!r}" if recipe is not None else str(file)
+            raise ConfigError(
+                [
+                    f"{what} is a curriculum, which has several configurations: run it by "
+                    f"asl_core.run_curriculum(asl_core.load_curriculum({os.fspath(file)!r})), or by `asl run "
+                    f"{f'--recipe {recipe}' if recipe is not None else as_word(file)}`"
+                ]
+            )
+        layers.append(own)
     said: list[Layer] = [env_layer(environ), _typed(flags or {})]
     notes: list[str] = []
     for given in (values or {}, settings):
         named, registry, more = take_objects(dotted(given), registry)
         said.append(value_layer(named, "script"))
         notes += more
-    config = resolve([*layers, *_with_variables(layers, said, environ, registry)], registry, saved=saved)
-    return attrs.evolve(config, notes=(*config.notes, *notes))
+    said = _with_variables(layers, said, environ, registry)
+    problems = outside(project, [*layers[1:], *said])
+    try:
+        config = resolve([*layers, *said], registry, saved=saved)
+    except ConfigError as fault:
+        raise ConfigError([*problems, *fault.problems]) from fault
+    if problems:
+        raise ConfigError(problems)
+    return attrs.evolve(config, notes=(*project_note(config.origins), *config.notes, *notes))
 
 
 def _typed(flags: Layer | Mapping[str, str]) -> Layer:

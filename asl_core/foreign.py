@@ -15,7 +15,7 @@ from asl_core.component import Offer, Registry
 from asl_core.contracts import Foreign
 from asl_core.distribution import current_name
 from asl_core.errors import CheckpointError, ConfigError, nearest
-from asl_core.runs import nearest_run, out_folder
+from asl_core.runs import nearest_run, of_curriculum, out_folder
 from asl_core.transfer import Named, TransferPlan, rename
 
 __all__ = ["Checkpoint", "best_reading", "encoder_flags", "named", "read_checkpoint"]
@@ -52,6 +52,8 @@ def read_checkpoint(text: str, registry: Registry, folders: Sequence[str | os.Pa
             f"checkpoint {path} does not exist; expected a file such as checkpoint_best.pt, or a run directory"
             f"{nearest_run(path, Path(folders[0]) if folders else out_folder()) or '.'}"
         )
+    if (told := of_curriculum(path, "asl inspect {}")) is not None:
+        raise CheckpointError(told)
     offer = offer or _recognising(path, registry)
     name = registry.name_of(offer)
     foreign: Foreign = offer.component.load()(offer.component.options()).load(path)

@@ -31,11 +31,12 @@ from asl_core.model import Recognizer, build_model
 from asl_core.plugins import discover
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir
+from asl_core.runs import of_curriculum
 from asl_core.splits import load_audit, load_named_split
 from asl_core.together import Answer, naming, refuse_twice, together
 from asl_core.views import View, find_views
 
-__all__ = ["LoadedRun", "audit_data", "evaluate_run", "load"]
+__all__ = ["LoadedRun", "audit_data", "evaluate_run", "load", "weights_used"]
 
 
 @attrs.frozen(eq=False)
@@ -93,6 +94,8 @@ def load(
         ConfigError: the run has no augmentation with such a view.
     """
     path = Path(path)
+    if (told := of_curriculum(path, "asl eval {}")) is not None:
+        raise UsageError(told)
     if path.is_dir():
         file = path / f"{weights}.safetensors"
         if not file.is_file():
@@ -205,6 +208,14 @@ def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
 
 
 @undisturbed()
+def weights_used(path: str | os.PathLike[str], weights: str) -> str:
+    """Which weights are meant: those that are asked for of a run's folder, or the file that is named."""
+    file = Path(path)
+    if file.suffix != ".safetensors":
+        return f"{weights} weights"
+    return f"{file.stem} weights" if file.stem in ("final", "best") else f"weights of {file.name}"
+
+
 def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
     values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
@@ -253,7 +264,9 @@ def evaluate_run(
         directory = Path(run) if Path(run).is_dir() else Path(run).parent
         if split == "test" and (directory / "config.toml").is_file():
             refuse_links(directory)
-            RunDir(directory).note(f"evaluated on test ({weights}): {json.dumps(full['metrics'], sort_keys=True)}")
+            RunDir(directory).note(
+                f"evaluated on test ({weights_used(run, weights)}): {json.dumps(full['metrics'], sort_keys=True)}"
+            )
     return full, found, store
 
 

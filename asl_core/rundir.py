@@ -29,6 +29,7 @@ from asl_core.evaluate import Predictions, answers, scored
 from asl_core.installed import PLUGINS, installed
 from asl_core.paths import is_folder_name
 from asl_core.reading import read_json
+from asl_core.runs import of_curriculum
 from asl_core.text import cell, json_text, one_line
 
 __all__ = ["RunDir", "environment", "plain", "predictions_csv"]
@@ -118,7 +119,7 @@ class RunDir:
         refuse_links(path)
         if (path / "curriculum.json").is_file():
             raise UsageError(
-                f"{path} holds the runs of a curriculum: `asl run FILE.toml` of that file goes on with it."
+                f"{of_curriculum(path, 'asl run --resume {}')} `asl run FILE.toml` of its file goes on with all of them."
             )
         if not run.config.is_file():
             raise UsageError(

@@ -1,16 +1,24 @@
-"""``asl check``: a configuration file, without running it."""
+"""``asl check``: settings, without training on them."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from asl_core.cli.paths import check_settings_file
+from asl_core.cli.paths import check_data_paths, check_settings_file
 from asl_core.cli.wrapping import say
-from asl_core.errors import as_word
+from asl_core.configuring import configure
+from asl_core.errors import ConfigError, as_word
 from asl_core.plugins import discover
 from asl_core.text import one_line, printable
+from asl_core.toml_file import read_toml
+
+if TYPE_CHECKING:
+    from asl_core.component import Registry
+    from asl_core.config import RunConfig
 
 __all__ = ["check"]
 
@@ -18,15 +26,50 @@ __all__ = ["check"]
 @click.command("check")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--resolved", is_flag=True, help="print the whole configuration, each value with its origin")
-def check(file: Path, resolved: bool) -> None:
-    """Check a TOML file of settings: names, options, types and ranges, all faults at once."""
+@click.option("--data", "with_data", is_flag=True, help="also read all clips, audit them and check their labels")
+def check(file: Path, resolved: bool, with_data: bool) -> None:
+    """Check a TOML file of settings, of a run or of a curriculum: what `asl run FILE` would refuse, all at once.
+
+    As there, asl.toml of the working folder and the environment (ASL_RUN__…) count. The clips are not read, unless
+    --data is given.
+    """
     check_settings_file(file, "check")
+    registry = discover().registry
+    configs, after = _configs(file, registry)
+    problems: list[str] = []
+    from asl_core.checking import check_data, check_parts
 
-    from asl_core.layers import toml_layer
-    from asl_core.resolve import resolve
+    for name, config in configs.items():
+        try:
+            check_data_paths(config)
+            # A stage that was begun is gone on with, and the weights of the one before it may come yet.
+            check_parts(config, registry, own_init=name not in after, own_name=not name)
+        except ConfigError as fault:
+            problems += [f"stage {name!r}: {p}" if name else p for p in fault.problems]
+    if problems:
+        raise ConfigError(problems)
+    for name, config in configs.items():
+        if resolved:
+            click.echo(printable((f"# stage {name}\n" if name else "") + config.to_toml()))
+            continue
+        for note in config.notes:
+            say(one_line(f"note: {f'stage {name}: ' if name else ''}{note}"))
+    if with_data:
+        from asl_core.cli.console import audit_lines
 
-    config = resolve([toml_layer(file)], discover().registry)
-    for note in config.notes:
-        say(one_line(f"note: {note}"))
-    sound = f"{file} is sound; `asl run {as_word(file)}` would run it."
-    click.echo(printable(config.to_toml()) if resolved else one_line(sound))
+        for name, config in configs.items():
+            for line in audit_lines(check_data(config)):
+                say(one_line(f"{name}: {line}" if name else line), err=resolved)
+    if not resolved:
+        what = f"{file} is sound" + (f" ({len(configs)} stages)" if "" not in configs else "")
+        say(one_line(f"{what}; `asl run {as_word(file)}` would run it."))
+
+
+def _configs(file: Path, registry: Registry) -> tuple[dict[str, RunConfig], set[str]]:
+    """The configuration under the empty name, or those of all stages; and the stages that start from another."""
+    if "stage" not in read_toml(file).values:
+        return {"": configure(file=file, registry=registry)}, set()
+    from asl_core.curriculum import load_curriculum
+
+    stages = load_curriculum(file, None, registry, os.environ).stages
+    return {stage.name: stage.config for stage in stages}, {stage.name for stage in stages if stage.after}

@@ -13,7 +13,7 @@ from asl_core.cli.showing import showing_progress
 from asl_core.cli.wrapping import say
 from asl_core.configuring import configure
 from asl_core.layers import value_layer
-from asl_core.text import json_text
+from asl_core.text import json_text, one_line
 
 __all__ = ["data"]
 
@@ -33,6 +33,8 @@ def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: 
         flags = {**value_layer({"dataset": DATA_SET, "dataset.root": directory}, "argument DIR"), **flags}
     config = configure(flags=flags, registry=ctx.meta["asl.registry"])
     check_data_paths(config)
+    for note in config.notes:
+        click.echo(one_line(f"note: {note}"), err=True)
     with showing_progress(as_json=as_json):
         from asl_core import api
         from asl_core.cli.console import audit_lines

@@ -68,9 +68,10 @@ def evaluate(
     from rich.console import Console
 
     from asl_core.cli.console import print_report
+    from asl_core.loading import weights_used
 
     views = report.get("average_views")
-    what = f"{split}, {weights} weights" + (f", averaged with views {', '.join(views)}" if views else "")
+    what = f"{split}, {weights_used(run, weights)}" + (f", averaged with views {', '.join(views)}" if views else "")
     what += f", together with {', '.join(map(str, together_with))}" if together_with else ""
     print_report(report, Console(highlight=False, soft_wrap=True), what)
     for note in report.get("notes", ()):

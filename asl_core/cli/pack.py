@@ -32,6 +32,8 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
     """
     config = configure(flags=flags_of(ctx, values), registry=ctx.meta["asl.registry"])
     check_data_paths(config)
+    for note in config.notes:
+        click.echo(one_line(f"note: {note}"), err=True)
     with showing_progress(as_json=as_json):
         from asl_core.packing import pack as pack_clips
 

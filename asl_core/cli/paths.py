@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from asl_core.cli.wrapping import say
 from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.options import option_specs
-from asl_core.runs import nearest_run, out_folder
+from asl_core.runs import nearest_run, of_curriculum, out_folder
 from asl_core.text import one_line
 
 if TYPE_CHECKING:
@@ -120,12 +120,9 @@ def check_run(path: Path, verb: str, others: Sequence[Path] = ()) -> None:
             f"`asl run --init {word}` starts from it."
         )
     if kind == "curriculum":
-        stages = [p.name for p in sorted(path.iterdir()) if (p / "config.toml").is_file()]
-        example = as_word(path / (stages[-1] if stages else "STAGE"))
-        raise UsageError(
-            f"{path} holds the runs of a curriculum ({', '.join(stages) or 'none is begun'}); choose one: asl {verb} "
-            f"{example}."
-        )
+        rest = "".join(f" {as_word(o)}" for o in others)
+        more = " `asl run FILE.toml` of its file goes on with all of them." if verb == "run --resume" else ""
+        raise UsageError(f"{of_curriculum(path, f'asl {verb} {{}}{rest}')}{more}")
     if kind == "folder":
         runs = [p for p in sorted(path.iterdir()) if (p / "config.toml").is_file()]
         if runs:
