@@ -264,8 +264,9 @@ def evaluate_run(
         directory = Path(run) if Path(run).is_dir() else Path(run).parent
         if split == "test" and (directory / "config.toml").is_file():
             refuse_links(directory)
+            figures = json.dumps(full["metrics"], sort_keys=True)
             RunDir(directory).note(
-                f"evaluated on test ({weights_used(run, weights)}): {json.dumps(full['metrics'], sort_keys=True)}"
+                f"evaluated on test ({weights_used(run, weights).removesuffix(' weights')}): {figures}"
             )
     return full, found, store
 

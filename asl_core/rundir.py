@@ -118,9 +118,8 @@ class RunDir:
         run = cls(path)
         refuse_links(path)
         if (path / "curriculum.json").is_file():
-            raise UsageError(
-                f"{of_curriculum(path, 'asl run --resume {}')} `asl run FILE.toml` of its file goes on with all of them."
-            )
+            told = of_curriculum(path, "asl run --resume {}")
+            raise UsageError(f"{told} `asl run FILE.toml` of its file goes on with all of them.")
         if not run.config.is_file():
             raise UsageError(
                 f"{path} is not a run directory (it has no config.toml); expected one that `asl run` made."

@@ -95,7 +95,7 @@ def of_curriculum(path: Path, command: str) -> str | None:
         return None
     stages = stages_of(path)
     if not stages:
-        return f"{path} holds the runs of a curriculum, and none is begun; `asl run FILE.toml` of its file begins them."
+        return f"{path} holds the runs of a curriculum, and none is begun."
     names = ", ".join(stage.name for stage in stages)
     return (
         f"{path} holds the runs of a curriculum ({names}); name one of them, such as the last: "

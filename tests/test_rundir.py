@@ -202,5 +202,5 @@ def test_environment() -> None:
 
 def test_a_curriculum_s_folder_is_told_from_a_run(tmp_path: Path) -> None:
     (tmp_path / "curriculum.json").write_text("{}")
-    with pytest.raises(UsageError, match=r"holds the runs of a curriculum: `asl run FILE.toml`"):
+    with pytest.raises(UsageError, match=r"holds the runs of a curriculum, and none is begun. `asl run FILE.toml`"):
         RunDir.open(tmp_path)

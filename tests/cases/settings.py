@@ -202,7 +202,8 @@ def project_file_leads_out(place: Path) -> str:
     (inside / "asl.toml").write_text('[run]\nout = "../x"\n[dataset]\nname = "demo"\n')
     for words in (("run", "--out", "here"), ("check", "asl.toml")):
         assert "of its own folder" not in asl(inside, *words, *(["--epochs", "0"] if words[0] == "run" else [])).error
-    assert "type `--run.out ../x`" in (said := asl(inside, "runs")).error
+    said = asl(inside, "runs")
+    assert "type `--run.out ../x`" in said.error
     return said.error
 
 
