@@ -5,8 +5,10 @@
 A class (or a function, for anything that is not itself a function) is called as the slot says, ``encoder(input_size)``,
 ``head(input_size, classes)``, all others without arguments. Where its first parameter is called ``options`` it is made
 as a plugin's is, and an attrs class that annotates that parameter gives settings, ``encoder.KEY``. An object is used as
-it is; a module is copied, so that training leaves the script's own alone. What a run keeps is the name only:
-``asl_core.load`` and the like have to be given the same again, see :func:`registry_with`.
+it is; a module is copied, weights and all, so that training starts from them and leaves the script's own alone.
+
+What a run keeps is the name only: ``asl_core.load`` and the like have to be given the same again, see
+:func:`registry_with`.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from typing import Any
 
 import attrs
 
-from asl_core.component import SCRIPT, Component, Offer, Registry
+from asl_core.component import SCRIPT, SLOTS, Component, Offer, Registry
 from asl_core.config import RunConfig
-from asl_core.errors import ConfigError
+from asl_core.errors import ConfigError, nearest
 from asl_core.layers import LIST_SLOTS, value_layer
 from asl_core.options import NoOptions
 from asl_core.plugins import discover
@@ -69,11 +71,14 @@ def registry_with(**components: Any) -> Registry:
         ConfigError: there is no such slot, or what is given cannot be a component.
     """
     registry = discover().registry
+    slots = {slot.replace("-", "_"): slot for slot in SLOTS}
+    if unknown := [slot for slot in components if slot not in slots]:
+        raise ConfigError([f"script: there is no slot {unknown[0]!r}{nearest(unknown[0], slots)}"])
     offers: list[Offer] = []
     for slot, targets in components.items():
         several = targets if isinstance(targets, list | tuple) else [targets]
         for target in several:
-            offers.append(_offer(slot.replace("_", "-"), target, offers))
+            offers.append(_offer(slots[slot], target, offers))
     return _grown(registry, offers)
 
 

@@ -14,6 +14,7 @@ from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.cli.wrapping import say
 from asl_core.errors import UsageError
+from asl_core.runs import known_run
 from asl_core.text import json_text, one_line, printable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def predict(
     pickle of the reference layout, or a folder of such files. Of several files each is told, those that cannot be
     read with the reason; the exit code is 1 where there was one.
     """
-    check_run(run, "predict", files)
+    check_run(run, "predict", [known_run(file) or file for file in files])
     for one in together_with:
         check_run(one, "predict")
     paths = clip_files(files)
