@@ -16,6 +16,7 @@ from asl_core.data import Clip, ClipStore, Finding, Vocabulary
 from asl_core.errors import ConfigError, DataError
 from asl_core.fitting import Noticed, Pipeline, bad_findings, fit_transforms, transforms_with
 from asl_core.frames import held
+from asl_core.keys import join_keys
 from asl_core.lineage import Identities, identity
 from asl_core.numbers import bad_numbers
 from asl_core.oddities import one_gloss, padding
@@ -237,6 +238,8 @@ def _left_out(options: SplitOptions, splits: Mapping[str, Sequence[Clip]]) -> li
     found = [Finding("note", "left-out", f"split.without leaves out {counts} clips")]
     if unknown := sorted(wanted - set().union(*there.values())):
         text = f"split.without names {len(unknown)} ids that no clip of {' or '.join(there)} has ({shortened(unknown)})"
+        near = join_keys(unknown, (c.id for clips in splits.values() for c in clips)).near_miss()
+        text += f"; {near}" if near else ""
         found.append(
             Finding("warning", "left-out-unknown", f"{text}; it leaves out nothing for them.", {"ids": unknown})
         )

@@ -61,7 +61,9 @@ def instead(root: Path, split: str) -> str:
     names = [path.relative_to(root).as_posix() for path in there]
     pickles = [path for path in there if path.name.lower().endswith(_PICKLES)]
     if pickles:
-        likely = [path for path in pickles if split_of_name(path, root) == split] or pickles[:1]
+        likely = [path for path in pickles if split_of_name(path, root) == split]
+        # Shards of one set begin alike.
+        likely = likely or (pickles if len(_common([path.name for path in pickles])) > 3 else pickles[:1])
         shown = name_some([path.relative_to(root).as_posix() for path in pickles], 10)
         return (
             f"Pickles there: {shown}. Name the right one, such as --dataset.{split} "

@@ -41,6 +41,7 @@ class Record:
 
 _CLIP = 512  #: bytes that a clip takes beside its numbers
 _FIELD = 64  #: and for each of its fields, which are all looked at
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "eval"}
 _NAME = 60  #: characters of a name that a message shows
 
 
@@ -87,6 +88,7 @@ def _as_float32(raw: np.ndarray) -> np.ndarray:
 def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
     """(id, entry) of each clip."""
     if isinstance(content, dict):
+        _refuse_other_table(content, path)
         for key, entry in content.items():
             if not isinstance(key, str | int) or isinstance(key, bool):
                 raise DataError(f"{path} has a clip under a key of type {_kind(key)}; a video id is text. {LAYOUT}")
@@ -109,6 +111,31 @@ def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
         if isinstance(content, np.ndarray):
             hint = " Write the array of one clip with numpy.save (asl predict takes that), or as {'ID': array}."
         raise DataError(f"{path} holds a value of type {_kind(content)} and no clips. {LAYOUT}{hint}")
+
+
+def _refuse_other_table(content: Mapping[Any, Any], path: Path) -> None:
+    """Name the two other layouts of a dict that are common: one of splits, and one of columns.
+
+    Raises:
+        DataError: with the Python that turns it into clips by their ids.
+    """
+    names = {field_name(key): key for key in content if isinstance(key, str)}
+    sets = [v for v in content.values() if isinstance(v, list) or (isinstance(v, dict) and "features" not in v)]
+    if content and len(sets) == len(content) and set(names) <= _SPLITS:
+        raise DataError(
+            f"{path} holds several sets, {name_some(list(map(str, content)))}, and no clips by their ids. Write each "
+            f"to a file of its own: for name, clips in content.items(): pickle.dump(clips, "
+            f"open(f'features_{{name}}_x.pkl', 'wb'))."
+        )
+    features = next((names[n] for n in ("features", *FEATURE_NAMES) if n in names), None)
+    labels = next((names[n] for n in (*GLOSS_NAMES, *NUMBER_NAMES, "y") if n in names), None)
+    if features is None or labels is None or isinstance(content[features], dict):
+        return
+    raise DataError(
+        f"{path} holds columns, {name_some(list(map(str, content)))}, and no clips by their ids. Write them as "
+        f"{{str(n): {{'features': x, 'gloss': str(y)}} for n, (x, y) in enumerate(zip(content[{features!r}], "
+        f"content[{labels!r}]))}}."
+    )
 
 
 def _kind(value: object) -> str:

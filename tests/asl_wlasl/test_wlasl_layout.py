@@ -115,6 +115,9 @@ def test_an_empty_pickle_is_refused(tmp_path: Path, content: object) -> None:
             {"1": entry("1", features=np.ones((3, 20, 27, 2)))},
             r"\(coordinates, frames, points, people\): store x\[\.\.\.",
         ),
+        ({"train": {"1": entry("1")}, "dev": {"2": entry("2")}}, r"several sets, 'train', 'dev'.*in content\.items"),
+        ({"X": [np.ones((2, 3))], "y": ["a"]}, r"columns, 'X', 'y'.*zip\(content\['X'\], content\['y'\]\)"),
+        ({"features": np.ones((2, 3, 4)), "labels": np.ones(2)}, r"columns.*content\['labels'\]"),
         ({None: entry("1")}, "key of type NoneType"),
         ([{"features": np.ones((1, 1))}], "item 0 has no 'video_id'"),
         ([np.ones((1, 1))], "item 0 has no 'video_id'"),
@@ -122,6 +125,11 @@ def test_an_empty_pickle_is_refused(tmp_path: Path, content: object) -> None:
 )
 def test_other_layouts_are_refused(tmp_path: Path, content: object, words: str) -> None:
     assert re.search(words, refusal(tmp_path / "a.pkl", content))
+
+
+def test_a_clip_may_be_called_as_a_split_is(tmp_path: Path) -> None:
+    content = {"train": entry("train", gloss="train"), "test": entry("test")}
+    assert [r.id for r in read_records(dumped(tmp_path / "a.pkl", content))] == ["train", "test"]
 
 
 def records_of(tmp_path: Path, **fields: object) -> list[Record]:

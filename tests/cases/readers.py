@@ -9,6 +9,7 @@ import functools
 import gzip
 import json
 import lzma
+import os
 import pickle
 import re
 import shlex
@@ -62,7 +63,7 @@ def trained() -> Path:
     write(place / "data/features_train_x.pkl", labelled())
     said = asl(place, "run", "--dataset", "wlasl", "--dataset.root", "data", "--name", "x", *TINY)
     assert said.code == 0, said.text
-    (place / "said.txt").write_text(said.text, encoding="utf-8")
+    (place / "said.txt").write_text(said.out, encoding="utf-8")
     return place
 
 
@@ -227,15 +228,44 @@ def beside(place: Path) -> str:
 @case("a run without val names only next commands that work")
 def next_commands(place: Path) -> str:
     told = (trained() / "said.txt").read_text(encoding="utf-8").partition("next: ")[2]
-    assert "asl eval" not in told
+    assert "asl eval" not in told, told
     assert told.strip().endswith("FILE")
     np.save(place / "clip.npy", clip())
     assert predict(place, "clip.npy").code == 0
     refused = asl(trained(), "eval", "runs/x")
     assert refused.code == 2
-    assert "there is train, which --split names" in refused.error
+    assert "there is train, which --split names" in refused.error, refused.text
     assert asl(trained(), "eval", "runs/x", "--split", "train").code == 0
     return told
+
+
+@case("next commands of a stage-1 run, with and without val")
+def next_of_stage1(place: Path) -> str:
+    heard = []
+    for val in ("2", "0"):
+        said = asl(place, "run", "--head", "reconstruct", "--loss", "masked-frames", "--dataset.glosses", "2",
+                   "--dataset.train", "3", "--dataset.val", val, "--name", f"v{val}", *TINY)  # fmt: skip
+        assert said.code == 0
+        told = said.out.partition("next: ")[2].strip()
+        assert told == ("asl eval runs/v2" if val == "2" else "asl inspect runs/v0").replace("/", os.sep)
+        assert asl(place, *told.replace(os.sep, "/").split()[1:]).code == 0
+        heard.append(told)
+    return "; ".join(heard)
+
+
+@case("pickles of splits, of columns, of a list of clips")
+def other_pickles(place: Path) -> str:
+    for content, words in (
+        ({"train": labelled(2), "val": labelled(2)}, "for name, clips in content.items()"),
+        ({"X": [clip(), clip()], "y": ["a", "b"]}, "zip(content['X'], content['y'])"),
+        ([clip(), clip()], "{str(n): clip for n, clip in enumerate(clips)}"),
+        (clip(), "numpy.save"),
+    ):
+        (place / "x.pkl").write_bytes(pickle.dumps(content))
+        said = predict(place, "x.pkl")
+        assert said.code == 2
+        assert words in said.error, said.error
+    return said.error
 
 
 @case("no pickle of the expected name, but others")
