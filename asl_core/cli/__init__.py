@@ -44,6 +44,7 @@ VERBS = {
     "plugins": ("asl_core.cli.plugins", "List the plugins, working and broken; check one, begin one."),
     "doctor": ("asl_core.cli.doctor", "Show versions, devices, plugins and folders, and what is wrong with them."),
     "check": ("asl_core.cli.check", "Check a configuration file without running it."),
+    "help": ("asl_core.cli.help", "Show a page of the manual: asl help guide."),
 }
 
 
@@ -56,7 +57,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in VERBS:
             module = importlib.import_module(VERBS[name][0])
-            command: click.Command = getattr(module, {"eval": "evaluate"}.get(name, name))
+            command: click.Command = getattr(module, {"eval": "evaluate", "help": "help_page"}.get(name, name))
             return command
         found = _foreign().get(name)
         if found is None:
@@ -88,6 +89,13 @@ class _Verbs(click.Group):
         rows += [(name, f"(from {one.distribution})") for name, one in _foreign().items()]
         with formatter.section("Verbs"):
             formatter.write_dl(rows)
+
+
+def _is_verb_alone(word: str) -> bool:
+    """Whether a word names a verb, and no page of the manual that `asl help` would show."""
+    from asl_core.cli.help import topics
+
+    return word in VERBS and word not in topics()
 
 
 def _foreign() -> dict[str, Installed]:
@@ -127,8 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in args or os.environ.get("ASL_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
-    if args[:1] == ["help"]:  # `asl help run` is `asl run --help`
-        args = [*args[1:2], "--help"]
+    if args[:1] == ["help"] and args[1:2] and _is_verb_alone(args[1]):  # `asl help run` is `asl run --help`
+        args = [args[1], "--help"]
     if debug:
         sys.excepthook = _show_traceback
     trains = args[:1] == ["run"]

@@ -1,0 +1,46 @@
+"""``asl help``: the manual's pages, which are shipped with the package."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+
+import click
+
+from asl_core.cli.tables import table_lines
+from asl_core.cli.wrapping import columns, say
+from asl_core.errors import UsageError, nearest
+
+__all__ = ["help_page", "topics"]
+
+
+def topics() -> dict[str, str]:
+    """Every page by its topic, in Markdown; the first line is its title."""
+    folder = resources.files("asl_core") / "docs"
+    pages = {page.name.removesuffix(".md"): page for page in folder.iterdir() if page.name.endswith(".md")}
+    return {topic: pages[topic].read_text(encoding="utf-8") for topic in sorted(pages)}
+
+
+@click.command("help")
+@click.argument("topic", required=False)
+def help_page(topic: str | None) -> None:
+    """Show a page of the manual, or the list of its pages.
+
+    `asl VERB --help` shows the flags of a verb.
+    """
+    pages = topics()
+    if topic is None:
+        say("The pages of the manual; `asl help TOPIC` shows one, `asl --help` lists the verbs.\n")
+        rows = [(name, text.partition("\n")[0].removeprefix("# ")) for name, text in pages.items()]
+        for line in table_lines(("topic", "about"), rows):
+            say(line)
+        return
+    if topic not in pages:
+        raise UsageError(f"the manual has no page {topic!r}{nearest(topic, pages)}; there is {', '.join(pages)}.")
+    if columns(sys.stdout) is None:
+        click.echo(pages[topic], nl=False)  # to a file or another program as it stands
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(pages[topic]))
