@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cases.table import asl
 
 from asl_core.cli import VERBS
 from asl_core.cli.help import topics
-from cases.table import asl
 
 
 def test_it_lists_every_page(tmp_path: Path) -> None:
