@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar", "Ticker", "described", "has_bar"]
 
-SILENCE = 1.5  #: seconds after which a line is due; a little below what is promised, since threads may be late
+SILENCE = 1.2  #: seconds after which a line is due; below what is promised, since threads may be late
 
 
 def has_bar(console: Console) -> bool:

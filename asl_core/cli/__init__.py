@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import faulthandler
+import gc
 import importlib
 import os
 import re
@@ -159,6 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"send it elsewhere, and give the command again."
             )
             code = 1
+    if arguments is None:  # the process ends: not before a second spent on garbage that goes with it anyway
+        gc.freeze()
     sys.exit(code)
 
 
