@@ -11,6 +11,7 @@ import attrs
 import tomli_w
 
 from asl_core.component import BUILTIN, Component
+from asl_core.kept import make
 from asl_core.layers import LIST_SLOTS
 from asl_core.options import option, unstructure
 from asl_core.origins import DEFAULT, Origin
@@ -179,8 +180,12 @@ class Choice:
         return name in (self.name, self.saved_name)
 
     def build(self, *args: Any) -> Any:
-        """Call the factory: ``factory(options, *args)``."""
-        return self.component.load()(self.options, *args)
+        """Call the factory: ``factory(options, *args)``.
+
+        Raises:
+            RunError: what it makes does not keep the contract of its slot.
+        """
+        return make(self.slot, self.name, self.distribution, self.component.load(), self.options, args)
 
 
 @attrs.frozen

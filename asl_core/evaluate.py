@@ -83,7 +83,7 @@ def predict(
             found.append(seen)
             batch = batch.to(device)
             frames, lengths = model.encode(model.standardiser(batch))
-            outputs = {n: model.head(n)(frames, lengths) for n in model.heads}
+            outputs = {n: model.read(n, frames, lengths) for n in model.heads}
             if see is not None:
                 see(Looked(batch, frames, lengths, outputs))
             looks = [model.encode(view.standardised(batch, model.standardiser)) for view in views]

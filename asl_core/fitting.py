@@ -18,6 +18,7 @@ from asl_core.config import Choice, RunConfig
 from asl_core.contracts import BatchTransform, Dataset, Transform
 from asl_core.data import Clip, Finding
 from asl_core.errors import ConfigError
+from asl_core.kept import calling, returned
 from asl_core.numbers import bad_numbers
 from asl_core.origins import Kind
 from asl_core.plugins import discover
@@ -90,7 +91,9 @@ class Pipeline:
         for transform in self.clipwise:
             if noticed is not None and (findings := getattr(transform, "findings", None)) is not None:
                 noticed.add(clip.id, findings(clip))
-            clip = transform(clip)
+            with calling("transform", transform):
+                clip = transform(clip)
+            returned("transform", transform, clip, Clip, "asl_core.Clip")
         return clip
 
     def take(self, clip: Clip, noticed: Noticed) -> Clip | None:
@@ -192,8 +195,9 @@ def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
         elif getattr(transform, "batchwise", False):
             width = transform.output_width(width)
         else:
-            clip = transform(clip)
-            width = clip.features.shape[1]
+            with calling("transform", transform):
+                clip = transform(clip)
+            width = returned("transform", transform, clip, Clip, "asl_core.Clip").features.shape[1]
     return _without(config, "transform", config.transforms, reasons)
 
 

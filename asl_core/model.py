@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from asl_core.data import Batch, ClipStore
 from asl_core.errors import ConfigError, RunError
 from asl_core.fitting import Pipeline
 from asl_core.frames import gathered
+from asl_core.kept import calling, returned
 from asl_core.outliers import DEVIATIONS
 from asl_core.progress import track
 
@@ -60,7 +62,7 @@ class Standardiser(nn.Module):
                 raise RunError(
                     f"batchwise transform {_named(transform)} gave {given} for a batch of "
                     f"{tuple(before.features.shape)}; its output_width and the batch say {said}. This is a fault of "
-                    f"the plugin it comes from: `asl plugins check` on that shows it."
+                    f"the plugin it comes from: `asl plugins check {_package(transform)}` shows it."
                 )
         return batch
 
@@ -113,23 +115,33 @@ class Recognizer(nn.Module):
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Encoder frames (B, T', F) and their lengths (B,), or (B, F) and None, of a standardised batch."""
-        frames = self.encoder(batch.features, batch.lengths)
-        if not self.encoder.frames:
+        with calling("encoder", self.encoder):
+            frames = self.encoder(batch.features, batch.lengths)
+            lengths = self.encoder.output_lengths(batch.lengths) if self.encoder.frames else None
+        returned("encoder", self.encoder, frames, Tensor, "a tensor (B, T', output_size)")
+        if lengths is None:
             return frames, None
-        lengths = self.encoder.output_lengths(batch.lengths)
+        returned("encoder", self.encoder, lengths, Tensor, "a tensor (B,) of its output_lengths")
         size, longest = self.encoder.output_size, int(lengths.max())
         if frames.ndim != 3 or frames.shape[1] < longest or frames.shape[2] != size:
             raise RunError(
                 f"encoder {_named(self.encoder)} gave frames of shape {tuple(frames.shape)} and says that there are "
                 f"{longest} of {size} numbers (output_lengths, output_size): clips would be read past their ends. This "
-                f"is a fault of the plugin it comes from: `asl plugins check` on that shows it."
+                f"is a fault of the plugin it comes from: `asl plugins check {_package(self.encoder)}` shows it."
             )
         return frames, lengths
 
     def forward(self, batch: Batch) -> dict[str, HeadOutput]:
         """Every head's output for a batch of raw features."""
         frames, lengths = self.encode(self.standardiser(batch))
-        return {name: self.head(name)(frames, lengths) for name in self.heads}
+        return {name: self.read(name, frames, lengths) for name in self.heads}
+
+    def read(self, name: str, frames: Tensor, lengths: Tensor | None) -> HeadOutput:
+        """One head's output for what :meth:`encode` gave."""
+        head = self.head(name)
+        with calling("head", head):
+            output = head(frames, lengths)
+        return cast("HeadOutput", returned("head", head, output, HeadOutput, "asl_core.HeadOutput(values, lengths)"))
 
     @property
     def ranking_head(self) -> str | None:
@@ -143,6 +155,10 @@ class Recognizer(nn.Module):
 
 def _named(component: object) -> str:
     return f"{type(component).__module__}.{type(component).__qualname__}"
+
+
+def _package(component: object) -> str:
+    return type(component).__module__.partition(".")[0]
 
 
 def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:
@@ -172,7 +188,7 @@ def _loss_problems(name: str, head: Head, choice: HeadChoice) -> list[str]:
     problems = []
     for loss_choice in choice.losses.values():
         accepts = getattr(loss_choice.choice.component.load(), "accepts", None)
-        if accepts is not None and head.kind not in accepts:
+        if accepts and head.kind not in accepts:  # one that accepts nothing is refused when it is made
             problems.append(
                 f"loss {loss_choice.choice.name!r} is for {' or '.join(sorted(accepts))} heads, and head {name!r} "
                 f"({choice.choice.name}) is of kind {head.kind!r}: choose another with --loss"

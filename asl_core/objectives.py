@@ -8,7 +8,7 @@ are its own. So contrast, masking, consistency and joint losses need no loop of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from asl_core.contracts import Augment, HeadOutput, Loss, LossResult, Sample
 from asl_core.data import Batch
 from asl_core.errors import ConfigError
+from asl_core.kept import calling, returned
 from asl_core.mixup import mix
 from asl_core.random import ClipRandom
 
@@ -128,12 +129,13 @@ def compute(
         key = (objective.head, start)
         if key not in outputs:
             part = None if lengths is None else lengths[start:end]
-            outputs[key] = model.head(objective.head)(frames[start:end], part)
+            outputs[key] = model.read(objective.head, frames[start:end], part)
         shown = stack if end - start == len(stack) else stack.rows(start, end)
         sample = Sample(outputs[key], shown, shown if clean is None else clean, objective.loss.views)
-        result = objective.loss(sample)
+        result = _result(objective.loss, sample)
         if mixed is not None:
-            result = _weighed(result, objective.loss(attrs.evolve(sample, batch=Batch.cat(mixed.second))), mixed.share)
+            other = attrs.evolve(sample, batch=Batch.cat(mixed.second))
+            result = _weighed(result, _result(objective.loss, other), mixed.share)
         total = total + objective.weight * result.total
         parts[objective.name] = result.total.detach()
         for name, value in result.parts.items():
@@ -142,6 +144,12 @@ def compute(
         if figures:
             extra |= {name: value.detach() for name, value in objective.loss.figures(sample).items()}
     return StepResult(total, parts, extra)
+
+
+def _result(loss: Loss, sample: Sample) -> LossResult:
+    with calling("loss", loss):
+        result = loss(sample)
+    return cast("LossResult", returned("loss", loss, result, LossResult, "asl_core.LossResult(total, parts)"))
 
 
 def _weighed(first: LossResult, second: LossResult, share: float) -> LossResult:
@@ -173,7 +181,12 @@ def changes(
 
 
 def _with(augment: Augment, random: ClipRandom) -> Callable[[Batch], Batch]:
-    return lambda batch: augment(batch, random)
+    def change(batch: Batch) -> Batch:
+        with calling("augment", augment):
+            changed = augment(batch, random)
+        return cast("Batch", returned("augment", augment, changed, Batch, "asl_core.Batch"))
+
+    return change
 
 
 def _seen(

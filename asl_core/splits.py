@@ -16,6 +16,7 @@ from asl_core.data import Clip, ClipStore, Finding, Vocabulary
 from asl_core.errors import ConfigError, DataError
 from asl_core.fitting import Noticed, Pipeline, bad_findings, fit_transforms, transforms_with
 from asl_core.frames import held
+from asl_core.kept import calling, returned
 from asl_core.keys import join_keys
 from asl_core.lineage import Identities, identity
 from asl_core.numbers import bad_numbers
@@ -176,9 +177,12 @@ class _Reader:
 
 def _tracked(dataset: Dataset, split: str) -> Iterator[Clip]:
     """The clips of a split; how far their reading is, is reported."""
-    with phase(f"reading {split}"):  # a data set may read all of its files before it hands out the first clip
+    # A data set may read all of its files before it hands out the first clip.
+    with phase(f"reading {split}"), calling("dataset", dataset):
         clips = dataset.clips(split)
-    yield from track(clips, f"reading {split}")
+    with calling("dataset", dataset):
+        for clip in track(clips, f"reading {split}"):
+            yield returned("dataset", dataset, clip, Clip, "asl_core.Clip(id, features, glosses)")
 
 
 def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipStore:

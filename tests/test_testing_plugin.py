@@ -237,7 +237,7 @@ def test_plugins_are_found_by_any_of_their_names(tmp_path: Path, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("Named-Kit", "named_kit", "entry"):
         assert testing.locate(name).name == "Named-Kit"
-    assert testing.locate("named_one").name == "named_one"
+    assert testing.locate("named_one").name == "Named-Kit"
     assert [e.value for e in testing.locate("named_one").entry_points] == ["named_one"]
     assert len(testing.locate("asl").entry_points) >= 6
     with pytest.raises(UsageError, match=r"did you mean '[Nn]amed-[Kk]it'"):

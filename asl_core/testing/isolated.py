@@ -30,6 +30,11 @@ class Found:
     name: str  #: of the distribution, or of the module where there is none
     entry_points: tuple[metadata.EntryPoint, ...]
     roots: tuple[Path, ...] = ()  #: folders that have to be on the path to import it
+    asked: tuple[str, ...] = ()  #: the entry points that were asked for; empty for all of the package
+
+    def checks(self, name: str) -> bool:
+        """Whether an entry point is one of those that were asked for."""
+        return not self.asked or name in self.asked
 
     @contextmanager
     def importable(self) -> Iterator[None]:
@@ -77,8 +82,16 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
         return _source(path.resolve())
     packages = _packages()
     for name, entries in packages.items():
-        if canonical(text) in _said_of(name) or any(canonical(e.name) == canonical(text) for e in entries):
+        if canonical(text) in _said_of(name):
             return Found(name, tuple(entries))
+    named = [
+        (name, e) for name, entries in packages.items() for e in entries if {text, canonical(text)} & _said_for(name, e)
+    ]
+    if len(owners := dict.fromkeys(name for name, _ in named)) > 1:
+        choices = " or ".join(f"{name}:{entry.name}" for name, entry in named)
+        raise UsageError(f"{text!r} is a plugin of {len(owners)} packages: say {choices}.")
+    if named:
+        return Found(named[0][0], tuple(packages[named[0][0]]), asked=tuple(e.name for _, e in named))
     if text.isidentifier() and (spec := importlib.util.find_spec(text)) is not None:
         if not _marks_hooks(spec):
             raise UsageError(
@@ -94,6 +107,13 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
         f"there is no plugin {text!r}: neither a folder with a pyproject.toml, nor an installed package with an entry "
         f"point of the group {PLUGINS}{nearest(text, known)}. Give the folder of its source, or install it first."
     )
+
+
+def _said_for(distribution: str, entry: metadata.EntryPoint) -> set[str]:
+    """What may be said for one plugin of a package: its name, its module, ``distribution:name``."""
+    module = entry.value.partition(":")[0]
+    names = {entry.name, canonical(entry.name), canonical(entry.name).replace("-", "_")}
+    return {module, *names, *(f"{d}:{n}" for d in (distribution, *_said_of(distribution)) for n in names)}
 
 
 def _marks_hooks(spec: ModuleSpec) -> bool:

@@ -76,7 +76,13 @@ def plugin_results(
         reason = f"{requirement!r} is a project of somebody else on the public index: require {BUILTIN!r} instead"
         yield CheckResult("plugin", found.name, "requires", "failed", reason)
     for entry in found.entry_points:
+        if found.name == BUILTIN and not found.checks(entry.name):
+            sound.append(entry)  # at hand for those that are checked
+            continue
         seen = probe(found, entry)
+        if not found.checks(entry.name):
+            sound += [] if seen.fault else [entry]
+            continue
         yield CheckResult("plugin", entry.name, "import", "failed" if seen.fault else "passed", seen.fault)
         if not seen.fault:
             sound.append(entry)
@@ -84,14 +90,14 @@ def plugin_results(
     found = attrs.evolve(found, entry_points=tuple(sound))  # what fails there may take this process down with it
     with found.importable(), one_thread():
         report = isolated(found)
-        mine = [r for r in report.records if r.distribution == found.name]
+        mine = [r for r in report.records if r.distribution == found.name and found.checks(r.name)]
         for record in mine:
             if record.status == "broken":  # what only shows beside the others
                 yield CheckResult("plugin", record.name, "together", "failed", " ".join(record.reason.split()))
             elif not record.components:
                 text = "its hooks return no component: it does nothing"
                 yield CheckResult("plugin", record.name, "offers", "failed", text)
-        offers = [o for o in report.registry if o.distribution == found.name]
+        offers = [o for o in report.registry if o.distribution == found.name and found.checks(o.plugin)]
         setup = _setup(offers, options, samples, width) if offers else Setup()
         for offer in offers:
             yield _own_name(offer, report.registry)
