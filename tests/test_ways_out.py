@@ -36,6 +36,8 @@ def _is_safe(node: ast.expr) -> bool:
         return _is_safe(node.body) and _is_safe(node.orelse)
     if isinstance(node, ast.Call):
         name = _name(node.func)
+        if name == "Markdown":
+            return _is_safe(node.args[0])
         escapes = name == "dumps" and not any(k.arg == "ensure_ascii" for k in node.keywords)
         return name in SAFE or escapes
     return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in LINES)

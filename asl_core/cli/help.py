@@ -8,8 +8,10 @@ from importlib import resources
 import click
 
 from asl_core.cli.tables import table_lines
+from asl_core.cli.usage import meant_by
 from asl_core.cli.wrapping import columns, say
 from asl_core.errors import UsageError, nearest
+from asl_core.text import printable
 
 __all__ = ["help_page", "topics"]
 
@@ -30,17 +32,20 @@ def help_page(topic: str | None) -> None:
     """
     pages = topics()
     if topic is None:
-        say("The pages of the manual; `asl help TOPIC` shows one, `asl --help` lists the verbs.\n")
+        say("The pages of the manual; `asl help TOPIC` shows one, `asl --help` lists the verbs.")
+        say("")
         rows = [(name, text.partition("\n")[0].removeprefix("# ")) for name, text in pages.items()]
         for line in table_lines(("topic", "about"), rows):
             say(line)
         return
     if topic not in pages:
-        raise UsageError(f"the manual has no page {topic!r}{nearest(topic, pages)}; there is {', '.join(pages)}.")
+        command = meant_by(topic)
+        verb = f" For the verb: {command} --help." if command else ""
+        raise UsageError(f"the manual has no page {topic!r}{nearest(topic, pages)}.{verb}")
     if columns(sys.stdout) is None:
-        click.echo(pages[topic], nl=False)  # to a file or another program as it stands
+        click.echo(printable(pages[topic]), nl=False)  # to a file or another program as it stands
         return
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(pages[topic]))
+    Console().print(Markdown(printable(pages[topic])))

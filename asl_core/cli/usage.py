@@ -11,7 +11,7 @@ import click
 from asl_core.cli.other_flags import hint_for_flag
 from asl_core.errors import as_word
 
-__all__ = ["usage_text", "verb_hint"]
+__all__ = ["meant_by", "usage_text", "verb_hint"]
 
 #: words of other trainers, and of everyday speech -> what to type
 _OTHERS: Mapping[str, str] = {
@@ -37,6 +37,11 @@ _OTHERS: Mapping[str, str] = {
     }.items()
     for word in words.split()
 }
+
+
+def meant_by(word: str) -> str | None:
+    """The command for a word of other trainers, such as ``asl run`` for ``train``."""
+    return _OTHERS.get(word.lower().replace("_", "-"))
 
 
 def verb_hint(word: str, verbs: Iterable[str]) -> str:
