@@ -54,7 +54,7 @@ def _rows(file: Path) -> dict[str, tuple[str, str, str]]:
             if len(row) != len(heading):
                 raise ValueError(f"its line {reader.line_num} has {len(row)} columns, and its heading {len(heading)}")
             clip, correct, glosses = (row[place] for place in places)
-            found[from_cell(clip)] = correct, from_cell(glosses), "" if decoded is None else row[decoded]
+            found[from_cell(clip)] = correct, from_cell(glosses), "" if decoded is None else from_cell(row[decoded])
     return found
 
 
