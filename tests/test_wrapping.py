@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cases.keyboard import clip, trained
 from cases.table import asl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packages import ENCODER, plugin
 
@@ -21,6 +21,7 @@ from asl_core.cli.wrapping import cells, wrapped
 WORDS = st.lists(st.text("abcé漢/-.", min_size=1, max_size=30), min_size=1, max_size=30)
 
 
+@settings(max_examples=50)
 @given(WORDS, st.integers(20, 100), st.sampled_from(["", "  ", "    - ", "error: ", "train  "]))
 def test_nothing_is_lost_and_no_line_is_longer(words: list[str], width: int, start: str) -> None:
     text = start + " ".join(words)
@@ -40,6 +41,7 @@ def test_what_continues_a_line_stands_under_its_first_word() -> None:
     assert wrapped("x" * 45, 20) == ["x" * 20, "x" * 20, "x" * 5]
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(*[st.text("ab é漢/", max_size=40)] * 4), min_size=1, max_size=5), st.integers(30, 120))
 def test_tables_fit(rows: list[tuple[str, ...]], width: int) -> None:
     lines = table_lines(["one", "two", "three", "four"], rows, width)
@@ -106,10 +108,9 @@ plugins check nowhere
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_every_verb_at_80_columns(place: Path, typed: str) -> None:
-    wide = asl(place, *typed.split(), environ={"COLUMNS": "10000"}) if "--help" not in typed else None
-    if typed.startswith(("run --dataset", "pack", "plugins new")):
-        for made in ("runs", "packed", "mine"):
-            shutil.rmtree(place / made, ignore_errors=True)
+    quick = "--help" not in typed and not typed.startswith(("run --dataset", "pack", "data", "eval r --device"))
+    wide = asl(place, *typed.split(), environ={"COLUMNS": "10000"}) if quick else None
+    shutil.rmtree(place / "mine", ignore_errors=True)
     narrow = asl(place, *typed.split(), environ={"COLUMNS": "80"})
     lines = [*narrow.out.splitlines(), *narrow.err.splitlines()]
     assert lines, typed
