@@ -12,8 +12,9 @@ import attrs
 from asl_core.component import Registry
 from asl_core.config import RunConfig, is_resolved
 from asl_core.errors import ConfigError, as_word
+from asl_core.extends import file_layers
 from asl_core.given import take_objects
-from asl_core.layers import Layer, env_layer, flag_layer, toml_layer, value_layer
+from asl_core.layers import Layer, env_layer, flag_layer, value_layer
 from asl_core.options import option_specs
 from asl_core.plugins import discover
 from asl_core.project_file import PROJECT_FILE, outside, project_layer, project_note
@@ -66,8 +67,8 @@ def configure(
     project = project_layer() if project_file and not saved and not by_name else {}
     layers.append(project)
     if file is not None:
-        own = toml_layer(Path(file))
-        if "stage" in own:  # an array of tables
+        own = file_layers(Path(file))
+        if "stage" in own[-1]:  # an array of tables
             what = f"recipe {recipe!r}" if recipe is not None else str(file)
             raise ConfigError(
                 [
@@ -76,7 +77,7 @@ def configure(
                     f"{f'--recipe {recipe}' if recipe is not None else as_word(file)}`"
                 ]
             )
-        layers.append(own)
+        layers += own
     said: list[Layer] = [env_layer(environ), _typed(flags or {})]
     notes: list[str] = []
     for given in (values or {}, settings):

@@ -33,8 +33,9 @@ from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.contracts import Observer
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
+from asl_core.extends import merged_layer, table_layers
 from asl_core.held_out import Cache, check_stages
-from asl_core.layers import Layer, Setting, flatten, merge, table_layer
+from asl_core.layers import Layer, Setting, flatten, merge
 from asl_core.paths import is_folder_name
 from asl_core.plugins import discover
 from asl_core.reading import read_json
@@ -98,7 +99,7 @@ def load_curriculum(
     registry = discover().registry if registry is None else registry
     read = read_toml(file)
     content = read.values
-    problems = [f"{file}: no such key {k!r}{nearest(k, _KEYS)}" for k in content if k not in _KEYS]
+    problems = [f"{file}: no such key {k!r}{_meant(k)}" for k in content if k not in _KEYS]
     tables = content["stage"] if isinstance(content.get("stage"), list) else []
     names = [t.get("name") if isinstance(t, dict) else None for t in tables]
     if not tables or not all(map(is_folder_name, names)):
@@ -111,13 +112,17 @@ def load_curriculum(
         raise ConfigError(problems)
 
     folder = _folder(file, content, flags)
-    common = table_layer(content.get("common", {}), read, file, ("common",), "[common]")
+    common = merged_layer(table_layers(content.get("common", {}), read, file, ("common",), "[common]"))
     shared, own_flags = _by_stage(flags or {}, [str(n) for n in names])
     stages = []
     for place, table in enumerate(tables):
         name = table.pop("name")
         where = f"{file} stage {name!r}"
-        own = table_layer(table, read, file, ("stage", place), f"stage {name!r}")
+        try:
+            own = merged_layer(table_layers(table, read, file, ("stage", place), f"stage {name!r}"))
+        except ConfigError as refused:
+            problems += refused.problems
+            continue
         after, fault = _earlier(own, name, names[:place], names, folder.parent)
         if fault:
             problems.append(f"{where}: {fault}")
@@ -135,6 +140,10 @@ def load_curriculum(
 
 
 _KEYS = ("name", "common", "stage")
+
+
+def _meant(key: str) -> str:
+    return "; it stands in [common] or in a [[stage]]" if key == "extends" else nearest(key, _KEYS)
 
 
 def _folder(file: Path, content: Mapping[str, Any], flags: Layer | None) -> Path:

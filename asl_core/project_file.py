@@ -14,7 +14,8 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from asl_core.errors import as_word
-from asl_core.layers import Layer, shown, toml_layer
+from asl_core.extends import file_layers, merged_layer
+from asl_core.layers import Layer, shown
 from asl_core.origins import Kind, Origin
 
 __all__ = ["PROJECT_FILE", "outside", "project_layer", "project_note"]
@@ -29,7 +30,7 @@ def project_layer() -> Layer:
     Raises:
         ConfigError: it is not TOML.
     """
-    return toml_layer(PROJECT_FILE, Kind.PROJECT) if PROJECT_FILE.is_file() else {}
+    return merged_layer(file_layers(PROJECT_FILE, Kind.PROJECT)) if PROJECT_FILE.is_file() else {}
 
 
 def project_note(origins: Mapping[str, Origin]) -> list[str]:

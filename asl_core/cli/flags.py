@@ -23,8 +23,9 @@ from asl_core.cli.wrapping import say
 from asl_core.component import Registry
 from asl_core.config import TABLES
 from asl_core.errors import ConfigError
+from asl_core.extends import common_layers
 from asl_core.hints import setting_hint
-from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, shown, toml_layer
+from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, shown
 from asl_core.options import OptionSpec, option_specs
 from asl_core.origins import Kind
 from asl_core.plugins import PluginReport, discover
@@ -93,8 +94,7 @@ class ConfiguredCommand(click.Command):
         paths = [Path("asl.toml"), *map(Path, files)]
         for path in paths:
             with contextlib.suppress(ConfigError):  # told when the configuration is resolved; --help works without
-                read = toml_layer(path) if path.is_file() else {}
-                layers.append({key.removeprefix("common."): s for key, s in read.items()})  # of a curriculum's stages
+                layers += common_layers(path) if path.is_file() else []
         layers += [env_layer(os.environ), flag_layer(typed)]
         settings, _ = merge(layers)
         found: dict[str, tuple[str, ...]] = {}

@@ -10,7 +10,8 @@ import click
 
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
-from asl_core.layers import flatten, shown
+from asl_core.extends import merged_layer, table_layers
+from asl_core.layers import shown
 from asl_core.recipes import Recipe
 from asl_core.text import one_line
 from asl_core.toml_file import read_toml
@@ -24,13 +25,14 @@ def show_recipe(recipe: Recipe, as_json: bool) -> None:
     Raises:
         ConfigError: the plugin that ships it ships no TOML.
     """
-    content = read_toml(recipe.path).values
-    stages = content.get("stage")
-    parts: dict[str, Mapping[str, Any]] = {"": content}
+    content = read_toml(recipe.path)
+    stages = content.values.get("stage")
+    parts: dict[str, Mapping[str, Any]] = {"": content.values}
     if isinstance(stages, list):
-        parts = {"every stage": content.get("common", {})}
+        parts = {"every stage": content.values.get("common", {})}
         parts |= {f"stage {s.get('name')}": s for s in stages if isinstance(s, Mapping)}
-    settings = {title: {shown(key): value for key, value in flatten(table)} for title, table in parts.items()}
+    layers = {title: merged_layer(table_layers(table, content, recipe.path)) for title, table in parts.items()}
+    settings = {title: {shown(key): setting.value for key, setting in layer.items()} for title, layer in layers.items()}
     if as_json:
         answer = {
             "recipe": recipe.name, "from": recipe.distribution, "path": str(recipe.path), "summary": recipe.summary,
