@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -149,3 +150,14 @@ def test_moving_a_batch_keeps_all_of_it() -> None:
 )
 def test_signers_are_text_however_a_table_wrote_them(signer: object, kept: str | None) -> None:
     assert Clip(id="1", features=np.ones((1, 1)), signer=signer).signer == kept  # type: ignore[arg-type]
+
+
+def test_a_vocabulary_knows_whether_its_clips_are_sentences() -> None:
+    one, two = make_clips([2], [("b",)])[0], make_clips([2], [("c", "a")])[0]
+    bare = attrs.evolve(one, glosses=())
+    assert Vocabulary.of([one, bare]) == Vocabulary(("b",), False)
+    assert Vocabulary.of([one, two]) == Vocabulary(("a", "b", "c"), True)
+    assert Vocabulary(("a",)).sentences is None
+    rows = [(False, [two], False), (True, [one], True), (None, [one, two], True), (None, [one], False)]
+    for of, clips, expected in rows:
+        assert ClipStore(clips, Vocabulary(("a", "b", "c"), of)).sentences is expected

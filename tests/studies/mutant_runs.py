@@ -8,6 +8,7 @@ a loop endless. Needs ``os.fork``.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -30,7 +31,16 @@ from studies.mutants import ROOT, Mutant, compiled
 __all__ = ["Covered", "covered_by", "noticed_by", "warm_up"]
 
 MEMORY = 8 << 30  #: bytes of data that a fork may hold
-PYTEST = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "--no-header"]
+PYTEST = [
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+    "--no-header",
+]
 
 
 def warm_up() -> None:
@@ -38,6 +48,7 @@ def warm_up() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import cattrs  # noqa: F401
     import click  # noqa: F401
+    import hypothesis.strategies  # noqa: F401
     import numpy as np
     import pluggy  # noqa: F401
     import pytest  # noqa: F401
@@ -53,6 +64,7 @@ def warm_up() -> None:
     torch.optim.AdamW(one.parameters())
     swa_utils.AveragedModel(one)
     np.random.default_rng(0)
+    gc.freeze()  # what is here stays, and no fork has to look through it again
     if any(name.partition(".")[0].startswith("asl_") for name in sys.modules):
         raise RuntimeError("the project is imported already, and faults in it would not be seen")
 
