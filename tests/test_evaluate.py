@@ -160,7 +160,7 @@ MIXED = ["a", "b", "zzz", "c", "a", "b", "zzz", "a", "c"]
 def test_predict_does_not_depend_on_the_batch_size(size: int) -> None:
     clips = ClipStore(make_clips([4, 9, 2, 7, 5, 3, 8, 1, 6], MIXED), ABC)
     model = recognizer().double()
-    clips.features = clips.features.double()
+    clips = clips.with_features(clips.features.double())
     loss = [Objective("class", "main", ClassLoss(), 2.0)]
     found = predict(model, clips, size, loss)
     assert found.scores is not None
