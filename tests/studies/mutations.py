@@ -54,7 +54,8 @@ TESTS = (
     "test_averaging.py", "test_batching.py", "test_checkpoint.py", "test_data.py", "test_device.py", "test_evaluate.py",
     "test_frames.py", "test_initial.py", "test_intervals.py", "test_labels.py", "test_mistakes.py", "test_model.py",
     "test_objectives.py", "test_optim.py", "test_selection.py", "test_splits.py", "test_train.py", "test_trainer.py",
-    "test_transfer.py", "asl_ctc/test_ctc_alignment.py", "asl_ctc/test_ctc_head.py", "asl_ctc/test_ctc_scores.py", "asl_packed/test_packed_files.py",
+    "test_transfer.py", "asl_ctc/test_ctc_alignment.py", "asl_ctc/test_ctc_head.py",
+    "asl_ctc/test_ctc_scores.py", "asl_packed/test_packed_files.py",
     "asl_packed/test_packed_runs.py", "asl_wlasl/test_wlasl_dataset.py", "asl_wlasl/test_wlasl_labels.py",
     "asl_wlasl/test_wlasl_layout.py",
 )  # fmt: skip
