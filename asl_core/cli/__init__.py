@@ -79,7 +79,7 @@ class _Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, and a word that is no verb is answered with the one that was meant."""
-        if args and args[0] not in VERBS and args[0] not in _foreign():
+        if args and not ctx.resilient_parsing and args[0] not in VERBS and args[0] not in _foreign():
             from asl_core.cli.usage import verb_hint
 
             raise click.UsageError(verb_hint(args[0], self.list_commands(ctx)), ctx)

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from asl_core.cli.completion import starting
 from asl_core.cli.recipe import show_recipe
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
@@ -49,6 +51,18 @@ class _Kind(click.ParamType[str]):
         if any(r.name == value for r in recipes()):
             raise UsageError(f"{value!r} is the name of a recipe: `asl show recipe {value}` shows it.")
         raise UsageError(f"there is no slot {value!r}{nearest(str(value), KINDS)}")
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The slots."""
+        return starting(KINDS, incomplete)
+
+
+def _names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the slot that stands before, for the shell's Tab key."""
+    report, slot = discover(), ctx.params.get("slot")
+    names = [r.name for r in recipes(report)] if slot == "recipe" else []
+    names += [report.registry.name_of(o) for o in report.registry.slot(slot)] if slot in SLOTS else []
+    return starting(names, incomplete)
 
 
 @click.command("ls")
@@ -94,7 +108,7 @@ def _list_recipes(found: list[Recipe], as_json: bool) -> None:
 
 @click.command("show")
 @click.argument("slot", type=_Kind(), metavar="SLOT")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_names)
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def show(slot: str, name: str | None, as_json: bool) -> None:
     """Show a component: every option with type, default, range and meaning; or what a recipe sets.

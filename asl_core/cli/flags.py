@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 import click
 
+from asl_core.cli.completion import component_names, option_values
 from asl_core.cli.other_flags import flags_of_other_verbs
 from asl_core.cli.wrapping import say
 from asl_core.component import Registry
@@ -56,7 +57,7 @@ class ConfiguredCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Make the flags of what the arguments choose, then let click parse."""
         report = discover()
-        for warning in report.warnings():
+        for warning in () if ctx.resilient_parsing else report.warnings():  # nothing is printed while Tab completes
             say(one_line(f"warning: {warning}"), err=True)
         typed = _scan(args)
         files = [*_recipe_files(typed, report), *(a for a in args if a.endswith(".toml"))]
@@ -126,12 +127,12 @@ class ConfiguredCommand(click.Command):
     @staticmethod
     def _choice(registry: Registry, slot: str) -> click.Option:
         names = ", ".join(registry.name_of(o) for o in registry.slot(slot))
+        values = component_names(registry, slot, several=slot in LIST_SLOTS)
         if slot in LIST_SLOTS:
-            return click.Option(
-                [f"--{slot}", slot], metavar="NAME,NAME", help=f"in this order, or none: {names or 'none yet'}"
-            )
+            text = f"in this order, or none: {names or 'none yet'}"
+            return click.Option([f"--{slot}", slot], metavar="NAME,NAME", help=text, shell_complete=values)
         default = f" [default: {_DEFAULT_CHOICES[slot]}]" if slot in _DEFAULT_CHOICES else " [default: the head's own]"
-        return click.Option([f"--{slot}", slot], metavar="NAME", help=f"{names}{default}")
+        return click.Option([f"--{slot}", slot], metavar="NAME", help=f"{names}{default}", shell_complete=values)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help in sections: the verb's own flags, the components, the options of each."""
@@ -221,9 +222,11 @@ def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
     # The last spelling is hidden by click's record only if it is not listed: show the short one alone.
     names = [*spelled, re.sub(r"\W", "_", name.replace(".", "__"))]
     if spec.type is bool:  # ``--freeze`` alone says true
-        option = click.Option(names, metavar=metavar, help=text, is_flag=False, flag_value="true")
+        option = click.Option(
+            names, metavar=metavar, help=text, is_flag=False, flag_value="true", shell_complete=option_values(spec)
+        )
     else:
-        option = click.Option(names, metavar=metavar, help=text)
+        option = click.Option(names, metavar=metavar, help=text, shell_complete=option_values(spec))
     option.name = name
     return option
 

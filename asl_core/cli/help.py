@@ -7,6 +7,7 @@ from importlib import resources
 
 import click
 
+from asl_core.cli.completion import starting
 from asl_core.cli.tables import table_lines
 from asl_core.cli.usage import meant_by
 from asl_core.cli.wrapping import columns, say
@@ -24,7 +25,7 @@ def topics() -> dict[str, str]:
 
 
 @click.command("help")
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=lambda _ctx, _param, typed: starting(topics(), typed))
 def help_page(topic: str | None) -> None:
     """Show a page of the manual, or the list of its pages.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asl_core.cli.completion import recipe_names
 from asl_core.cli.flags import ConfiguredCommand, flags_of, refuse_unknown
 from asl_core.cli.paths import check_data_paths, check_run, check_settings_file
 from asl_core.cli.run_argument import RUN
@@ -32,7 +33,12 @@ __all__ = ["run"]
 
 @click.command(cls=ConfiguredCommand)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--recipe", metavar="NAME", help="settings that go well together, shipped with a plugin: asl ls recipe")
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    shell_complete=recipe_names,
+    help="settings that go well together, shipped with a plugin: asl ls recipe",
+)
 @click.option("--resume", type=RUN, metavar="RUN", help="go on with a run that was cut off")
 @click.option("--quiet", is_flag=True, help="only the outcome")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for programs")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from asl_core.cli.completion import run_names
 from asl_core.runs import known_run
 
 __all__ = ["RUN"]
@@ -20,6 +22,10 @@ class _Run(click.ParamType[Path]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path, as it is where there is no run of that name either."""
         return known_run(Path(value)) or Path(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Names of runs, or a path."""
+        return run_names(incomplete)
 
 
 RUN = _Run()
