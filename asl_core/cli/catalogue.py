@@ -59,7 +59,7 @@ class _Kind(click.ParamType[str]):
 
 def _names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the slot that stands before, for the shell's Tab key."""
-    report, slot = discover(), ctx.params.get("slot")
+    report, slot = discover(), str(ctx.params.get("slot"))
     names = [r.name for r in recipes(report)] if slot == "recipe" else []
     names += [report.registry.name_of(o) for o in report.registry.slot(slot)] if slot in SLOTS else []
     return starting(names, incomplete)
