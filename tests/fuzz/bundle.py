@@ -14,7 +14,7 @@ from fuzz.mutate_bytes import mangle
 from fuzz.mutate_tensors import mutate_safetensors
 from fuzz.mutate_text import mutate_csv, mutate_json, mutate_toml
 
-__all__ = ["lay_out", "mutate_run", "packed", "size_of"]
+__all__ = ["lay_out", "mutate_run", "packed", "size_of", "with_file"]
 
 _NAMES = ("config.toml", "final.safetensors", "best.safetensors", "last/state.safetensors", "last", "summary.json",
           "environment.json", "metrics.jsonl", "timings.jsonl", "predictions-val.csv", "transfer.json",
@@ -30,6 +30,14 @@ def packed(folder: Path) -> bytes:
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     table = {p.relative_to(folder).as_posix(): {"file": base64.b64encode(p.read_bytes()).decode()} for p in files}
     return json.dumps(table).encode()
+
+
+def with_file(name: str, content: bytes) -> bytes:
+    """The seed's run with one file in place of its own."""
+    from fuzz.seeds import runs  # which makes that run, of inputs of this kind
+
+    table = json.loads(runs()[0])
+    return json.dumps(table | {name: {"file": base64.b64encode(content).decode()}}).encode()
 
 
 def _entries(data: bytes) -> dict[str, Any]:

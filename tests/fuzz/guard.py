@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from costs import Cost, allowance, seconds_for
 
 from asl_core.errors import AslError
 
@@ -25,9 +25,8 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["SECONDS", "Verdict", "Way", "allowance", "judge", "watch"]
+__all__ = ["Verdict", "Way", "allowance", "judge", "watch"]
 
-SECONDS = 5.0
 LONGEST_TEXT = 4000  #: characters of a refusal; a paragraph is no dump of the file
 Way = Callable[[Path], Any]
 
@@ -96,11 +95,6 @@ def watch() -> None:
         sys.addaudithook(_WATCH.hook)
 
 
-def allowance(size: int) -> int:
-    """Bytes that a reader may take for a file of ``size`` bytes: 64 MiB and ten times the file."""
-    return (64 << 20) + 10 * size
-
-
 @contextmanager
 def _bounded(size: int) -> Iterator[None]:
     """Let the process's address space grow by :func:`allowance` only, which counts what numpy and torch take too.
@@ -125,10 +119,11 @@ class Verdict:
     """How the reading of one input ended."""
 
     accepted: bool
-    rule: str = ""  #: of a violation: "crash", "code", "memory", "hang", "text", "wrong"
+    rule: str = ""  #: of a violation: "crash", "code", "memory", "time", "text", "wrong"
     detail: str = ""
     where: str = ""  #: that tells violations of one cause from others
-    seconds: float = 0.0
+    seconds: float = 0.0  #: of the processor
+    memory: int = 0  #: most bytes that the process had more than before
 
 
 def judge(ways: Sequence[Way], path: Path, size: int, inside: Path, *, every: bool = False) -> Verdict:
@@ -142,21 +137,21 @@ def judge(ways: Sequence[Way], path: Path, size: int, inside: Path, *, every: bo
         every: whether a file that one of the ways refuses counts as refused.
     """
     accepted = []
-    seconds = 0.0
+    seconds, memory = 0.0, 0
     for way in ways:
         verdict = _one(way, path, size, inside)
         if verdict.rule:
             return verdict
         accepted.append(verdict.accepted)
-        seconds += verdict.seconds
-    return Verdict(all(accepted) if every else any(accepted), seconds=seconds)
+        seconds, memory = max(seconds, verdict.seconds), max(memory, verdict.memory)
+    return Verdict(all(accepted) if every else any(accepted), seconds=seconds, memory=memory)
 
 
 def _one(way: Way, path: Path, size: int, inside: Path) -> Verdict:
     fault: BaseException | None = None
     _WATCH.broken.clear()
     real = os.path.realpath(inside)
-    begun, busy = time.perf_counter(), time.process_time()
+    cost = Cost()
     try:
         with _bounded(size):
             _WATCH.inside = real
@@ -168,23 +163,26 @@ def _one(way: Way, path: Path, size: int, inside: Path) -> Verdict:
                 _WATCH.inside = None
     except MemoryError as caught:
         fault = caught
-    seconds = time.perf_counter() - begun
+    cost.stop()
     name = getattr(way, "__name__", "way")
     if _WATCH.broken:
         return Verdict(False, "code", _WATCH.broken[0], f"{name} {_WATCH.broken[0].partition(' ')[0]}")
     if fault is not None and _out_of_memory(fault):
         return Verdict(False, "memory", _short(fault), f"{name} {_place(fault)}")
-    # On a busy machine a clock runs on while the process waits: it has to have worked for it, too.
-    if seconds > SECONDS and time.process_time() - busy > SECONDS / 2:
-        return Verdict(False, "hang", f"{seconds:.1f} s", name)
+    told = f"{cost.seconds:.1f} s and {cost.memory >> 20} MiB for {size:,} bytes"
+    if cost.memory > allowance(size):
+        return Verdict(False, "memory", told, name, cost.seconds, cost.memory)
+    if cost.seconds > seconds_for(size):
+        return Verdict(False, "time", told, name, cost.seconds, cost.memory)
     if isinstance(fault, AslError):
         said = _bad_text(str(fault), path)
-        return Verdict(False, "text" if said else "", said, f"{name} {type(fault).__name__} {said[:24]}", seconds)
+        where = f"{name} {type(fault).__name__} {said[:24]}"
+        return Verdict(False, "text" if said else "", said, where, cost.seconds, cost.memory)
     if isinstance(fault, AssertionError):
         return Verdict(False, "wrong", _short(fault), name)
     if fault is not None:
         return Verdict(False, "crash", _short(fault), f"{name} {type(fault).__name__} {_place(fault)}")
-    return Verdict(True, seconds=seconds)
+    return Verdict(True, seconds=cost.seconds, memory=cost.memory)
 
 
 def _out_of_memory(fault: BaseException | None) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 import attrs
-from fuzz import bundle, seeds
+from fuzz import bundle, packs, seeds
 from fuzz.guard import Way
 from fuzz.mutate_pickle import mutate_pickle
 from fuzz.mutate_tensors import mutate_npy, mutate_pt, mutate_safetensors
@@ -23,6 +23,7 @@ from fuzz.ways import (
     inspected,
     label_file,
     model,
+    packed,
     plugins,
     read,
     recipe,
@@ -79,7 +80,7 @@ READERS = {
         ),
         Reader(
             name="pt", file="checkpoint.pt", ways=(inspected, any_state_dict), seeds=seeds.pts, mutate=mutate_pt,
-            beyond=("torch:load",),
+            beyond=("asl_stages.loaders_pt:check_pickle",),
         ),
         Reader(
             name="safetensors", file="x.safetensors", ways=(inspected, any_state_dict, model),
@@ -100,6 +101,10 @@ READERS = {
         ),
         Reader(name="npy", file="clip.npy", ways=(read_npy,), seeds=seeds.npy, mutate=mutate_npy,
     beyond=("numpy:load",)),
+        Reader(
+            name="packed", file="train.safetensors", ways=(packed,), seeds=packs.packs, mutate=packs.mutate_packed,
+            beyond=("asl_core.packed:_columns",),
+        ),
     )
 }  # fmt: skip
 

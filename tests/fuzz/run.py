@@ -1,96 +1,35 @@
-"""Fuzz the readers of files: ``python tests/fuzz/run.py --reader pickle --runs 100000``, or ``--all``.
+"""Fuzz the readers of files.
 
-Needs atheris (``pip install atheris``; the extra ``fuzz``). Prints for each reader the inputs read, how many were
-accepted and refused, how many got past the header, the coverage reached, and what was found; ``--plant`` puts known
-bugs into the readers instead and tells after how many inputs each was found. Exit code 0 where nothing was found (with
-``--plant``: where all were), 1 else.
+    python tests/fuzz/run.py --short                  # no atheris, half a minute: bombs and some changes of each reader
+    python tests/fuzz/run.py --reader pickle          # one reader, 10,000 inputs guided by coverage
+    python tests/fuzz/run.py --all --plant            # bugs planted in every reader: each has to be found
+    python tests/fuzz/run.py --all --runs 100000 --out FOLDER   # a long study; the same command goes on with it
+
+All but --short need atheris (``pip install atheris``; the extra ``fuzz``). Prints for each reader the inputs read, how
+many were accepted and refused, how many got past the header, the coverage, the slowest input in processor time, the most
+memory that one took, and what was found. Exit code 0 where nothing was found (with ``--plant``: where all were), 1
+else, 130 when interrupted, with the table so far.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-NAMES = ("pickle", "labels", "pt", "safetensors", "toml", "run", "npy")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from fuzz.report import HEAD, Study, row, tell  # noqa: E402
 
-def fuzz(name: str, runs: int, seed: int, plant: str = "") -> dict[str, Any]:
-    """Fuzz one reader in a process of its own, and what came of it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"asl-fuzz-session-{name}-"))
-    (folder / "grown").mkdir()
-    words = [sys.executable, str(HERE / "worker.py"), name, str(runs), str(seed), str(folder), plant]
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False, env=environ, cwd=folder)
-    file = folder / "figures.json"
-    found: dict[str, Any] = (
-        json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"reader": name, "runs": 0, "found": {}}
-    )
-    seen = re.findall(r"cov: (\d+)", done.stderr)
-    found["coverage"] = int(seen[-1]) if seen else 0
-    for crash in folder.glob("crash-*"):
-        rule = crash.name.split("-")[1]
-        found["found"][f"process: {rule}"] = {
-            "run": found["runs"],
-            "times": 1,
-            "bytes": crash.stat().st_size,
-            "detail": done.stderr[-1500:],
-        }
-    if done.returncode and not found["found"]:
-        found["found"]["process: ended"] = {"run": found["runs"], "times": 1, "bytes": 0, "detail": done.stderr[-3000:]}
-    found["kept"] = str(folder)
-    for leftover in folder.glob("asl-fuzz-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    return found
-
-
-def line(found: dict[str, Any]) -> str:
-    """A row of the table."""
-    runs = max(found["runs"], 1)
-    shares = " | ".join(f"{100 * found.get(k, 0) / runs:.1f} %" for k in ("accepted", "refused", "beyond"))
-    rate = found["runs"] / max(found.get("seconds", 0), 1e-9)
-    return (
-        f"| {found['reader']} | {found['runs']:,} | {shares} | {found['coverage']:,} | {rate:.0f} | "
-        f"{found.get('slowest', 0):.2f} s | {len(found['found'])} |"
-    )
-
-
-def tell(found: dict[str, Any]) -> None:
-    """What broke a rule, most often first."""
-    for cause, facts in sorted(found["found"].items(), key=lambda pair: -pair[1]["times"]):
-        since = f"{facts['times']} times from input {facts['run']:,} on"
-        print(f"  {found['reader']}: {cause}, {since}: {facts['detail'][:2000]!r}")
-    if found["found"]:
-        print(f"  inputs kept in {found['kept']}")
-
-
-def plants(names: list[str], runs: int, seed: int, jobs: int) -> int:
-    """Whether every planted bug is found."""
-    sys.path.insert(0, str(HERE.parent))
-    from fuzz.plants import PLANTS
-
-    pairs = [(name, plant) for name in names for plant in PLANTS[name]]
-    missed = 0
-    print("| reader | planted | found after | as |\n|---|---|---|---|", flush=True)
-    with ThreadPoolExecutor(jobs) as pool:
-        for (name, plant), found in zip(
-            pairs, pool.map(lambda pair: fuzz(pair[0], runs, seed, pair[1]), pairs), strict=True
-        ):
-            first = min(found["found"].items(), key=lambda one: one[1]["run"], default=None)
-            missed += first is None
-            said = f"{first[1]['run']:,} inputs | {first[0]}" if first else f"not in {runs:,} inputs | "
-            print(f"| {name} | {plant} | {said} |", flush=True)
-    return 1 if missed else 0
+NAMES = ("pickle", "labels", "pt", "safetensors", "toml", "run", "npy", "packed")
+_PART = 10_000  #: inputs of one session of a study
+_PLANT_SECONDS = 60.0  #: of the processor, within which a planted bug has to be found
 
 
 def main() -> int:
@@ -98,27 +37,111 @@ def main() -> int:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--reader", choices=NAMES, action="append", help="which; may be given several times")
     words.add_argument("--all", action="store_true", help="every reader")
-    words.add_argument("--runs", type=int, default=100_000, help="inputs for each reader")
+    words.add_argument("--runs", type=int, help="inputs for each reader (default 10,000; with --short 150)")
     words.add_argument("--seed", type=int, default=1)
-    words.add_argument("--jobs", type=int, default=1, help="readers at a time")
+    words.add_argument("--jobs", type=int, default=2, help="sessions at a time")
     words.add_argument("--plant", action="store_true", help="plant bugs and see that they are found")
+    words.add_argument("--short", action="store_true", help="bombs and some changes, in this process and without atheris")
+    words.add_argument("--out", type=Path, help="keep sessions and table in this folder, and go on with what is there")
     said = words.parse_args()
+    names = list(NAMES) if said.all or not said.reader else list(dict.fromkeys(said.reader))
+    if said.short:
+        return short(names, said.runs or 150, said.seed)
     if importlib.util.find_spec("atheris") is None:
-        print("atheris is not installed (pip install atheris): nothing was fuzzed. tests/fuzz/test_fuzz.py needs none.")
+        print("atheris is not installed (pip install atheris): nothing was fuzzed. --short needs none.")
         return 0
-    names = list(NAMES) if said.all or not said.reader else said.reader
-    if said.plant:
-        return plants(names, said.runs, said.seed, said.jobs)
-    print("| reader | inputs | accepted | refused | past the header | coverage | inputs/s | slowest | found |")
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    runs = said.runs or 10_000
+    try:
+        return plants(names, runs, said.seed, said.jobs) if said.plant else study(names, runs, said)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def short(names: list[str], runs: int, seed: int) -> int:
+    """Every bomb of every reader, what was found before, and some changes of the valid files."""
+    import torch
+    from fuzz.plain import bombs_of, changed, corpus
+    from fuzz.readers import READERS
+    from fuzz.session import Session
+
+    torch.set_num_threads(1)
     every = []
-    with ThreadPoolExecutor(said.jobs) as pool:
-        for found in pool.map(lambda name: fuzz(name, said.runs, said.seed), names):
-            every.append(found)
-            print(line(found), flush=True)
+    print(HEAD, flush=True)
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="asl-fuzz-") as kept:
+            session = Session(READERS[name], Path(kept))
+            for data in (*session.reader.seeds(), *corpus(session.reader), *bombs_of(session.reader, 300_000, seed)):
+                session.read(data)
+            changed(session.reader, runs, seed, session.read)
+            every.append(session.figures())
+            session.close()
+        print(row(every[-1]), flush=True)
+    return _end(every)
+
+
+def study(names: list[str], runs: int, said: argparse.Namespace) -> int:
+    """Sessions of some thousand inputs, each from the valid files on, until each reader has had ``runs``."""
+    from fuzz.server import Task, prepare, work
+
+    kept = Study(said.out or Path(tempfile.mkdtemp(prefix="asl-fuzz-study-")))
+    tasks = []
+    for name in names:
+        left, seed = runs - kept.done(name), said.seed
+        while left > 0:
+            while seed in kept.seeds(name):
+                seed += 1
+            tasks.append(Task(name, min(left, _PART), seed))
+            left, seed = left - _PART, seed + 1
+    tasks.sort(key=lambda task: task.seed)  # a part of every reader first
+    prepare(names)
+    try:
+        for _, figures in work(tasks, said.jobs, _progress(len(tasks))):
+            kept.add(figures)
+    finally:
+        every = [kept.whole(name) for name in names if kept.done(name)]
+        print("\n".join([HEAD, *map(row, every)]), flush=True)
+        print(f"kept in {kept.folder}", file=sys.stderr)
+    return _end(every)
+
+
+def plants(names: list[str], runs: int, seed: int, jobs: int) -> int:
+    """Whether every planted bug is found."""
+    from fuzz.server import PLANTS, Task, prepare, work
+
+    tasks = [Task(name, runs, seed, plant, _PLANT_SECONDS, 30) for name in names for plant in PLANTS[name]]
+    prepare(names)
+    missed = 0
+    print("| reader | planted | found after | as |\n|---|---|---|---|", flush=True)
+    for task, figures in work(tasks, jobs, _progress(len(tasks))):
+        first = min(figures["found"].items(), key=lambda one: one[1]["run"], default=None)
+        missed += first is None
+        said = f"{first[1]['run']:,} inputs | {first[0]}" if first else f"NOT in {figures['runs']:,} inputs | "
+        print(f"| {task.reader} | {task.plant} | {said} |", flush=True)
+    print(f"{len(tasks)} planted, {missed} not found")
+    return int(missed > 0)
+
+
+def _progress(total: int) -> Any:
+    """Prints a line on the standard error for what is at work."""
+    begun = time.monotonic()
+
+    def say(running: list[dict[str, Any]]) -> None:
+        parts = [
+            f"{f['reader']}{':' + f['plant'] if f['plant'] else ''} {f['runs']:,} inputs"
+            + (f", {len(f['found'])} found" if f["found"] else "")
+            for f in running
+        ]
+        print(f"{time.monotonic() - begun:5.0f} s, {total} sessions: {'; '.join(parts)}", file=sys.stderr, flush=True)
+
+    return say
+
+
+def _end(every: list[dict[str, Any]]) -> int:
     for found in every:
-        tell(found)
-    return 1 if any(found["found"] for found in every) else 0
+        for line in tell(found):
+            print(f"  {line}")
+    return int(any(found["found"] for found in every))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fuzz.guard import Verdict, allowance, judge, watch
+from fuzz.guard import Verdict, judge, watch
 from fuzz.readers import Reader, warm_up
 from fuzz.ways import same_as_reference
 
@@ -26,23 +26,25 @@ class Session:
     Args:
         reader: which.
         keep: folder for the inputs that break a rule, one for each cause.
+        warm: whether whatever is made on first use is made already.
     """
 
-    def __init__(self, reader: Reader, keep: Path | None = None):
+    def __init__(self, reader: Reader, keep: Path | None = None, *, warm: bool = False):
         self.reader = reader
         self.keep = keep
         self.folder = Path(tempfile.mkdtemp(prefix=f"asl-fuzz-{reader.name}-"))
         self.inside = self.folder / "run" if reader.lay_out else self.folder
         self.runs = self.accepted = self.refused = self.beyond = 0
-        self.slowest = 0.0
+        self.slowest, self.memory, self.largest = 0.0, 0, 0
         self.found: dict[str, dict[str, Any]] = {}
         self._deep = False
         self._marks: list[tuple[Any, str, Callable[..., Any]]] = []
-        warm_up(reader, self.folder)
+        if not warm:
+            warm_up(reader, self.folder)
         for mark in reader.beyond:
             self._mark(mark)
         watch()
-        self.begun = time.perf_counter()
+        self.begun = time.process_time()
 
     def _mark(self, mark: str) -> None:
         """Notice calls of a function."""
@@ -75,7 +77,8 @@ class Session:
         self.accepted += verdict.accepted
         self.refused += not verdict.accepted and not verdict.rule
         self.beyond += self._deep or verdict.accepted
-        self.slowest = max(self.slowest, verdict.seconds)
+        self.slowest, self.memory = max(self.slowest, verdict.seconds), max(self.memory, verdict.memory)
+        self.largest = max(self.largest, len(data))
         if verdict.rule:
             self._note(data, verdict)
         return verdict
@@ -98,8 +101,8 @@ class Session:
         """All of it, for a table."""
         return {
             "reader": self.reader.name, "runs": self.runs, "accepted": self.accepted, "refused": self.refused,
-            "beyond": self.beyond, "slowest": self.slowest, "seconds": time.perf_counter() - self.begun,
-            "bound": allowance(0), "found": self.found,
+            "beyond": self.beyond, "slowest": self.slowest, "memory": self.memory, "largest": self.largest,
+            "seconds": time.process_time() - self.begun, "found": self.found,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -110,4 +113,6 @@ class Session:
 
     def write(self, file: Path) -> None:
         """The figures so far, so that a crash of the process loses none."""
-        file.write_text(json.dumps(self.figures(), indent=1), encoding="utf-8")
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(self.figures(), indent=1), encoding="utf-8")
+        part.replace(file)

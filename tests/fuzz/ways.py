@@ -27,6 +27,7 @@ from asl_core.foreign import read_checkpoint
 from asl_core.initial import Transfer
 from asl_core.model import build_model
 from asl_core.objectives import build_objectives
+from asl_core.packed import read_packed
 from asl_core.plugins import PluginReport, discover
 from asl_core.recipes import recipes
 from asl_core.rundir import RunDir
@@ -39,7 +40,7 @@ from asl_wlasl.records import Record
 
 __all__ = [
     "any_state_dict", "best_model", "clips", "compared", "curriculum_file", "final_model", "inspected", "label_file",
-    "model", "plugins", "read", "recipe", "resumed", "same_as_reference", "settings", "stage_of_curriculum", "trainer",
+    "model", "packed", "plugins", "read", "recipe", "resumed", "same_as_reference", "settings", "stage_of_curriculum", "trainer",
     "vocabulary",
 ]  # fmt: skip
 
@@ -140,6 +141,12 @@ def model(path: Path) -> None:
     """As ``asl predict`` and ``asl eval`` load a file of weights."""
     loaded = api.load(path, registry=plugins().registry)
     assert loaded.model.parameter_count() >= 0
+
+
+def packed(path: Path) -> None:
+    """As the data set ``packed`` reads one split."""
+    clips = read_packed(path)
+    assert all(len(clip.features) for clip in clips)
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------
