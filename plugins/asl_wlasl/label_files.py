@@ -63,7 +63,8 @@ def read_label_table(path: Path) -> LabelTable:
             continue
         gloss = glosses.setdefault(row.clip, names.setdefault(row.gloss, row.gloss))
         if gloss != row.gloss:
-            conflict = conflict or f"clip {row.clip!r} two glosses, {gloss!r} and {row.gloss!r} ({row.where})"
+            both = f"{gloss!r:.80} and {row.gloss!r:.80}"
+            conflict = conflict or f"clip {row.clip!r:.80} two glosses, {both} ({row.where:.80})"
             conflicts += 1
         if row.signer is not None:
             signers[row.clip] = row.signer
@@ -72,7 +73,7 @@ def read_label_table(path: Path) -> LabelTable:
         raise DataError(f"{path} gives {conflict}{more}; expected one gloss for each. Remove the wrong lines.")
     blank = [clip for clip in dict.fromkeys(blank) if clip not in glosses]
     if not glosses:
-        empty = f" Its {len(blank)} ids have an empty gloss (first {blank[0]!r})." if blank else ""
+        empty = f" Its {len(blank)} ids have an empty gloss (first {blank[0]!r:.80})." if blank else ""
         raise DataError(f"{path} labels no clip.{empty} {_FORMS}")
     return LabelTable(glosses, signers, tuple(blank), tuple(said))
 
@@ -112,13 +113,14 @@ def _json_rows(text: str, path: Path) -> list[_Row]:
     try:
         content = parsed_json(text)
     except (ValueError, RecursionError) as fault:
-        raise DataError(f"{path} is no valid JSON ({fault}). {_FORMS}") from fault
+        raise DataError(f"{path} is no valid JSON ({str(fault)[:300]}). {_FORMS}") from fault
     try:
         if isinstance(content, dict):
             return [_json_row(clip, value, f"{clip!r}") for clip, value in content.items()]
         return [row for place, entry in enumerate(content) for row in _json_entry(entry, place)]
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
-        raise DataError(f"{path} is JSON of another layout ({type(fault).__name__}: {fault}). {_FORMS}") from fault
+        reason = f"{type(fault).__name__}: {str(fault)[:300]}"
+        raise DataError(f"{path} is JSON of another layout ({reason}). {_FORMS}") from fault
 
 
 def _json_entry(entry: Mapping[str, Any], place: int) -> Iterator[_Row]:

@@ -6,8 +6,6 @@ The changes of ``mutate_*`` stay small, and a small file stays below any bound t
 from __future__ import annotations
 
 import io
-import json
-import pickle
 import struct
 import warnings
 import zipfile
@@ -19,7 +17,7 @@ from fuzz.mutate_pickle import _global, _hostile, _number, _text
 from fuzz.mutate_tensors import join_safetensors
 from fuzz.packs import repacked
 
-__all__ = ["BOMBS", "bomb"]
+__all__ = ["BOMBS"]
 
 Bomb = Callable[[int, Random], bytes]  #: makes one of about so many bytes
 

@@ -37,7 +37,7 @@ def bombs_of(reader: Reader, size: int, seed: int = 1) -> Iterator[bytes]:
 def grown(reader: Reader, data: bytes, random: Random, pool: list[bytes]) -> bytes:
     """One more input: a change of a kept one, of a valid one, or, once in two hundred times, a bomb."""
     if random.random() < 0.005:
-        size = int(10 ** random.uniform(3.5, 6.1))
+        size = int(10 ** random.uniform(3.5, 6.95))
         return random.choice(BOMBS[reader.name])(size, random)
     made = random.choice(pool) if not 2 <= len(data) <= _LARGE or random.random() < 0.3 else data
     for _ in range(random.choice((1, 1, 1, 2))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import zipfile
 from collections.abc import Callable, Mapping
@@ -50,16 +51,16 @@ def _any_shape_of_an_array() -> None:
 
 
 def _a_clip_without_gloss() -> None:
-    from asl_wlasl import layout
+    from asl_wlasl import records
 
-    known = layout._record
+    known = records._record
 
-    def record(entry: Any, key: str, features: Any, path: Path) -> Any:
+    def record(entry: Any, *more: Any) -> Any:
         if isinstance(entry, dict):
             entry["gloss"]
-        return known(entry, key, features, path)
+        return known(entry, *more)
 
-    layout._record = record
+    records._record = record
 
 
 def _labels_of_another_layout() -> None:
@@ -73,16 +74,16 @@ def _labels_of_another_layout() -> None:
 
 def _labels_that_repeat() -> None:
     """Reading takes memory by a number in the file."""
-    from asl_wlasl import labels
+    from asl_wlasl import label_files
 
-    known = labels._gloss
+    known = label_files._gloss
 
-    def gloss(value: Any) -> str:
+    def gloss(value: Any, where: str) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return "x" * min(max(value, 0), 2**40)
-        return known(value)
+        return known(value, where)
 
-    labels._gloss = gloss
+    label_files._gloss = gloss
 
 
 def _any_global_of_a_checkpoint() -> None:
@@ -94,15 +95,103 @@ def _any_global_of_a_checkpoint() -> None:
 
 
 def _inflated_archives() -> None:
-    _set("asl_stages.loaders_pt:_refuse_inflated", lambda *_: None)
+    """Parts are unpacked, however small the file is."""
+    from asl_stages import archive, loaders_pt
+
+    def read(self: archive.Archive, name: str) -> bytes:
+        try:
+            with zipfile.ZipFile(self.path) as parts:
+                return parts.read(f"{self.folder}/{name}")
+        except Exception as fault:
+            raise archive.ArchiveError(str(fault)) from fault
+
+    def entry(_file: Any, row: Any, _size: int) -> archive.Entry:
+        return archive.Entry(row.raw.decode(), row.at + 30, 0, row.crc)
+
+    archive._entry = entry
+    archive.Archive.read = read  # type: ignore[method-assign]
+    loaders_pt._MOST_INSTRUCTIONS = 10**9
+
+
+def _first_of_two_names() -> None:
+    """The archive that is checked is another than the one that torch reads."""
+    from asl_stages import archive, loaders_pt
+
+    def opened(path: Path) -> archive.Archive:
+        made = archive.open_archive(path)
+        with contextlib.suppress(zipfile.BadZipFile, StopIteration), zipfile.ZipFile(path) as parts:
+            first = next(i for i in parts.infolist() if i.filename.endswith("/data.pkl"))
+            with path.open("rb") as file:
+                file.seek(first.header_offset + 26)
+                start = file.tell() + 4 + sum(int.from_bytes(file.read(2), "little") for _ in range(2))
+            made.entries["data.pkl"] = archive.Entry(first.filename, start, first.file_size, first.CRC)
+        return made
+
+    archive._refuse_names = lambda _: None
+    loaders_pt.open_archive = opened  # type: ignore[attr-defined]
+
+
+def _unchecked_pickles_of_checkpoints() -> None:
+    _set("asl_stages.loaders_pt:check_pickle", lambda *_: None)
+
+
+def _names_of_any_depth() -> None:
+    _unchecked_pickles_of_checkpoints()
+    _set("asl_stages.loaders_pt:_DEEPEST", 10**9)
+    _set("asl_stages.loaders_pt:_ROOM_FOR_NAMES", 10**18)
+
+
+def _pickles_of_any_cost() -> None:
+    _set("asl_core.pickles.budget:PickleBudget.spend", lambda *_: None)
+    _set("asl_core.pickles.instructions:COSTS", [0] * 256)
+
+
+def _keys_of_any_number() -> None:
+    _set("asl_core.pickles.budget:PickleBudget.probe", lambda *_: None)
+    _set("asl_core.pickles.instructions:MAX_KEY_NUMBER", 10**99)
+
+
+def _keys_of_any_kind() -> None:
+    _set("asl_core.pickles.instructions:key_weight", lambda _: 0)
+
+
+def _clips_of_any_number() -> None:
+    from asl_wlasl import records
+
+    records._CLIP = -(10**9)
+
+
+def _json_of_any_weight() -> None:
+    _set("asl_core.bounded:_TIMES", 10**9)
+
+
+def _columns_of_any_number() -> None:
+    _set("asl_wlasl.label_files:_CELL_BYTES", 0)
+    _set("asl_wlasl.label_files:_LONGEST_LINE", 10**9)
+
+
+def _headers_of_any_size() -> None:
+    _set("asl_core.bounded:_HEADER", 10**9)
+
+
+def _keys_of_any_depth() -> None:
+    """Each part of a dotted key costs as much as all before it."""
+    for bound in ("_PARTS", "_KEYS", "_BRACKETS"):
+        _set(f"asl_core.toml_file:{bound}", 10**9)
+
+
+def _clips_of_no_bytes() -> None:
+    _set("asl_core.packed:_CLIP", 0)
+
+
+def _columns_of_any_kind() -> None:
+    _set("asl_core.packed:_columns", lambda index, *_: [index[n] for n in ("ids", "labels", "signer", "source")])
 
 
 def _bare_zip_errors() -> None:
-    from asl_stages import loaders_pt
-
     def read(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:
-            loaders_pt._pickle_bytes(archive, path)
+            archive.testzip()
         return torch.load(path, weights_only=True)
 
     _set("asl_stages.loaders:read_pt", read)
@@ -220,11 +309,42 @@ def _replace_way(reader: str, way: Callable[[Path], Any]) -> None:
 
 
 PLANTS: Mapping[str, Mapping[str, Callable[[], None]]] = {
-    "pickle": {"global": _any_global_of_a_pickle, "size": _any_shape_of_an_array, "key": _a_clip_without_gloss},
-    "labels": {"key": _labels_of_another_layout, "size": _labels_that_repeat},
-    "pt": {"global": _any_global_of_a_checkpoint, "size": _inflated_archives, "zip": _bare_zip_errors},
-    "safetensors": {"size": _trusted_safetensors, "key": _unchecked_metadata, "model": _unbounded_models},
-    "toml": {"write": _pickled_settings, "error": _bare_toml_errors},
-    "run": {"links": _followed_links, "answers": _answers_of_any_form, "model": _unbounded_models},
+    "pickle": {
+        "global": _any_global_of_a_pickle,
+        "size": _any_shape_of_an_array,
+        "key": _a_clip_without_gloss,
+        "memory": _pickles_of_any_cost,
+        "numbers as keys": _keys_of_any_number,
+        "nested keys": _keys_of_any_kind,
+        "clips": _clips_of_any_number,
+    },
+    "labels": {
+        "key": _labels_of_another_layout,
+        "size": _labels_that_repeat,
+        "weight": _json_of_any_weight,
+        "columns": _columns_of_any_number,
+    },
+    "pt": {
+        "global": _any_global_of_a_checkpoint,
+        "compressed": _inflated_archives,
+        "zip": _bare_zip_errors,
+        "names twice": _first_of_two_names,
+        "nested keys": _unchecked_pickles_of_checkpoints,
+        "nested lists": _names_of_any_depth,
+    },
+    "safetensors": {
+        "size": _trusted_safetensors,
+        "key": _unchecked_metadata,
+        "model": _unbounded_models,
+        "header": _headers_of_any_size,
+    },
+    "toml": {"write": _pickled_settings, "error": _bare_toml_errors, "parts": _keys_of_any_depth},
+    "run": {
+        "links": _followed_links,
+        "answers": _answers_of_any_form,
+        "model": _unbounded_models,
+        "header": _headers_of_any_size,
+    },
     "npy": {"error": _bare_npy, "size": _npy_by_its_header},
+    "packed": {"clips": _clips_of_no_bytes, "columns": _columns_of_any_kind},
 }

@@ -105,6 +105,6 @@ class Study:
 def _commit() -> str:
     words: Sequence[str] = ("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty")
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -27,9 +27,31 @@ import atheris
 import attrs
 
 #: what is instrumented: all of asl's reading, and the parsers below it that are written in Python
-_COVERED = ["asl_core", "asl_wlasl", "asl_stages", "asl_packed", "tomllib", "torch._weights_only_unpickler", "fuzz.ways"]
+_COVERED = [
+    "asl_core",
+    "asl_wlasl",
+    "asl_stages",
+    "asl_packed",
+    "tomllib",
+    "torch._weights_only_unpickler",
+    "fuzz.ways",
+]
 
-with warnings.catch_warnings():
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """atheris names every module that it instruments."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with warnings.catch_warnings(), _quiet():
     warnings.simplefilter("ignore")
     with atheris.instrument_imports(include=_COVERED, enable_loader_override=False):
         import torch
@@ -65,7 +87,9 @@ def prepare(readers: Iterable[str]) -> None:
             warm_up(READERS[name], Path(folder))
 
 
-def work(tasks: list[Task], jobs: int, progress: Callable[[list[dict[str, Any]]], None]) -> Iterator[tuple[Task, dict[str, Any]]]:
+def work(
+    tasks: list[Task], jobs: int, progress: Callable[[list[dict[str, Any]]], None]
+) -> Iterator[tuple[Task, dict[str, Any]]]:
     """Each task with what came of it, in the order in which they end.
 
     Args:
@@ -152,8 +176,8 @@ def _fuzz(task: Task, folder: Path) -> NoReturn:
     session.write(figures)
     # More runs than asked for: libFuzzer reads the empty input and the valid files first.
     words = ["fuzz", str(folder / "grown"), f"-runs={task.runs + 1000}", f"-seed={task.seed}", "-max_len=16000000",
-             f"-timeout={task.patience}", "-rss_limit_mb=6000", "-mutate_depth=2", "-len_control=0",
-             f"-artifact_prefix={folder}/crash-", "-print_final_stats=1"]  # fmt: skip
+             f"-timeout={task.patience}", "-rss_limit_mb=6000", "-report_slow_units=100000", "-mutate_depth=2",
+             "-len_control=0", f"-artifact_prefix={folder}/crash-", "-print_final_stats=1"]  # fmt: skip
     atheris.Setup(words, one, custom_mutator=mutate, internal_libfuzzer=True)
     atheris.Fuzz()
     os._exit(0)

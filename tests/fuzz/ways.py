@@ -40,8 +40,8 @@ from asl_wlasl.records import Record
 
 __all__ = [
     "any_state_dict", "best_model", "clips", "compared", "curriculum_file", "final_model", "inspected", "label_file",
-    "model", "packed", "plugins", "read", "recipe", "resumed", "same_as_reference", "settings", "stage_of_curriculum", "trainer",
-    "vocabulary",
+    "model", "packed", "plugins", "read", "recipe", "resumed", "same_as_reference", "settings",
+    "stage_of_curriculum", "trainer", "vocabulary",
 ]  # fmt: skip
 
 
@@ -275,6 +275,6 @@ def stage_of_curriculum(path: Path) -> None:
     going = trainer()
     stage = curriculum.Stage("run", going.config, None)
     whole = curriculum.Curriculum(path, (stage,))
-    curriculum._refuse_changes(whole)
+    curriculum._unchanged(whole)
     if (path / "summary.json").is_file() and not _as_before(path, "summary.json"):
         curriculum.summary_of(path)
