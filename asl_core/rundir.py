@@ -136,12 +136,29 @@ class RunDir:
             self._lock.acquire()
         except filelock.Timeout as fault:
             raise UsageError(
-                f"run {self.path} is being written by another process; wait for it, or stop it first."
+                f"run {self.path} is being written by another process; wait for it, or stop it first.{self._holder()}"
             ) from fault
         except (OSError, NotImplementedError) as fault:  # the latter where a file system has no locks
             raise UsageError(
                 f"run {self.path} cannot be locked ({fault}); choose a folder on a local disk that you can write to."
             ) from fault
+
+    def _holder(self) -> str:
+        """What to do where the file system has no locks: there the file names its holder, and outlives a lost machine.
+
+        The operating system's own locks leave the file empty.
+        """
+        try:
+            with Path(self._lock.lock_file).open(encoding="utf-8", errors="replace") as file:
+                holder = file.read(1000).split("\n")
+        except OSError:
+            return ""
+        if len(holder) < 2:
+            return ""
+        return (
+            f" The file system has no locks, so {self._lock.lock_file} stands for one; machine {holder[1]!r} holds it. "
+            f"If that machine is gone, as a notebook's is after a disconnect, remove the file and resume."
+        )
 
     @property
     def has_state(self) -> bool:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 import torch
 from toy_components import make_clips
@@ -123,6 +124,22 @@ def test_two_processes_are_kept_apart(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="another process"):
         RunDir(tmp_path).lock()
     run.release()
+
+
+def test_where_there_are_no_locks_the_lost_holder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that stands for a lock there outlives a notebook's machine, and resuming says what to do."""
+    run = RunDir(tmp_path)
+
+    def held(*_: object, **__: object) -> None:
+        raise filelock.Timeout(str(tmp_path / ".lock"))
+
+    monkeypatch.setattr(run._lock, "acquire", held)
+    (tmp_path / ".lock").write_text("12\nvm-1\n34\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"machine 'vm-1' holds it.*remove the file"):
+        run.lock()
+    (tmp_path / ".lock").write_bytes(b"")  # as the operating system's own
+    with pytest.raises(UsageError, match=r"stop it first\.$"):
+        run.lock()
 
 
 def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
