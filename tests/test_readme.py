@@ -1,17 +1,21 @@
-"""README and manual are true: their links resolve, their commands parse, every built-in component is named."""
+"""README and manual are true: links resolve, commands run, flags are accepted, every built-in component is named."""
 
 from __future__ import annotations
 
+import pickle
 import re
 import shlex
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+import torch
 
-from asl_core.cli import VERBS
+from asl_core.cli import VERBS, main
 from asl_core.cli.run import run
 from asl_core.component import BUILTIN
+from asl_core.configuring import configure
 from asl_core.plugins import discover
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,3 +69,103 @@ def test_flags_of_asl_run_are_accepted(page: Path) -> None:
         with context:
             run.parse_args(context, words)
         assert not context.meta["asl.unknown"], line
+
+
+#: commands that no test of this file runs -> why
+NOT_RUN = {
+    "asl plugins new my-encoder --slot encoder": ".ci/run does, with the three lines after it",
+    "asl run --encoder my-encoder": ".ci/run does, with the three lines before it",
+    "asl plugins check FOLDER_OR_PACKAGE": "tests/test_testing_plugin.py does",
+    "asl run --dataset wlasl --dataset.root features/ --encoder lstm --init stage1:checkpoint_best.pt": "asl_stages",
+    "asl run examples/curriculum36.toml": "needs a pool; tests/test_examples.py resolves it",
+    "asl run --recipe hands --dataset.root landmarks/": "tests/test_recipes.py does, with real landmarks",
+    "asl run --recipe hands-stage1 --dataset.root landmarks/ --set stage.stage1.dataset.root=pool/": "test_extends.py",
+    "asl eval runs/NAME --split test": "the folder has no test split; tests/test_cli.py does",
+    "asl compare scratch.toml curriculum.toml --seeds 0-4": "several runs; tests/test_compare.py does",
+    "asl compare one.toml other.toml --folds 4 --seeds 0-3": "several runs; tests/test_compare.py does",
+    "asl run asl.toml": "it is the file of the folder; tests/cases do",
+}  # fmt: skip
+
+#: words of the manual -> what stands for them here
+MEANT = {
+    "FOLDER": "features/", "RUN": "runs/wlasl-gru-ctc-1", "runs/NAME": "runs/wlasl-gru-ctc-1",
+    "runs/NAME/config.toml": "runs/wlasl-gru-ctc-1/config.toml", "FILE": "clip.npy", "SLOT": "encoder", "NAME": "gru",
+    "runs/first": "runs/wlasl-gru-ctc-1", "runs/second": "runs/wlasl-gru-ctc-2", "runs/third": "runs/wlasl-gru-ctc-3",
+}  # fmt: skip
+
+
+def examples() -> list[str]:
+    """Every command of every page once; a verb alone among the text is a mention of it."""
+    return [c for c in dict.fromkeys(c.strip() for page in PAGES for c in commands(page)) if len(c.split()) > 2]
+
+
+def the_users_folder(place: Path) -> None:
+    """The files that the manual's commands name, as small as they can be."""
+    random = np.random.default_rng(0)
+    for split, each in (("train", 2), ("val", 1)):
+        clips = {
+            f"{split}{gloss}{n}": {
+                "features": random.normal(size=(12, 36)).astype(np.float32), "gloss": gloss, "class_id": number,
+            }
+            for number, gloss in enumerate("abcdefghijklmnopqrst")
+            for n in range(each)
+        }  # fmt: skip
+        (place / "features").mkdir(exist_ok=True)
+        (place / "features" / f"features_{split}_wlasl100.pkl").write_bytes(pickle.dumps(clips))
+    np.save(place / "clip.npy", random.normal(size=(12, 36)).astype(np.float32))
+    (place / "settings.toml").write_text('[dataset]\nname = "wlasl"\nroot = "features/"\n', encoding="utf-8")
+    torch.save({"model": {"weight": torch.ones(2, 2)}}, place / "checkpoint_best.pt")
+
+
+def small_words(words: list[str]) -> list[str]:
+    """What a command is given in addition, so that it is done in half a second."""
+    more: list[str] = []
+    if words[0] == "run" and "--help" not in words:
+        more = [w for flag, value in (("--epochs", "2"), ("--encoder.hidden-size", "8")) if flag in words
+                for w in (flag, value)]  # fmt: skip
+        if not any(w.startswith("--dataset") or w.endswith(".toml") or w in ("--resume", "--recipe") for w in words):
+            more += ["--dataset.glosses", "4", "--dataset.train", "2", "--dataset.val", "1"]
+    return more
+
+
+def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the manual's order, in one folder, as a user would type them."""
+    assert set(NOT_RUN) <= set(examples()), "commands that no page shows any more"
+    the_users_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "TRAIN__EPOCHS": "1", "ENCODER__HIDDEN_SIZE": "8", "RUN__DEVICE": "cpu", "RUN__THREADS": "1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"ASL_RUN__{name}", value)
+    failed = []
+    for line in examples():
+        if line in NOT_RUN:
+            continue
+        words = [MEANT.get(word, word) for word in shlex.split(line)[1:]]
+        if "--resume" in words and "--epochs" not in words:  # as a kill leaves it
+            Path(MEANT["RUN"], "summary.json").unlink()
+        with pytest.raises(SystemExit) as stop:
+            main([*words, *small_words(words)])
+        said = capsys.readouterr()
+        if stop.value.code:
+            failed.append(f"{line}: {stop.value.code}: {said.err[-600:]}")
+    assert not failed, "\n".join(failed)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block of Python of a page, on small settings of the environment."""
+    the_users_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"TRAIN__EPOCHS": "1", "ENCODER__HIDDEN_SIZE": "8", "DATASET__GLOSSES": "4"}.items():
+        monkeypatch.setenv(f"ASL_RUN__{name}", value)
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        exec(compile(block, str(page), "exec"), {})  # noqa: S102 - the manual's own
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_toml_is_a_configuration(page: Path, tmp_path: Path) -> None:
+    """Every block of TOML of a page is sound."""
+    for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        (tmp_path / "it.toml").write_text(block, encoding="utf-8")
+        configure(file=tmp_path / "it.toml", environ={"ASL_DATA": str(tmp_path)}, project_file=False)
