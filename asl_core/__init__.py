@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from asl_core.arrays import array_layout as array_layout
     from asl_core.audit import Audit as Audit
     from asl_core.audit import SplitSummary as SplitSummary
+    from asl_core.batch import Batch as Batch
+    from asl_core.batch import at_least_float32 as at_least_float32
+    from asl_core.batch import frame_mask as frame_mask
     from asl_core.bounded import open_tensors as open_tensors
     from asl_core.bounded import parse_json as parse_json
     from asl_core.checkpoint import Saved as Saved
     from asl_core.checkpoint import load_tensors as load_tensors
+    from asl_core.clip import Clip as Clip
+    from asl_core.clip import Finding as Finding
+    from asl_core.clip import Vocabulary as Vocabulary
     from asl_core.comparison import Comparison as Comparison
     from asl_core.comparison import compare as compare
     from asl_core.comparison import right_answers as right_answers
@@ -66,13 +72,7 @@ if TYPE_CHECKING:
     from asl_core.curriculum import StageResult as StageResult
     from asl_core.curriculum import load_curriculum as load_curriculum
     from asl_core.curriculum import run_curriculum as run_curriculum
-    from asl_core.data import Batch as Batch
-    from asl_core.data import Clip as Clip
     from asl_core.data import ClipStore as ClipStore
-    from asl_core.data import Finding as Finding
-    from asl_core.data import Vocabulary as Vocabulary
-    from asl_core.data import at_least_float32 as at_least_float32
-    from asl_core.data import frame_mask as frame_mask
     from asl_core.embedding import Embeddings as Embeddings
     from asl_core.errors import AslError as AslError
     from asl_core.errors import CheckpointError as CheckpointError
@@ -155,7 +155,9 @@ _HOMES = {
         "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Span", "Transform",
     ],
     "curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
-    "data": ["Batch", "Clip", "ClipStore", "Finding", "Vocabulary", "at_least_float32", "frame_mask"],
+    "batch": ["Batch", "at_least_float32", "frame_mask"],
+    "clip": ["Clip", "Finding", "Vocabulary"],
+    "data": ["ClipStore"],
     "embedding": ["Embeddings"],
     "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError"],
     "evaluate": ["Predictions"],

@@ -8,8 +8,9 @@ import attrs
 import numpy as np
 import torch
 
+from asl_core.clip import Clip
 from asl_core.contracts import Span, Transform
-from asl_core.data import Clip, ClipStore
+from asl_core.data import ClipStore
 from asl_core.errors import UsageError
 from asl_core.evaluate import inference
 from asl_core.model import Recognizer

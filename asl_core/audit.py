@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core.data import Clip, Finding
+from asl_core.clip import Clip, Finding
 from asl_core.errors import DataError
 from asl_core.names import look_alikes
 from asl_core.numbers import bad_numbers

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
-from asl_core.errors import CheckpointError, UsageError
+from asl_core.errors import CheckpointError
 
-__all__ = ["no_larger_than", "on_meta", "refuse_links"]
+__all__ = ["no_larger_than", "on_meta"]
 
 _SPARE_NUMBERS = 1 << 22  #: 16 MiB of float32, for tables that are computed and not saved
 _SPARE_PARTS = 2000
@@ -79,28 +77,3 @@ def on_meta() -> Iterator[None]:
     """Modules are made with shapes alone and no numbers; the random numbers of the process are not touched."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         yield
-
-
-def refuse_links(folder: Path) -> None:
-    """Refuse a run directory in which a name leads out of it, or to something that is neither file nor folder.
-
-    Somebody else's run may hold a link by which a resume would write over a file of one's own. The folder itself may
-    be a link, and links may lead to other files of the run.
-
-    Raises:
-        UsageError: naming what is there.
-    """
-    inside = os.path.realpath(folder)
-    for parent in (folder, folder / "last"):
-        if not parent.is_dir():
-            continue
-        for path in sorted(parent.iterdir()):
-            kind = path.lstat().st_mode
-            real = os.path.realpath(path)
-            if not real.startswith(inside + os.sep):  # links, and Windows' junctions
-                raise UsageError(
-                    f"{path} is a link that leads out of the run's folder (to {real}), and a run is read and written "
-                    f"only there; put the file itself in its place."
-                )
-            if not path.is_symlink() and not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-                raise UsageError(f"{path} is neither a file nor a folder, and has no place in a run; remove it.")

@@ -7,9 +7,10 @@ from typing import Any
 
 from asl_core.checkpoint import is_whole
 from asl_core.distribution import BUILTIN, FORMER, current_name
+from asl_core.environment import environment
 from asl_core.errors import CheckpointError, as_word, printable
 from asl_core.reading import read_json
-from asl_core.rundir import RunDir, environment
+from asl_core.rundir import RunDir
 from asl_core.train import Trainer, fingerprints, save_model
 
 __all__ = ["notes_of_resume", "refuse_lost_state"]

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 import attrs
 from torch import Tensor, nn
 
-from asl_core.data import Batch, Clip, ClipStore, Finding
+from asl_core.batch import Batch
+from asl_core.clip import Clip, Finding
+from asl_core.data import ClipStore
 from asl_core.random import ClipRandom
 
 if TYPE_CHECKING:

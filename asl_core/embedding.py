@@ -8,7 +8,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from asl_core.data import ClipStore, at_least_float32, frame_mask
+from asl_core.batch import at_least_float32, frame_mask
+from asl_core.data import ClipStore
 from asl_core.evaluate import Looked, predict
 from asl_core.model import Recognizer
 from asl_core.views import View

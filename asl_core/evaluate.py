@@ -13,8 +13,10 @@ import attrs
 import torch
 from torch import Tensor
 
+from asl_core.batch import Batch
+from asl_core.clip import UNKNOWN
 from asl_core.contracts import Augment, HeadOutput
-from asl_core.data import UNKNOWN, Batch, ClipStore
+from asl_core.data import ClipStore
 from asl_core.distributed import ALONE, Processes
 from asl_core.metrics import Predictions, Scored, answers, metrics, ranks, report, scored
 from asl_core.model import Recognizer

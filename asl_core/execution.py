@@ -12,7 +12,6 @@ from typing import Any
 import attrs
 import torch
 
-from asl_core import rundir as rundir_module
 from asl_core.atomic import write_text
 from asl_core.audit import Audit
 from asl_core.circumstances import notes_of_resume, refuse_lost_state
@@ -22,6 +21,7 @@ from asl_core.contracts import Observer
 from asl_core.coupling import check_batch_size, coupling_notes
 from asl_core.data import ClipStore
 from asl_core.distributed import LostContactError, Processes
+from asl_core.environment import environment
 from asl_core.errors import RunError, as_word, printable
 from asl_core.evaluate import report
 from asl_core.fitting import fit_augments
@@ -37,9 +37,10 @@ from asl_core.objectives import build_objectives
 from asl_core.observers import Audience, progress_listeners
 from asl_core.outliers import within_usual
 from asl_core.plugins import discover
+from asl_core.predictions_csv import predictions_csv
 from asl_core.progress import Phase, listening, phase
 from asl_core.random import mix_seed
-from asl_core.rundir import RunDir, predictions_csv
+from asl_core.rundir import RunDir
 from asl_core.selection import check_selection, deciding
 from asl_core.splits import load_data
 from asl_core.torchrun import joined
@@ -252,7 +253,7 @@ def _write_circumstances(
     taken = transfer.lines if transfer else []
     run_dir.note(*(f"{f.level}: {f.message}" for f in audit.findings), *config.notes, *(f"init: {t}" for t in taken))
     run_dir.write_json(run_dir.audit, audit.to_json())
-    run_dir.write_json(run_dir.environment, rundir_module.environment(fingerprints(trainer.data), trainer.device))
+    run_dir.write_json(run_dir.environment, environment(fingerprints(trainer.data), trainer.device))
 
 
 def _finish(run_dir: RunDir, trainer: Trainer, seconds: float) -> dict[str, Any]:

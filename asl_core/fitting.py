@@ -14,9 +14,9 @@ import attrs
 import numpy as np
 
 from asl_core.audit import shortened, zero_share
+from asl_core.clip import Clip, Finding
 from asl_core.config import Choice, RunConfig
 from asl_core.contracts import BatchTransform, Dataset, Transform
-from asl_core.data import Clip, Finding
 from asl_core.errors import ConfigError
 from asl_core.kept import calling, returned
 from asl_core.numbers import bad_numbers

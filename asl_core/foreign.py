@@ -13,9 +13,10 @@ from torch import Tensor
 
 from asl_core.component import Offer, Registry
 from asl_core.contracts import Foreign
+from asl_core.curriculum_folder import of_curriculum
 from asl_core.distribution import current_name
 from asl_core.errors import CheckpointError, ConfigError, nearest
-from asl_core.runs import nearest_run, of_curriculum, out_folder
+from asl_core.runs import nearest_run, out_folder
 from asl_core.transfer import Named, TransferPlan, rename
 
 __all__ = ["Checkpoint", "best_reading", "encoder_flags", "named", "read_checkpoint"]

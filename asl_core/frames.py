@@ -19,7 +19,7 @@ from asl_core.progress import track
 from asl_core.watched import Watched
 
 if TYPE_CHECKING:
-    from asl_core.data import Clip
+    from asl_core.clip import Clip
 
 __all__ = ["IN_MEMORY", "FramesFile", "end_to_end", "file_of", "gathered", "held", "is_mapped", "map_numbers"]
 

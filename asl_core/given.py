@@ -13,6 +13,7 @@ What a run keeps is the name only: ``asl_core.load`` and the like have to be giv
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import types
 import typing
@@ -40,25 +41,9 @@ class Given(Component):
 
     def load(self) -> Callable[..., Any]:
         """What makes it, as a plugin's factory would: ``(options, *arguments)``."""
-        return _Maker(self)
-
-
-class _Maker:
-    """A factory that checks what it made; the attributes of the class (``accepts``) can be asked of it too."""
-
-    def __init__(self, component: Given):
-        self._component = component
-
-    def __call__(self, options: Any, *arguments: Any) -> Any:
-        from asl_core.given_contract import hold_to_contract, made
-
-        component = self._component
-        built = made(component.slot, component.name, component.target, options, arguments)
-        hold_to_contract(component.slot, component.name, built, arguments)
-        return built
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._component.target, name)
+        # By its name, as every factory: it stands above, where torch and the contracts are.
+        maker: Callable[..., Any] = importlib.import_module("asl_core.given_contract").Maker(self)
+        return maker
 
 
 def registry_with(**components: Any) -> Registry:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from asl_core.contracts import Encoder, Head, HeadOutput, Loss
 from asl_core.errors import ConfigError
-from asl_core.given import takes_options
+from asl_core.given import Given, takes_options
 
-__all__ = ["hold_to_contract", "made"]
+__all__ = ["Maker", "hold_to_contract", "made"]
 
 _CALLS = {"encoder": "(input_size)", "head": "(input_size, classes)"}
 _FRAMES = 12  #: of the longer clip that a module is tried on
@@ -23,6 +23,23 @@ _METHODS = {
     "checkpoint-loader": ("recognises", "load"),
 }
 _BASES: Mapping[str, type[nn.Module]] = {"encoder": Encoder, "head": Head, "loss": Loss}
+
+
+class Maker:
+    """A factory that checks what it made; the attributes of the class (``accepts``) can be asked of it too."""
+
+    def __init__(self, component: Given):
+        self._component = component
+
+    def __call__(self, options: Any, *arguments: Any) -> Any:
+        """The component, made and held to the contract of its slot."""
+        component = self._component
+        built = made(component.slot, component.name, component.target, options, arguments)
+        hold_to_contract(component.slot, component.name, built, arguments)
+        return built
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._component.target, name)
 
 
 def made(slot: str, name: str, target: Any, options: Any, arguments: tuple[Any, ...]) -> Any:

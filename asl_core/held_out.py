@@ -15,8 +15,9 @@ from asl_core.component import Registry
 from asl_core.config import Choice, RunConfig
 from asl_core.errors import DataError, as_word
 from asl_core.foreign import read_checkpoint
-from asl_core.lineage import FILE, Identities, Overlap, TrainedOn
+from asl_core.lineage import Identities, Overlap, TrainedOn
 from asl_core.options import option_specs, unstructure
+from asl_core.paths import TRAINED_ON
 from asl_core.splits import identify
 
 __all__ = ["Cache", "check_evaluated", "check_run", "check_stages"]
@@ -124,7 +125,7 @@ def check_stages(stages: Sequence[_Stage], folder: Path, registry: Registry, cac
         if (folder / stage.name / "config.toml").is_file():
             continue  # it was checked when it was begun
         chain = list(_before(stage, by_name))
-        unread = [before for before in chain if not (folder / before.name / FILE).is_file()]
+        unread = [before for before in chain if not (folder / before.name / TRAINED_ON).is_file()]
         outside = _outside(chain[-1] if chain else stage, registry)
         if not unread and (chain or outside is None):
             continue  # the stages before it keep their clips, and its run is checked against them

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from asl_core.component import SCRIPT
 from asl_core.distribution import BUILTIN
 from asl_core.errors import AslError, RunError
 
@@ -58,6 +59,8 @@ def make(
     Raises:
         RunError: the factory cannot be called so, or what it gives lacks a part of the contract.
     """
+    if distribution == SCRIPT:
+        return factory(options, *arguments)  # a script's own, which is tried as it is made: no plugin is to blame
     if isinstance(factory, type):
         _HOMES[factory] = distribution
     wanted = ("options", *_FACTORIES[slot][0])

@@ -16,14 +16,14 @@ import attrs
 import numpy as np
 
 from asl_core.audit import shortened
-from asl_core.data import Clip
+from asl_core.clip import Clip
 from asl_core.errors import CheckpointError
+from asl_core.paths import TRAINED_ON
 from asl_core.reading import read_json
 from asl_core.text import json_text
 
-__all__ = ["FILE", "Identities", "Overlap", "TrainedOn", "identity"]
+__all__ = ["Identities", "Overlap", "TrainedOn", "identity"]
 
-FILE = "trained-on.json"
 _FORMAT = 1
 
 #: clip id -> digest of its frames; empty where it shows nothing, which is no clip's own
@@ -128,7 +128,7 @@ class TrainedOn:
         Raises:
             CheckpointError: the file is damaged.
         """
-        file = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / FILE
+        file = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / TRAINED_ON
         if not file.is_file() or (checkpoint.is_file() and checkpoint.suffix != ".safetensors"):
             return None
         remedy = "Put the file back; without it nobody knows which clips these weights were trained on."

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from asl_core.audit import Audit, audit_clips
-from asl_core.bounds import no_larger_than, on_meta, refuse_links
+from asl_core.bounds import no_larger_than, on_meta
 from asl_core.checkpoint import Saved, load_tensors
+from asl_core.clip import Clip, Vocabulary
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.contracts import Dataset
-from asl_core.data import Clip, ClipStore, Vocabulary
+from asl_core.curriculum_folder import of_curriculum
+from asl_core.data import ClipStore
 from asl_core.device import choose_device
 from asl_core.embedding import Embeddings, embed_store
 from asl_core.errors import CheckpointError, ConfigError, DataError, UsageError, as_word
@@ -28,10 +30,10 @@ from asl_core.held_out import check_evaluated
 from asl_core.host import drawing, undisturbed
 from asl_core.layers import value_layer
 from asl_core.model import Recognizer, build_model
+from asl_core.paths import refuse_links
 from asl_core.plugins import discover
 from asl_core.resolve import resolve
 from asl_core.rundir import RunDir
-from asl_core.runs import of_curriculum
 from asl_core.splits import load_audit, load_named_split
 from asl_core.together import Answer, naming, refuse_twice, together
 from asl_core.views import View, find_views

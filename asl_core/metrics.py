@@ -12,7 +12,8 @@ import torch
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from asl_core.data import UNKNOWN, ClipStore
+from asl_core.clip import UNKNOWN
+from asl_core.data import ClipStore
 from asl_core.intervals import wilson_interval
 
 __all__ = ["Predictions", "Scored", "answers", "metrics", "ranks", "report", "scored"]

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 import torch
 
-from asl_core.data import Batch
+from asl_core.batch import Batch
 from asl_core.random import ClipRandom
 
 __all__ = ["Mixed", "mix"]

@@ -9,9 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from asl_core.batch import Batch
 from asl_core.config import HeadChoice, RunConfig
 from asl_core.contracts import BatchTransform, Encoder, Head, HeadOutput
-from asl_core.data import Batch, ClipStore
+from asl_core.data import ClipStore
 from asl_core.errors import ConfigError, RunError
 from asl_core.fitting import Pipeline
 from asl_core.frames import gathered

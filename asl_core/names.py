@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from asl_core.data import Finding
+from asl_core.clip import Finding
 
 __all__ = ["look_alikes", "told_apart"]
 

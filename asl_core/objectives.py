@@ -14,8 +14,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from asl_core.batch import Batch
 from asl_core.contracts import Augment, HeadOutput, Loss, LossResult, Sample
-from asl_core.data import Batch
 from asl_core.errors import ConfigError
 from asl_core.kept import calling, returned
 from asl_core.mixup import mix

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from asl_core.audit import shortened
-from asl_core.data import Clip, Finding
+from asl_core.clip import Clip, Finding
 
 __all__ = ["one_gloss", "padding"]
 

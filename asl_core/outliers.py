@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from asl_core.audit import shortened, spans
-from asl_core.data import Clip, ClipStore, Finding
+from asl_core.clip import Clip, Finding
+from asl_core.data import ClipStore
 from asl_core.frames import gathered
 
 __all__ = ["DEVIATIONS", "Limits", "far_from_training", "outlier_findings", "within_usual"]

@@ -24,7 +24,7 @@ import attrs
 import numpy as np
 
 from asl_core.bounded import parse_json
-from asl_core.data import Clip, Finding
+from asl_core.clip import Clip, Finding
 from asl_core.errors import DataError
 from asl_core.frames import map_numbers
 from asl_core.watched import Watched

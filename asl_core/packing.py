@@ -14,8 +14,8 @@ import attrs
 import numpy as np
 
 from asl_core.atomic import sync_folder, write_text
+from asl_core.clip import Clip
 from asl_core.contracts import Dataset
-from asl_core.data import Clip
 from asl_core.errors import DataError, RunError, UsageError
 from asl_core.packed import FORMAT, MANIFEST, SPLITS, START, Sizes
 from asl_core.progress import track

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from asl_core.alignment import Alignment, align, frame_numbers
 from asl_core.arrays import array_remedy, read_npy_header
+from asl_core.clip import Clip
 from asl_core.component import Registry
 from asl_core.contracts import Dataset
-from asl_core.data import Clip, ClipStore
+from asl_core.data import ClipStore
 from asl_core.errors import DataError
 from asl_core.evaluate import inference
 from asl_core.fitting import Noticed, Pipeline

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from asl_core.bounded import parse_json
 from asl_core.errors import CheckpointError
 
-__all__ = ["read_json"]
+__all__ = ["plain", "read_json"]
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
@@ -33,3 +35,12 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
             f"{remedy}"
         ) from fault
     return found
+
+
+def plain(value: Any) -> Any:
+    """For JSON: numbers that are not finite become null, since JSON has no word for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value

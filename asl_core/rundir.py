@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import itertools
 import json
-import math
 import os
-import platform
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import filelock
-import torch
 
-from asl_core import lineage
 from asl_core.atomic import keep_as, move, sync_folder, write_text
-from asl_core.bounds import refuse_links
-from asl_core.commit import commit_of
-from asl_core.data import ClipStore
-from asl_core.distribution import BUILTIN, installed_version
+from asl_core.curriculum_folder import of_curriculum
 from asl_core.errors import CheckpointError, RunError, UsageError, as_word
-from asl_core.evaluate import Predictions, answers, scored
-from asl_core.installed import PLUGINS, installed
-from asl_core.paths import is_folder_name
-from asl_core.reading import read_json
-from asl_core.runs import of_curriculum
-from asl_core.text import cell, json_text, one_line
+from asl_core.paths import TRAINED_ON, is_folder_name, refuse_links
+from asl_core.reading import plain, read_json
+from asl_core.text import json_text, one_line
 
-__all__ = ["RunDir", "environment", "plain", "predictions_csv"]
+__all__ = ["RunDir"]
 
 #: what may stand in a run's folder before config.toml is whole
 _UNBEGUN = (".lock", "config.toml.part")
@@ -49,7 +36,7 @@ class RunDir:
         self.config = path / "config.toml"
         self.audit = path / "audit.json"
         self.transfer = path / "transfer.json"
-        self.trained_on = path / lineage.FILE
+        self.trained_on = path / TRAINED_ON
         self.metrics = path / "metrics.jsonl"
         self.timings = path / "timings.jsonl"
         self.best = path / "best.safetensors"
@@ -243,59 +230,3 @@ class RunDir:
             raise RunError(
                 f"{path} cannot be written ({fault.strerror or fault}); make room, then go on with --resume."
             ) from fault
-
-
-def plain(value: Any) -> Any:
-    """For JSON: numbers that are not finite become null, since JSON has no word for them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {k: plain(v) for k, v in value.items()}
-    return [plain(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) -> str:
-    """One row a clip: id, the gloss it was, whether it was right, and the first five with probabilities.
-
-    A clip that is not scored is neither right nor wrong: that cell is empty. Ids and glosses that a spreadsheet would
-    take for a formula begin with an apostrophe; see :func:`asl_core.text.cell`.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = store.vocabulary.glosses
-    if predictions.scores is None:
-        writer.writerow(["clip", "glosses"])
-        writer.writerows([cell(i), cell(" ".join(g))] for i, g in zip(store.ids, store.glosses, strict=True))
-        return text.getvalue()
-    top = min(top, len(names))
-    header = ["clip", "glosses", "correct"]
-    reads = predictions.decoded is not None and (store.sentences or scored(predictions, store).how == "text")
-    if reads:
-        header.append("decoded")
-    writer.writerow(header + [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")])
-    values, places = predictions.scores.exp().topk(top, dim=1)
-    right = answers(predictions, store)
-    for n, (clip, glosses) in enumerate(zip(store.ids, store.glosses, strict=True)):
-        row: list[Any] = [cell(clip), cell(" ".join(glosses)), {True: 1, False: 0, None: ""}[right[n]]]
-        if reads and predictions.decoded is not None:
-            row.append(cell(" ".join(names[c] for c in predictions.decoded[n])))
-        for value, place in zip(values[n].tolist(), places[n].tolist(), strict=True):
-            row += [cell(names[place]), f"{value:.6f}"]
-        writer.writerow(row)
-    return text.getvalue()
-
-
-def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[str, Any]:
-    """What a run ran on: versions, plugins, device, threads, and the fingerprints of its data."""
-    packages = (BUILTIN, "torch", "numpy", "pluggy", "attrs", "cattrs", "click", "safetensors")
-    plugins = {f"{one.distribution}:{one.entry.name}": one.version for one in installed(PLUGINS)[0]}
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": {name: installed_version(name) for name in packages},
-        "plugins": plugins,
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "data": dict(fingerprints),
-        "git": commit_of(Path.cwd()),
-    }

@@ -13,7 +13,7 @@ import attrs
 import filelock
 
 from asl_core.bounded import parse_json
-from asl_core.errors import CheckpointError, ConfigError, UsageError, as_word, nearest
+from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
 from asl_core.layers import Layer, env_layer, merge, toml_layer
 from asl_core.project_file import outside, project_layer
 from asl_core.reading import read_json
@@ -24,9 +24,7 @@ __all__ = [
     "known_run",
     "list_runs",
     "nearest_run",
-    "of_curriculum",
     "out_folder",
-    "stages_of",
 ]
 
 _DEPTH = 4  #: folders below the one that is listed: asl compare puts runs into OUT/NAME-seed0/run
@@ -71,36 +69,6 @@ def out_folder(environ: Mapping[str, str] | None = None) -> Path:
     settings, _ = merge([project, said])
     out = settings.get("run.out")
     return Path(out.value) if out is not None and isinstance(out.value, str) else Path("runs")
-
-
-def stages_of(path: Path) -> list[Path]:
-    """The runs of a curriculum's folder, in the order in which they were begun; none where it is another folder."""
-    try:
-        if not (path / "curriculum.json").is_file():
-            return []
-        begun = [p for p in path.iterdir() if (p / "config.toml").is_file()]
-        return sorted(begun, key=lambda p: ((p / "config.toml").stat().st_mtime_ns, p.name))
-    except OSError:
-        return []
-
-
-def of_curriculum(path: Path, command: str) -> str | None:
-    """What to say where a folder of a curriculum was given for a run; None where it is no such folder.
-
-    Args:
-        path: that folder.
-        command: what takes a run, with ``{}`` in its place: ``asl eval {}``.
-    """
-    if not (path / "curriculum.json").is_file():
-        return None
-    stages = stages_of(path)
-    if not stages:
-        return f"{path} holds the runs of a curriculum, and none is begun."
-    names = ", ".join(stage.name for stage in stages)
-    return (
-        f"{path} holds the runs of a curriculum ({names}); name one of them, such as the last: "
-        f"`{command.format(as_word(stages[-1]))}`."
-    )
 
 
 def find_run(text: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:

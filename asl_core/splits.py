@@ -10,9 +10,10 @@ import attrs
 import numpy as np
 
 from asl_core.audit import Audit, audit_clips, shortened
+from asl_core.clip import Clip, Finding, Vocabulary
 from asl_core.config import RunConfig, SplitOptions
 from asl_core.contracts import Dataset
-from asl_core.data import Clip, ClipStore, Finding, Vocabulary
+from asl_core.data import ClipStore
 from asl_core.errors import ConfigError, DataError
 from asl_core.fitting import Noticed, Pipeline, bad_findings, fit_transforms, transforms_with
 from asl_core.frames import held

@@ -17,7 +17,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from asl_core.data import Vocabulary
+from asl_core.clip import Vocabulary
 from asl_core.errors import DataError, UsageError
 from asl_core.evaluate import Predictions
 from asl_core.views import mean_scores

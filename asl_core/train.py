@@ -16,13 +16,14 @@ from asl_core.data import ClipStore
 from asl_core.device import told_out_of_memory
 from asl_core.evaluate import Predictions, metrics, predict
 from asl_core.host import seed_generators
-from asl_core.not_finite import NotFinite, NotFiniteError, Skipped, of_gradient, of_loss
+from asl_core.not_finite import of_gradient, of_loss
 from asl_core.objectives import compute
 from asl_core.optim import learning_rate, set_learning_rate
 from asl_core.progress import track
 from asl_core.random import ClipRandom, mix_seed
 from asl_core.rundir import RunDir
 from asl_core.selection import deciding, selection_value
+from asl_core.skipped import NotFinite, NotFiniteError, Skipped
 from asl_core.stopping import unbroken
 from asl_core.trainer import Progress, Trainer, fingerprints
 

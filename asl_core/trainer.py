@@ -21,11 +21,11 @@ from asl_core.distributed import ALONE, Processes
 from asl_core.errors import CheckpointError, RunError, as_word
 from asl_core.evaluate import Predictions
 from asl_core.model import Recognizer
-from asl_core.not_finite import Skipped
 from asl_core.objectives import Objective
 from asl_core.optim import averaged, averaged_equally, make_optimizer
 from asl_core.resuming import free_keys
 from asl_core.rundir import RunDir
+from asl_core.skipped import Skipped
 from asl_core.splits import RunData
 from asl_core.views import View, find_views
 

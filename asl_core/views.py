@@ -14,8 +14,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from asl_core.batch import Batch
 from asl_core.config import RunConfig
-from asl_core.data import Batch
 from asl_core.errors import ConfigError
 
 __all__ = ["View", "find_views", "mean_scores"]

@@ -8,9 +8,10 @@ from typing import Any
 
 import attrs
 
+from asl_core.clip import Clip
 from asl_core.component import Registry
 from asl_core.config import RunConfig
-from asl_core.data import Clip, ClipStore
+from asl_core.data import ClipStore
 from asl_core.errors import UsageError
 from asl_core.evaluate import Predictions, scored
 from asl_core.fitting import Pipeline

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from asl_core.api import configure
+from asl_core.clip import Vocabulary
 from asl_core.config import RunConfig
-from asl_core.data import Vocabulary
 from asl_core.model import build_model
 from asl_core.plugins import discover
 from asl_core.random import mix_seed

@@ -15,9 +15,9 @@ from small import small
 from torch import nn
 
 from asl_core import api
-from asl_core.bounds import no_larger_than, on_meta, refuse_links
+from asl_core.bounds import no_larger_than, on_meta
 from asl_core.errors import CheckpointError, DataError, UsageError
-from asl_core.paths import is_folder_name
+from asl_core.paths import is_folder_name, refuse_links
 from asl_core.prediction import read_npy
 from asl_core.reading import read_json
 from asl_core.rundir import RunDir

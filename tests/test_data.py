@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toy_components import make_clips
 
 from asl_core import Batch, Clip, ClipStore, DataError, Vocabulary, frame_mask
-from asl_core.data import UNKNOWN
+from asl_core.clip import UNKNOWN
 
 LABELS = st.lists(st.sampled_from(["a", "b", "c", "unheard"]), max_size=3).map(tuple)
 

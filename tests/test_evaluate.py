@@ -14,7 +14,7 @@ from torch import Tensor
 from toy_components import ClassLoss, LinearEncoder, MeanHead, SmallOptions, make_clips
 
 from asl_core import ClipStore, HeadOutput, Vocabulary
-from asl_core.data import UNKNOWN
+from asl_core.clip import UNKNOWN
 from asl_core.distributed import Processes
 from asl_core.evaluate import Predictions, answers, metrics, predict, ranks, report, scored
 from asl_core.intervals import wilson_interval

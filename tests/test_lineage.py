@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from toy_components import make_clips
 
 from asl_core import CheckpointError, Clip
-from asl_core.lineage import FILE, Overlap, TrainedOn, identity
+from asl_core.lineage import Overlap, TrainedOn, identity
+from asl_core.paths import TRAINED_ON
 
 TABLES = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["", "1", "2", "3", "4"]))
 
@@ -62,7 +63,7 @@ def test_kept_and_read_back_over_three_runs(tmp_path: Path) -> None:
     found = TrainedOn.after({"one": "1"}, None)
     for number, folder in enumerate(folders):
         folder.mkdir()
-        (folder / FILE).write_text(found.to_json(), encoding="utf-8")
+        (folder / TRAINED_ON).write_text(found.to_json(), encoding="utf-8")
         (folder / "final.safetensors").touch()
         found = TrainedOn.after({f"next-{number}": str(number)}, folder / "final.safetensors")
     assert found.before == (
@@ -82,6 +83,6 @@ def test_kept_and_read_back_over_three_runs(tmp_path: Path) -> None:
      json.dumps({"format": 1, "clips": {}, "before": [{}], "unknown": []})],
 )  # fmt: skip
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    (tmp_path / TRAINED_ON).write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"trained-on\.json .*Put the file back"):
         TrainedOn.beside(tmp_path)

@@ -17,9 +17,11 @@ import torch
 from toy_components import make_clips
 
 from asl_core import ClipStore, RunError, Vocabulary
+from asl_core.environment import environment
 from asl_core.errors import UsageError
 from asl_core.evaluate import Predictions
-from asl_core.rundir import RunDir, environment, predictions_csv
+from asl_core.predictions_csv import predictions_csv
+from asl_core.rundir import RunDir
 
 
 def test_numbered_names(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from small import small
 
 import asl_core as asl
 from asl_core.cli import main
-from asl_core.data import Vocabulary
+from asl_core.clip import Vocabulary
 from asl_core.errors import UsageError
 from asl_core.evaluate import Predictions
 from asl_core.together import Answer, together

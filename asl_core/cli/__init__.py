@@ -10,7 +10,6 @@ import contextlib
 import errno
 import faulthandler
 import gc
-import importlib
 import os
 import re
 import sys
@@ -23,30 +22,13 @@ import click
 import asl_core
 from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
 from asl_core.cli.screen import lasting_screen
+from asl_core.cli.verbs import VERBS, command_of
 from asl_core.cli.wrapping import say
 from asl_core.errors import AslError
 from asl_core.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
 from asl_core.text import printable
 
-__all__ = ["cli", "main"]
-
-#: verb -> (module, one line of help)
-VERBS = {
-    "run": ("asl_core.cli.run", "Train a recogniser, or go on with a run."),
-    "eval": ("asl_core.cli.evaluate", "Evaluate a run on a split of its data set."),
-    "predict": ("asl_core.cli.predict", "Name the signs of the clips in a file."),
-    "data": ("asl_core.cli.data", "Audit a data set without training."),
-    "pack": ("asl_core.cli.pack", "Write the clips of a data set as files for training beyond memory."),
-    "inspect": ("asl_core.cli.inspect", "Show what a checkpoint holds, and how it would fit an encoder."),
-    "compare": ("asl_core.cli.compare", "Compare two finished runs, or two configurations over several seeds."),
-    "runs": ("asl_core.cli.runs", "List the runs there are, with their figures."),
-    "ls": ("asl_core.cli.catalogue", "List the components there are."),
-    "show": ("asl_core.cli.catalogue", "Show a component and its options."),
-    "plugins": ("asl_core.cli.plugins", "List the plugins, working and broken; check one, begin one."),
-    "doctor": ("asl_core.cli.doctor", "Show versions, devices, plugins and folders, and what is wrong with them."),
-    "check": ("asl_core.cli.check", "Check a configuration file without running it."),
-    "help": ("asl_core.cli.help", "Show a page of the manual: asl help guide."),
-}
+__all__ = ["VERBS", "cli", "main"]
 
 
 class _Verbs(click.Group):
@@ -57,9 +39,7 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in VERBS:
-            module = importlib.import_module(VERBS[name][0])
-            command: click.Command = getattr(module, {"eval": "evaluate", "help": "help_page"}.get(name, name))
-            return command
+            return command_of(name)
         found = _foreign().get(name)
         if found is None:
             return None  # told by :meth:`resolve_command`

@@ -15,7 +15,7 @@ from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import columns, say, wrapped
 from asl_core.config import RunConfig
 from asl_core.contracts import EpochReport
-from asl_core.rundir import plain
+from asl_core.reading import plain
 from asl_core.text import json_text, one_line
 
 if TYPE_CHECKING:

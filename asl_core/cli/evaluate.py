@@ -52,7 +52,7 @@ def evaluate(
         from asl_core import api
         from asl_core import why as mistakes_of
         from asl_core.atomic import write_text
-        from asl_core.rundir import predictions_csv
+        from asl_core.predictions_csv import predictions_csv
 
         if why:
             found = mistakes_of.explain_run(run, **asked)

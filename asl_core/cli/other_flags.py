@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import click
 
 from asl_core.aliases import ALIASES, VALUES
+from asl_core.cli.verbs import VERBS, command_of
 
 __all__ = ["flags_of_other_verbs", "hint_for_flag"]
 
@@ -31,13 +32,9 @@ _HERE: Mapping[str, str] = {
 
 def flags_of_other_verbs() -> Mapping[str, list[str]]:
     """Flag -> the verbs that have it of their own; settings of a run are flags of several, and not among these."""
-    from asl_core.cli import VERBS, cli  # which imports the verbs' modules only where a flag was wrong
-
     found: dict[str, list[str]] = {}
-    context = click.Context(cli)
     for verb in VERBS:
-        command = cli.get_command(context, verb)
-        for parameter in command.params if command is not None else ():
+        for parameter in command_of(verb).params:  # imports the verb's module: only where a flag was wrong
             for flag in (*parameter.opts, *parameter.secondary_opts):
                 if isinstance(parameter, click.Option):
                     found.setdefault(flag, []).append(verb)

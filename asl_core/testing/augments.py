@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 import torch
 
+from asl_core.batch import Batch
 from asl_core.component import Component
 from asl_core.contracts import Augment
-from asl_core.data import Batch
 from asl_core.random import ClipRandom
 from asl_core.testing import batches
 from asl_core.testing.batches import WIDTH, alone, padded, random_batch

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
-from asl_core.data import Batch, Clip, ClipStore, Vocabulary
+from asl_core.batch import Batch
+from asl_core.clip import Clip, Vocabulary
+from asl_core.data import ClipStore
 
 __all__ = ["CLASSES", "LENGTHS", "WIDTH", "alone", "devices", "one_thread", "padded", "random_batch", "store_of"]
 

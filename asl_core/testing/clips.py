@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import numpy as np
 
+from asl_core.clip import Clip, Finding
 from asl_core.component import Component
 from asl_core.contracts import Dataset
-from asl_core.data import Clip, Finding
 from asl_core.errors import DataError
 from asl_core.testing.checks import Bench, Checks, ContractError, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from asl_core.data import Batch, Clip
+from asl_core.batch import Batch
+from asl_core.clip import Clip
 from asl_core.random import ClipRandom
 from asl_core.testing.batches import CLASSES, WIDTH, random_batch
 

@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asl_core import ClipRandom
 from asl_core.api import configure
-from asl_core.data import Batch
+from asl_core.batch import Batch
 from asl_core.model import build_model
 from asl_core.objectives import build_objectives, compute
 from asl_core.splits import load_data
