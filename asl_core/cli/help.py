@@ -42,7 +42,9 @@ def help_page(topic: str | None) -> None:
     if topic not in pages:
         command = meant_by(topic)
         verb = f" For the verb: {command} --help." if command else ""
-        raise UsageError(f"the manual has no page {topic!r}{nearest(topic, pages)}.{verb}")
+        hint = nearest(topic, pages)
+        hint = hint if hint.endswith("?") else f"{hint}."
+        raise UsageError(f"the manual has no page {topic!r}{hint}{verb} `asl help` lists them.")
     if columns(sys.stdout) is None:
         click.echo(printable(pages[topic]), nl=False)  # to a file or another program as it stands
         return
