@@ -169,3 +169,16 @@ def test_toml_is_a_configuration(page: Path, tmp_path: Path) -> None:
     for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         (tmp_path / "it.toml").write_text(block, encoding="utf-8")
         configure(file=tmp_path / "it.toml", environ={"ASL_DATA": str(tmp_path)}, project_file=False)
+
+
+def test_contributing_names_what_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?:tests|\.ci)/[\w./]+", text)
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_ci_takes_the_readmes_test_command() -> None:
+    """It looks for that line by a pattern of its own."""
+    (pattern,) = re.findall(r"grep -m1 -E '([^']+)' README.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert len(re.findall(pattern, README.read_text(encoding="utf-8"), re.MULTILINE)) == 1
