@@ -115,8 +115,8 @@ def test_the_package_trains_a_run_with_all_of_it(package: Path, clips: Path, tmp
     (info / "entry_points.txt").write_text(
         "[asl.plugins]\nsigns = my_signs\n[asl.commands]\nmy-signs = my_signs.verb:count\n"
     )
-    words = ["--dataset", "folders", "--dataset.root", str(clips), "--transform", "differences", "--encoder"]
-    words += ["convolution", "--head", "peak", "--observer", "bell", "--epochs", "2", "--name", "r", "--device", "cpu"]
+    words = ["--recipe", "folders", "--dataset.root", str(clips), "--observer", "bell", "--epochs", "2", "--name", "r"]
+    words += ["--device", "cpu"]
     path = (site, package / "src")
     done = asl("run", "--quiet", *words, path=path, cwd=tmp_path, ASL_STRICT_PLUGINS="1")
     assert done.returncode == 0, done.stderr
