@@ -101,13 +101,13 @@ if TYPE_CHECKING:
     from asl_core.packed import read_packed as read_packed
     from asl_core.packing import PackedSplit as PackedSplit
     from asl_core.packing import pack as pack
-    from asl_core.pickles import PickleBudget as PickleBudget
-    from asl_core.pickles import PickleMachine as PickleMachine
-    from asl_core.pickles import PickleOpaque as PickleOpaque
-    from asl_core.pickles import PicklePending as PicklePending
-    from asl_core.pickles import PickleRefused as PickleRefused
-    from asl_core.pickles import PickleStandIns as PickleStandIns
-    from asl_core.pickles import PickleSymbol as PickleSymbol
+    from asl_core.pickles.budget import PickleBudget as PickleBudget
+    from asl_core.pickles.budget import PickleRefused as PickleRefused
+    from asl_core.pickles.machine import PickleMachine as PickleMachine
+    from asl_core.pickles.stand_ins import PickleOpaque as PickleOpaque
+    from asl_core.pickles.stand_ins import PicklePending as PicklePending
+    from asl_core.pickles.stand_ins import PickleStandIns as PickleStandIns
+    from asl_core.pickles.stand_ins import PickleSymbol as PickleSymbol
     from asl_core.prediction import ClipPrediction as ClipPrediction
     from asl_core.prediction import predict_clips as predict_clips
     from asl_core.prediction import predict_file as predict_file
@@ -171,10 +171,9 @@ _HOMES = {
     "origins": ["Kind", "Origin"],
     "packed": ["packed_splits", "read_packed"],
     "packing": ["PackedSplit", "pack"],
-    "pickles": [
-        "PickleBudget", "PickleMachine", "PickleOpaque", "PicklePending", "PickleRefused", "PickleStandIns",
-        "PickleSymbol",
-    ],
+    "pickles.budget": ["PickleBudget", "PickleRefused"],
+    "pickles.machine": ["PickleMachine"],
+    "pickles.stand_ins": ["PickleOpaque", "PicklePending", "PickleStandIns", "PickleSymbol"],
     "prediction": ["ClipPrediction", "predict_clips", "predict_file"],
     "progress": ["Phase", "ProgressReport", "phase", "track"],
     "progress_bar": ["ProgressBar"],

@@ -7,23 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from asl_core.audit import Audit
+from asl_core.completing import complete_run, resume_run
 from asl_core.component import Registry
 from asl_core.config import RunConfig
 from asl_core.configuring import configure
 from asl_core.contracts import Observer
-from asl_core.errors import ConfigError, UsageError, as_word
+from asl_core.errors import ConfigError
 from asl_core.execution import RunResult, execute
-from asl_core.extending import extended
-from asl_core.given import registry_of
 from asl_core.layers import Layer, value_layer
 from asl_core.loading import LoadedRun, evaluate_run, load
 from asl_core.loading import audit_data as audit_of
-from asl_core.resuming import is_extended, resumed_config
-from asl_core.rundir import RunDir
-from asl_core.torchrun import wanted
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]
 
@@ -104,20 +98,7 @@ def resume(
     Raises:
         UsageError: there is no run at ``path``, or another process is writing it.
     """
-    run_dir = RunDir.open(Path(path))
-    changes = {**(flags or {}), **value_layer(values or {}, "script")}
-    config, before = resumed_config(run_dir.config, changes, registry)
-    if is_extended(config, before):
-        if wanted() > 1:
-            raise UsageError(
-                f"more epochs make a new run, which one process begins: give `asl run --resume {as_word(path)}` with "
-                f"them without torchrun, and go on with that run in several."
-            )
-        out = Path(config.run.out) if "run.out" in changes else run_dir.path.parent
-        name = config.run.name if "run.name" in changes else None
-        config = attrs.evolve(config, run=attrs.evolve(config.run, out=str(out)))
-        run_dir = extended(run_dir, config, out, name)
-    return execute(config, observers, run_dir, registry)
+    return resume_run(Path(path), observers, {**(flags or {}), **value_layer(values or {}, "script")}, registry)
 
 
 def complete(
@@ -135,16 +116,7 @@ def complete(
         UsageError, RunError: as :func:`run` and :func:`resume`.
     """
     config = _configured(config, registry, settings)
-    if config.run.name is None:
-        raise ConfigError(["run.name is not set: a run can only be found again by its name"])
-    path = Path(config.run.out) / config.run.name
-    if not (path / "summary.json").is_file():
-        RunDir.clear_if_unbegun(path)  # a kill between making the folder and its first file leaves it empty
-        if (path / "config.toml").is_file():
-            resume(path, observers, registry=registry_of(config, registry))
-        else:
-            run(config, observers, registry=registry)
-    return path
+    return complete_run(config, observers, registry)
 
 
 def audit_data(

@@ -27,10 +27,11 @@ from typing import Any
 
 import attrs
 
-from asl_core import api
 from asl_core.atomic import write_text
+from asl_core.completing import complete_run
 from asl_core.component import Registry
 from asl_core.config import RunConfig
+from asl_core.configuring import configure
 from asl_core.contracts import Observer
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
 from asl_core.extends import merged_layer, table_layers
@@ -130,7 +131,7 @@ def load_curriculum(
         fixed = {"run.out": str(folder), "run.name": name} | ({"init.path": f"run:{folder / after}"} if after else {})
         try:
             merged, _ = merge([common, own, _without(shared, "run.out", "run.name"), own_flags.get(name, {})])
-            config = api.configure(fixed, flags=merged, registry=registry, environ=environ or {}, project_file=False)
+            config = configure(fixed, flags=merged, registry=registry, environ=environ or {}, project_file=False)
             stages.append(Stage(name, config, after))
         except ConfigError as refused:
             problems += [f"stage {name!r}: {p}" for p in refused.problems]
@@ -232,7 +233,7 @@ def run_curriculum(
         path = curriculum.path / stage.name
         summary = path / "summary.json"
         done = summary.is_file()
-        api.complete(stage.config, observers(stage))
+        complete_run(stage.config, observers(stage), None)
         results.append(StageResult(stage, path, done, summary_of(path)))
     return results
 

@@ -3,19 +3,3 @@
 A plugin that reads a kind of pickle subclasses :class:`PickleStandIns` with the globals that its files name, and runs a
 :class:`PickleMachine` over the bytes. Nothing of a file is imported or called.
 """
-
-from __future__ import annotations
-
-from asl_core.pickles.budget import PickleBudget, PickleRefused
-from asl_core.pickles.machine import PickleMachine
-from asl_core.pickles.stand_ins import PickleOpaque, PicklePending, PickleStandIns, PickleSymbol
-
-__all__ = [
-    "PickleBudget",
-    "PickleMachine",
-    "PickleOpaque",
-    "PicklePending",
-    "PickleRefused",
-    "PickleStandIns",
-    "PickleSymbol",
-]

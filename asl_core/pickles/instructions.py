@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from asl_core.pickles.budget import PickleBudget, PickleRefused
-from asl_core.pickles.machine import MAX_LINE, Instruction, PickleMachine
+from asl_core.pickles.stack import MAX_LINE, Instruction, PickleStack
 from asl_core.pickles.stand_ins import PickleOpaque, PicklePending, PickleSymbol
 
 __all__ = ["COSTS", "INSTRUCTIONS"]
@@ -35,7 +35,7 @@ _SMALL_DICT, _FIRST_PAIRS, _PAIR = 5, 208, 112  #: room for five comes with the 
 _FIRST_ITEM = 48
 
 
-def _unknown(machine: PickleMachine) -> None:
+def _unknown(machine: PickleStack) -> None:
     machine.at -= 1
     raise ValueError(f"byte {machine.data[machine.at]:#04x} is no pickle instruction")
 
@@ -54,28 +54,28 @@ def _on(*codes: bytes, cost: int = 0) -> Callable[[Instruction], Instruction]:
     return register
 
 
-def _pushes(code: bytes, make: Callable[[PickleMachine], object], cost: int = _PLACE) -> None:
+def _pushes(code: bytes, make: Callable[[PickleStack], object], cost: int = _PLACE) -> None:
     """Define the instruction ``code`` as one that pushes what ``make`` reads."""
 
-    def instruction(machine: PickleMachine) -> None:
+    def instruction(machine: PickleStack) -> None:
         made = make(machine)  # first, since it may take the stack down to a mark
         machine.stack.append(made)
 
     _on(code, cost=cost)(instruction)
 
 
-def _long(machine: PickleMachine, size: int) -> int:
+def _long(machine: PickleStack, size: int) -> int:
     if size > MAX_INT_BYTES:
         raise PickleRefused(f"a whole number of {size} bytes")
     return int.from_bytes(machine.take(size), "little", signed=True)
 
 
-def _int_line(machine: PickleMachine) -> int | bool:
+def _int_line(machine: PickleStack) -> int | bool:
     text = machine.line(64)
     return text == b"01" if text in (b"00", b"01") else int(text)  # protocol 0 writes booleans so
 
 
-def _text(machine: PickleMachine, raw: bytes | memoryview, encoding: str) -> str:
+def _text(machine: PickleStack, raw: bytes | memoryview, encoding: str) -> str:
     """A text, paid for by its size; one character outside of ASCII may make four bytes of each of the others."""
     machine.budget.spend(4 * len(raw))
     text = str(raw, encoding)
@@ -117,32 +117,32 @@ _pushes(pickle.BINPERSID, lambda m: m.stand_ins.persistent(m.stack.pop()))
 
 
 @_on(pickle.PROTO)
-def _proto(machine: PickleMachine) -> None:
+def _proto(machine: PickleStack) -> None:
     protocol = machine.number(1)
     if protocol > pickle.HIGHEST_PROTOCOL:
         raise PickleRefused(f"a pickle of protocol {protocol}, where 0 to {pickle.HIGHEST_PROTOCOL} are known")
 
 
 @_on(pickle.FRAME)
-def _frame(machine: PickleMachine) -> None:
+def _frame(machine: PickleStack) -> None:
     size = machine.number(8)
     if size > len(machine.data) - machine.at:
         raise EOFError(f"a frame of {size} bytes was announced, {len(machine.data) - machine.at} are left")
 
 
 @_on(pickle.STOP)
-def _stop(machine: PickleMachine) -> None:
+def _stop(machine: PickleStack) -> None:
     machine.done = True
 
 
 @_on(pickle.MARK, cost=_MARK)
-def _mark(machine: PickleMachine) -> None:
+def _mark(machine: PickleStack) -> None:
     machine.below.append(machine.stack)
     machine.stack = []
 
 
 @_on(pickle.POP)
-def _pop(machine: PickleMachine) -> None:
+def _pop(machine: PickleStack) -> None:
     if machine.stack:
         machine.stack.pop()
     else:
@@ -150,32 +150,32 @@ def _pop(machine: PickleMachine) -> None:
 
 
 @_on(pickle.POP_MARK)
-def _pop_mark(machine: PickleMachine) -> None:
+def _pop_mark(machine: PickleStack) -> None:
     machine.marked()
 
 
 @_on(pickle.PUT)
-def _put(machine: PickleMachine) -> None:
+def _put(machine: PickleStack) -> None:
     machine.remember(int(machine.line(64)))
 
 
 @_on(pickle.BINPUT)
-def _binput(machine: PickleMachine) -> None:
+def _binput(machine: PickleStack) -> None:
     machine.remember(machine.take(1)[0])
 
 
 @_on(pickle.LONG_BINPUT)
-def _long_binput(machine: PickleMachine) -> None:
+def _long_binput(machine: PickleStack) -> None:
     machine.remember(machine.number(4))
 
 
 @_on(pickle.MEMOIZE)
-def _memoize(machine: PickleMachine) -> None:
+def _memoize(machine: PickleStack) -> None:
     machine.remember(len(machine.memo))
 
 
 def _tuple_of(count: int) -> Instruction:
-    def instruction(machine: PickleMachine) -> None:
+    def instruction(machine: PickleStack) -> None:
         stack = machine.stack
         if len(stack) < count:
             raise IndexError("the stack is too short for a tuple")
@@ -235,38 +235,38 @@ def _extend(budget: PickleBudget, target: object, items: list[Any]) -> None:
 
 
 @_on(pickle.DICT, cost=_DICT)
-def _dict(machine: PickleMachine) -> None:
+def _dict(machine: PickleStack) -> None:
     made: dict[Hashable, Any] = {}
     _fill(machine.budget, made, machine.marked())
     machine.stack.append(made)
 
 
 @_on(pickle.SETITEM)
-def _setitem(machine: PickleMachine) -> None:
+def _setitem(machine: PickleStack) -> None:
     value, key = machine.stack.pop(), machine.stack.pop()
     _fill(machine.budget, machine.stack[-1], [key, value])
 
 
 @_on(pickle.SETITEMS)
-def _setitems(machine: PickleMachine) -> None:
+def _setitems(machine: PickleStack) -> None:
     items = machine.marked()
     _fill(machine.budget, machine.stack[-1], items)
 
 
 @_on(pickle.APPEND)
-def _append(machine: PickleMachine) -> None:
+def _append(machine: PickleStack) -> None:
     value = machine.stack.pop()
     _extend(machine.budget, machine.stack[-1], [value])
 
 
 @_on(pickle.APPENDS)
-def _appends(machine: PickleMachine) -> None:
+def _appends(machine: PickleStack) -> None:
     items = machine.marked()
     _extend(machine.budget, machine.stack[-1], items)
 
 
 @_on(pickle.STACK_GLOBAL, cost=_PLACE)
-def _stack_global(machine: PickleMachine) -> None:
+def _stack_global(machine: PickleStack) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
     if type(name) is not str or type(module) is not str:
         raise ValueError("the name of a global is no text")
@@ -276,7 +276,7 @@ def _stack_global(machine: PickleMachine) -> None:
 
 
 @_on(pickle.REDUCE, cost=_PLACE)
-def _reduce(machine: PickleMachine) -> None:
+def _reduce(machine: PickleStack) -> None:
     args, function = machine.stack.pop(), machine.stack.pop()
     if type(function) is not PickleSymbol or function.call is None or type(args) is not tuple:
         raise PickleRefused("a call of something that is no function of plain data")
@@ -284,7 +284,7 @@ def _reduce(machine: PickleMachine) -> None:
 
 
 @_on(pickle.BUILD)
-def _build(machine: PickleMachine) -> None:
+def _build(machine: PickleStack) -> None:
     state = machine.stack.pop()
     target = machine.stack[-1]
     made = machine.stack[-1] = machine.stand_ins.build(target, state)
@@ -293,7 +293,7 @@ def _build(machine: PickleMachine) -> None:
 
 
 def _refuses(code: bytes, what: str) -> None:
-    def instruction(_: PickleMachine) -> None:
+    def instruction(_: PickleStack) -> None:
         raise PickleRefused(what)
 
     _on(code)(instruction)
@@ -307,7 +307,7 @@ _NO_OBJECT = "an object of a class, where plain containers were expected"
 _NO_SET = "a set, where dicts and lists were expected"
 
 
-def _made_of(machine: PickleMachine, of: object) -> None:
+def _made_of(machine: PickleStack, of: object) -> None:
     """Push what stands for an object of a class; the class was looked up before, and nothing of it is run."""
     if type(of) is not PickleSymbol or of.call is None or type(made := of.call(())) is not PickleOpaque:
         raise PickleRefused(_NO_OBJECT)
@@ -315,19 +315,19 @@ def _made_of(machine: PickleMachine, of: object) -> None:
 
 
 @_on(pickle.NEWOBJ, cost=_PLACE)
-def _newobj(machine: PickleMachine) -> None:
+def _newobj(machine: PickleStack) -> None:
     machine.stack.pop()  # its arguments
     _made_of(machine, machine.stack.pop())
 
 
 @_on(pickle.NEWOBJ_EX, cost=_PLACE)
-def _newobj_ex(machine: PickleMachine) -> None:
+def _newobj_ex(machine: PickleStack) -> None:
     machine.stack.pop(), machine.stack.pop()
     _made_of(machine, machine.stack.pop())
 
 
 @_on(pickle.OBJ, cost=_PLACE)
-def _obj(machine: PickleMachine) -> None:
+def _obj(machine: PickleStack) -> None:
     _made_of(machine, machine.marked()[0])
 
 
@@ -336,7 +336,7 @@ _pushes(pickle.FROZENSET, lambda m: (m.marked(), m.stand_ins.instead("a set", _N
 
 
 @_on(pickle.ADDITEMS)
-def _additems(machine: PickleMachine) -> None:
+def _additems(machine: PickleStack) -> None:
     machine.marked()
     if type(machine.stack[-1]) is not PickleOpaque:
         raise PickleRefused(_NO_SET)
@@ -349,7 +349,7 @@ for _code in (pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
 
 
 @_on(pickle.INST, cost=_PLACE)
-def _inst(machine: PickleMachine) -> None:
+def _inst(machine: PickleStack) -> None:
     of = machine.stand_ins.find(machine.line().decode(), machine.line().decode())
     machine.marked()
     _made_of(machine, of)
