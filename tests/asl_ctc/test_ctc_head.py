@@ -219,3 +219,10 @@ def test_autocast_scores_are_float32(make: type[Head]) -> None:
         scores = head.scores(output)
     assert scores.dtype == torch.float32
     torch.testing.assert_close(scores.exp().sum(-1), torch.ones(2), atol=1e-5, rtol=0)
+
+
+def test_frames_that_a_label_needs_are_counted() -> None:
+    """By hand: the search above looks at short labels, in which a sign of a difference may not show."""
+    assert [label_frames(label) for label in ([], [3], [1, 2], [1, 1], [1, 1, 1], [1, 2, 1], [2, 2, 1, 1])] == [
+        1, 1, 2, 3, 5, 3, 6,
+    ]  # fmt: skip

@@ -133,9 +133,13 @@ def _mutated(mutant: Mutant, tests: Sequence[str], out: Path) -> int:
 
 
 class _Quick:
-    """Hypothesis without shrinking and without chance: an example that fails is enough, and the same next time."""
+    """Hypothesis without shrinking and without chance: an example that fails is enough, and the same next time.
 
-    def pytest_collection_finish(self) -> None:
+    It is told before tests are imported: each takes its settings then. It may trace no lines either, as it does to
+    explain a failure.
+    """
+
+    def pytest_collection(self) -> None:
         from hypothesis import Phase, settings
 
         settings.register_profile(
