@@ -19,6 +19,9 @@ from asl_core.splits import identify, load_audit, load_data, load_split
 
 GLOSSES = [f"g{i % 7}" for i in range(40)] + ["rare"]
 CLIPS = make_clips([3 + i % 5 for i in range(41)], GLOSSES, prefix="train", signers=[f"s{i % 6}" for i in range(41)])
+BY_GLOSS = [10, 14, 19, 22, 25, 27, 29, 30]
+BY_SIGNER = [3, 4, 9, 10, 15, 16, 21, 22, 27, 28, 33, 34, 39, 40]
+BY_SHARE = [21, 23, 26, 29, 34, 38, 39, 40]
 VAL = make_clips([3, 4], ["g0", "g1"], prefix="val", signers=["s0", "s1"])
 
 
@@ -250,3 +253,14 @@ def test_numbers_are_judged_after_the_transforms(monkeypatch: pytest.MonkeyPatch
     assert set(identify(of("known"))["train"]) == set(data.train.ids)
     (dropped,) = [f for f in data.audit.findings if f.code == "bad-clips"]
     assert (dropped.level, dropped.data["ids"]) == ("warning", ["odd-1", "odd-2"])
+
+
+def test_what_is_held_out_stays_the_same_from_version_to_version() -> None:
+    """Runs on folds and shares are compared with runs of before."""
+
+    def places(split: str, **values: Any) -> list[int]:
+        return [int(name.rpartition("-")[2]) for name in ids(load_audit(config(**values))[0][split])]
+
+    assert places("val", split__fold="2/5") == BY_GLOSS
+    assert places("val", split__fold="1/3", split__fold_by="signer") == BY_SIGNER
+    assert places("train", split__train_share=0.2) == BY_SHARE

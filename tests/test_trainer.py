@@ -25,7 +25,7 @@ from asl_core.train import Trainer, train_epoch
 CPU = torch.device("cpu")
 
 
-def made(tmp_path: Path, **more: object) -> Trainer:
+def made(tmp_path: Path, device: torch.device = CPU, **more: object) -> Trainer:
     config = api.configure(small(tmp_path, dataset__glosses=2, dataset__train=3, **more), environ={})
     data = load_data(config)
     torch.manual_seed(0)
@@ -34,7 +34,7 @@ def made(tmp_path: Path, **more: object) -> Trainer:
     objectives = build_objectives(config)
     for objective in objectives:
         objective.loss.prepare(data.train)
-    return Trainer.new(config, data, model, objectives, CPU)
+    return Trainer.new(config, data, model, objectives, device)
 
 
 def run_dir(tmp_path: Path) -> RunDir:
@@ -186,3 +186,12 @@ def test_weights_are_averaged_over_the_last_epochs_only(tmp_path: Path) -> None:
     assert trainer.evaluated is not trainer.model
     for mean, one, two in zip(trainer.evaluated.parameters(), *taken, strict=True):
         torch.testing.assert_close(mean.detach(), (one + two) / 2)
+
+
+def test_everything_is_moved_to_the_device(tmp_path: Path) -> None:
+    """A loss keeps tensors too; the meta device is one that every machine has beside the CPU."""
+    trainer = made(tmp_path, torch.device("meta"), loss__label_prior=0.3)
+    assert {t.device.type for t in trainer.model.state_dict().values()} == {"meta"}
+    kept = [b for objective in trainer.objectives for b in objective.buffers()]
+    assert {b.device.type for b in kept} == {"meta"}
+    assert {p.device.type for p in trainer.parameters} == {"meta"}
