@@ -66,7 +66,7 @@ def test_under(tmp_path: Path) -> None:
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, -1])
 def test_cut_short(saved: Path, keep: int) -> None:
     saved.write_bytes(saved.read_bytes()[:keep])
-    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint") as raised:
+    with pytest.raises(CheckpointError, match=r"cannot be read as a checkpoint \(.*\w.*\); expected") as raised:
         load_tensors(saved)
     assert str(saved) in str(raised.value)
     assert raised.value.exit_code == 2
@@ -141,6 +141,28 @@ def test_an_optimizer_that_never_stepped() -> None:
     assert flatten_optimizer(optimizer) == {}
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("0.step", torch.zeros(1), "other shapes than the parameter"),
+        ("0.exp_avg", torch.zeros(3), "other shapes than the parameter"),
+        ("0.exp_avg_sq", torch.zeros(2, 1), "other shapes than the parameter"),
+        ("0.max_exp_avg_sq", torch.zeros(2), "is not AdamW's"),
+        ("1.step", torch.zeros(()), "parameter 1 is not AdamW's"),
+        ("-1.step", torch.zeros(()), "parameter -1 is not AdamW's"),
+    ],
+)
+def test_a_state_of_other_parameters_is_refused(key: str, value: torch.Tensor, said: str) -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.AdamW([parameter])
+    parameter.sum().backward()
+    optimizer.step()
+    state = flatten_optimizer(optimizer)
+    restore_optimizer(optimizer, state)
+    with pytest.raises(ValueError, match=said):
+        restore_optimizer(optimizer, state | {key: value})
+
+
 @pytest.mark.parametrize("what", ["tensors", "json"])
 def test_a_changed_byte_is_found(saved: Path, what: str) -> None:
     content = bytearray(saved.read_bytes())
@@ -175,3 +197,11 @@ def test_a_file_of_before_there_was_a_checksum(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(safetensors.torch.save({"a": torch.ones(1)}, metadata={"asl": '{"format": 1}'}))
     assert load_tensors(path).meta == {"format": 1}
+
+
+def test_a_name_that_safetensors_cannot_open_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are not UTF-8; it is no file here, since not every system can have one."""
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    with pytest.raises(CheckpointError, match="has bytes in its name that are not UTF-8") as raised:
+        load_tensors(Path("caf\udce9.safetensors"))
+    assert not isinstance(raised.value, DamagedError)

@@ -89,3 +89,15 @@ def test_a_step_clips_and_clears(clip: float, norm: float) -> None:
 )
 def test_out_of_memory(fault: BaseException, expected: bool) -> None:
     assert out_of_memory(fault) is expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_is_left_as_it_is(value: float) -> None:
+    """No step may follow, and what is wrong with it can be looked at."""
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    parameter.grad = torch.tensor([value, 3.0])
+    assert not Precision.of("fp32", CPU).clip(optimizer, 0.5)
+    assert parameter.grad.tolist() == pytest.approx([value, 3.0], nan_ok=True)
+    parameter.grad = torch.tensor([4.0, 3.0])
+    assert Precision.of("fp32", CPU).clip(optimizer, 0.5)

@@ -44,6 +44,15 @@ def test_the_deviation_is_that_of_the_frames_themselves() -> None:
     assert standardiser.scale.tolist() == [1.0, 2.0]
 
 
+def test_statistics_are_summed_in_float64() -> None:
+    """In float32 the sum of these frames is infinite."""
+    frames = torch.full((5000, 1), 3e35)
+    frames[::2] = 1e35
+    standardiser = Standardiser(1)
+    standardiser.fit(frames)
+    assert standardiser.mean.tolist() == pytest.approx([2e35])
+
+
 def test_slices_do_not_change_the_statistics() -> None:
     frames = torch.randn((1 << 16) + 1000, 2, generator=torch.Generator().manual_seed(0)) + 3
     standardiser = Standardiser(2)

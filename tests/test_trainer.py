@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from small import small
@@ -16,6 +17,7 @@ from small import small
 from asl_core import CheckpointError, api
 from asl_core.checkpoint import load_tensors
 from asl_core.device import Precision
+from asl_core.distributed import Processes
 from asl_core.model import build_model
 from asl_core.objectives import build_objectives
 from asl_core.rundir import RunDir
@@ -195,3 +197,39 @@ def test_everything_is_moved_to_the_device(tmp_path: Path) -> None:
     kept = [b for objective in trainer.objectives for b in objective.buffers()]
     assert {b.device.type for b in kept} == {"meta"}
     assert {p.device.type for p in trainer.parameters} == {"meta"}
+
+
+@attrs.frozen(eq=False)
+class Two(Processes):
+    """One of two processes; what it takes from the first, and what it holds against it."""
+
+    taken: list[torch.Tensor] = attrs.field(factory=list)
+    held: list[str] = attrs.field(factory=list)
+
+    def take_from_first(self, tensors: Iterable[torch.Tensor]) -> None:
+        self.taken.extend(tensors)
+
+    def check_same(self, what: str, value: Any) -> None:
+        assert "model" in {name.partition(".")[0] for name in value}
+        self.held.append(what)
+
+
+@pytest.mark.parametrize("buffers_only", [True, False])
+def test_several_processes_go_on_from_the_same_bits(tmp_path: Path, buffers_only: bool) -> None:
+    trainer = made(tmp_path, loss__label_prior=0.3)
+    trainer.processes = Two(1, 2)
+    trainer.hold_together("now", buffers_only=buffers_only)
+    assert trainer.average is not None
+    modules = [trainer.model, *trainer.objectives, trainer.average]
+    wanted = [b for m in modules for b in m.buffers()]
+    if not buffers_only:
+        wanted += [p for m in modules for p in m.parameters()]
+    assert {id(t) for t in trainer.processes.taken} == {id(t) for t in wanted}
+    assert trainer.processes.held == ["the state now"]
+
+
+def test_one_process_holds_nothing_together(tmp_path: Path) -> None:
+    trainer = made(tmp_path)
+    trainer.processes = Two(0, 1)
+    trainer.hold_together("now", buffers_only=False)
+    assert trainer.processes.taken == trainer.processes.held == []

@@ -161,6 +161,8 @@ def _left_alone(parent: ast.AST, field: str, node: ast.AST) -> bool:
 
 def _span(node: ast.AST) -> tuple[int, int]:
     """The lines on which a test sees the fault; of a compound statement, those of its head."""
+    if isinstance(node, ast.comprehension):  # it has no place of its own
+        return int(node.target.lineno), int(node.ifs[-1].end_lineno or 1)
     line = int(getattr(node, "lineno", 1))
     if isinstance(node, ast.If | ast.While):
         return line, int(node.test.end_lineno or line)
