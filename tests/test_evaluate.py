@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from toy_components import ClassLoss, LinearEncoder, MeanHead, SmallOptions, make_clips
+from toy_components import ClassLoss, FrameHead, LinearEncoder, MeanHead, SmallOptions, make_clips
 
-from asl_core import ClipStore, HeadOutput, Vocabulary
+from asl_core import Batch, ClipStore, HeadOutput, LossResult, Sample, Vocabulary
 from asl_core.clip import UNKNOWN
 from asl_core.distributed import Processes
 from asl_core.evaluate import Predictions, answers, metrics, predict, ranks, report, scored
@@ -321,3 +321,35 @@ def test_several_processes_say_what_one_says(size: int) -> None:
     assert (alone.decoded, alone.figures) == (together.decoded, together.figures)
     assert report(alone, clips) == report(together, clips)
     assert report(together, clips)["scored"] == 36
+
+
+class Blind(ClassLoss):
+    """Asks for no label."""
+
+    labels = "none"
+
+    def forward(self, sample: Sample) -> LossResult:
+        return LossResult(sample.output.values.mean() * 0)
+
+
+def test_what_a_label_needs_of_a_head_is_asked_of_heads_that_labels_are_for() -> None:
+    """The second head wants four frames a label, and is shown none."""
+    heads = {"main": MeanHead(None, 8, 3), "frames": FrameHead(None, 8, 3)}
+    model = Recognizer(Standardiser(3), LinearEncoder(SmallOptions(), 3), heads)
+    clips = ClipStore(make_clips([3, 5], ["a", "b"]), ABC)
+    blind, sees = Objective("blind", "frames", Blind(), 1.0), Objective("class", "main", ClassLoss(), 1.0)
+    alone = predict(model, clips, 2, [sees]).figures["class"]
+    assert predict(model, clips, 2, [sees, blind]).figures["class"] == pytest.approx(alone)
+    clips = ClipStore(make_clips([3, 5], [("a",), ()]), ABC)
+    assert predict(model, clips, 2, [blind]).figures.keys() == {"loss", "blind"}
+
+
+@pytest.mark.parametrize(("asked", "used"), [("meta", "meta"), (None, "cpu")])
+def test_batches_are_moved_to_the_device_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, asked: str | None, used: str
+) -> None:
+    moved: list[str] = []
+    monkeypatch.setattr(Batch, "to", lambda self, device: [self, moved.append(str(device))][0])
+    clips = ClipStore(make_clips([4, 2], ["a", "b"]), ABC)
+    predict(recognizer(), clips, 1, device=torch.device(asked) if asked else None)
+    assert moved == [used, used]

@@ -125,3 +125,18 @@ def test_what_each_rule_did_is_counted() -> None:
     assert line.startswith("warning: --init.map a=LSTM renames 2 tensors, and the encoder has none of the new names")
     assert line.endswith("did you mean a=lstm?")
     assert rule_effects(names, [], encoder) == []
+
+
+def test_a_rule_that_is_near_to_nothing_has_no_hint() -> None:
+    with pytest.raises(CheckpointError, match="no tensor of the checkpoint starts with 'zq'") as raised:
+        rename({"module.rnn.weight": 1}, ["zq=lstm"])
+    assert "Did you mean" not in str(raised.value)
+
+
+def test_the_plan_that_is_suggested_is_of_the_checkpoint_for_the_encoder() -> None:
+    suggested = suggest_map([("m.w", (2, 2)), ("m.more", (3,))], [("w", (2, 2)), ("b", (2,))])
+    assert suggested is not None
+    rule, plan = suggested
+    assert (rule, plan.covered, plan.total) == ("m=", 4, 6)
+    assert [name for name, _ in plan.unexpected] == ["more"]
+    assert [name for name, _ in plan.missing] == ["b"]
