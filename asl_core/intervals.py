@@ -24,8 +24,9 @@ def wilson_interval(right: float, clips: int, share: float = 0.95) -> tuple[floa
     if not clips:
         return (0.0, 1.0)
     z = statistics.NormalDist().inv_cdf((1 + share) / 2)
-    p, spread = right / clips, z * z / clips
-    middle = (p + spread / 2) / (1 + spread)
-    reach = math.sqrt(spread * (p * (1 - p) + spread / 4)) / (1 + spread)
-    # The ends of none and of all are exact: rounding would leave 1e-18 for 0.
-    return (max(0.0, middle - reach) if right > 0 else 0.0, min(1.0, middle + reach) if right < clips else 1.0)
+    spread = z * z / clips
+
+    def least(p: float) -> float:
+        return max(0.0, (p + spread / 2 - math.sqrt(spread * (p * (1 - p) + spread / 4))) / (1 + spread))
+
+    return (least(right / clips), 1 - least(1 - right / clips))
