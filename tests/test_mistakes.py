@@ -22,7 +22,7 @@ from asl_core.cli import main
 from asl_core.cli.why import why_lines
 from asl_core.errors import UsageError
 from asl_core.evaluate import Predictions
-from asl_core.mistakes import Mistakes, explain
+from asl_core.mistakes import Mistakes, _by_value, explain
 
 ABC = Vocabulary(("a", "b", "c"))
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -174,3 +174,31 @@ def test_the_learning_curve_is_drawn_once(tmp_path: Path) -> None:
     made = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*") if p.is_file()}
     assert subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True).stdout == first
     assert made == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*") if p.is_file()}
+
+
+def test_groups_of_values_of_which_most_are_the_largest() -> None:
+    """The quarters all end at the largest value; it stays apart from the others all the same."""
+    values = np.array([1.0, 2, 3, 4, *[5] * 20])
+    groups = _by_value(values, np.arange(24) % 2 == 0, lambda v: f"{v:.0f}")
+    assert [(g.name, g.clips, g.right) for g in groups] == [("1 to 4", 4, 2), ("5", 20, 10)]
+
+
+def test_three_training_clips_are_examples_of_a_sign() -> None:
+    train = store([3] * 6, ["a"] * 4 + ["b", "b"], [None] * 6, "t")
+    val = store([2, 2], ["a", "b"], [None, None])
+    found = explain(said("bb"), val, [np.zeros(2), np.zeros(2)], train)
+    assert found.confusions[0].was_examples == ("t0", "t1", "t2")
+    assert found.confusions[0].said_examples == ("t4", "t5")
+
+
+def test_a_gloss_that_is_not_known_is_never_among_the_first_five() -> None:
+    val = ClipStore(make_clips([2, 2], ["zzz", "a"]), ABC)
+    found = explain(said("ab"), val, [np.zeros(2), np.zeros(2)])
+    assert {s.gloss: (s.top5, s.mean_rank) for s in found.signs} == {"zzz": (0, 4.0), "a": (1, 3.0)}
+
+
+def test_the_sixth_of_seven_is_not_among_the_first_five() -> None:
+    scores = torch.arange(7.0)[None].repeat(2, 1).log_softmax(1)
+    val = ClipStore(make_clips([2, 2], ["b", "c"]), Vocabulary(tuple("abcdefg")))
+    found = explain(Predictions(scores, None, {}), val, [np.zeros(2), np.zeros(2)])
+    assert {s.gloss: (s.top5, s.mean_rank) for s in found.signs} == {"b": (0, 6.0), "c": (1, 5.0)}

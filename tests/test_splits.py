@@ -15,7 +15,7 @@ from asl_core import Clip, ConfigError, DataError, Finding, Vocabulary
 from asl_core.config import RunConfig
 from asl_core.layers import value_layer
 from asl_core.resolve import resolve
-from asl_core.splits import identify, load_audit, load_data, load_split
+from asl_core.splits import _Reader, identify, load_audit, load_data, load_split
 
 GLOSSES = [f"g{i % 7}" for i in range(40)] + ["rare"]
 CLIPS = make_clips([3 + i % 5 for i in range(41)], GLOSSES, prefix="train", signers=[f"s{i % 6}" for i in range(41)])
@@ -264,3 +264,20 @@ def test_what_is_held_out_stays_the_same_from_version_to_version() -> None:
     assert places("val", split__fold="2/5") == BY_GLOSS
     assert places("val", split__fold="1/3", split__fold_by="signer") == BY_SIGNER
     assert places("train", split__train_share=0.2) == BY_SHARE
+
+
+def test_val_is_not_looked_at_where_a_fold_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_train(self: ManyClips, split: str) -> Iterable[Clip]:
+        assert split == "train", "settings are chosen on folds so that val stays unseen"
+        return self.train
+
+    monkeypatch.setattr(ManyClips, "clips", only_train)
+    splits, _ = load_audit(config(split__fold="1/4"))
+    assert set(splits) == {"train", "val"}
+
+
+def test_a_reader_knows_how_wide_the_clips_of_the_file_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ManyClips, "train", make_clips([5, 4], ["a", "b"]))
+    reader = _Reader.of(config(), ManyClips(None))
+    assert len(reader.clips("train")) == 2
+    assert reader.width == 3

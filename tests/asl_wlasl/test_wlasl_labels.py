@@ -217,3 +217,31 @@ def test_labels_take_memory_in_proportion(tmp_path: Path, piece: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < (64 << 20) + 10 * len(text)
     finally:
         tracemalloc.stop()
+
+
+def test_labels_that_all_match_are_no_finding() -> None:
+    labels = Labels(Path("l.csv"), {"1": "book", "2": "go"}, {})
+    assert labels.findings(["1", "2"], 0) == []
+    (one_more,) = labels.findings(["1"], 0)
+    assert (one_more.level, one_more.code, one_more.data["unused"]) == ("note", "labels-joined", 1)
+    (lacking,) = labels.findings(["1", "2", "3"], 1)
+    assert (lacking.level, lacking.code, lacking.data["lacking"]) == ("warning", "labels-joined", ["3"])
+
+
+def test_a_vocabulary_is_held_against_train_where_train_was_read(tmp_path: Path) -> None:
+    (tmp_path / "vocabulary.json").write_text('{"gloss_to_id": {"Book": 1, "go": 2}}', encoding="utf-8")
+    vocabulary = read_vocabulary(tmp_path)
+    assert vocabulary is not None
+    assert vocabulary.findings({}) == []
+    (finding,) = vocabulary.findings(TRAIN)
+    assert "spells glosses in another way" in finding.message
+
+
+@pytest.mark.parametrize(("more", "read"), [(0, True), (1, False)])
+def test_a_vocabulary_of_more_than_4_mib_is_none(tmp_path: Path, more: int, read: bool) -> None:
+    text = '{"gloss_to_id": {"book": 1}}'
+    (tmp_path / "vocabulary.json").write_text(text + " " * ((4 << 20) - len(text) + more), encoding="utf-8")
+    vocabulary = read_vocabulary(tmp_path)
+    assert vocabulary is not None
+    assert vocabulary.numbers == ({"book": 1} if read else {})
+    assert [("more than any vocabulary" in fault) for fault in vocabulary.faults] == ([] if read else [True])

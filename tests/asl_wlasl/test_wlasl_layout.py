@@ -201,6 +201,7 @@ def test_glosses_under_other_names(tmp_path: Path, field: str) -> None:
     records = read_records(dumped(tmp_path / "a.pkl", content))
     assert [(r.gloss, r.signer) for r in records] == [("g0", "3"), ("g1", "3")]
     (finding,) = field_findings(records)
+    assert (finding.level, finding.code) == ("note", "gloss-field")
     assert f"the glosses of 2 of 2 clips are read from their field {field!r}" in finding.message
 
 
@@ -287,3 +288,17 @@ def test_one_array_under_many_ids_cannot_fill_the_memory(tmp_path: Path) -> None
 def test_names_in_messages_are_few_and_short() -> None:
     assert name_some(["a", "b", "c"], 2) == "'a', 'b' and 1 more"
     assert name_some(["[" * 6000]) == repr("[" * 60 + "…")
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"), [(5, "clip 'c4' of a.pkl has no frames"), (6, "; and 1 more"), (8, "; and 3 more")]
+)
+def test_five_clips_without_frames_are_named_and_the_rest_counted(bad: int, said: str) -> None:
+    empty = [
+        Record(id=f"c{n}", gloss="a", features=np.zeros((0, 2), np.float32), file=Path("a.pkl")) for n in range(bad)
+    ]
+    whole = Record(id="whole", gloss="a", features=np.zeros((1, 2), np.float32), file=Path("a.pkl"))
+    kept, (finding,) = sound_records([*empty, whole], "drop")
+    assert kept == [whole]
+    assert finding.message.endswith(said)
+    assert finding.message.count("has no frames") == 5

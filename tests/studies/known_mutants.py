@@ -53,6 +53,9 @@ _EQUIVALENT = (
      'prefixes = {name.rsplit(".", n)[0] for name, _ in checkpoint for n in range(1, name.count(".") + 1)}',
      "[1 to 2] #1",
      "a name cut at more dots than it has gives a prefix that is there already, or that nothing stands under"),
+    ("plugins/asl_wlasl/files.py", "_matches",
+     'while any(mark in str(base) for mark in "*?[") and base != base.parent:',
+     "[And to Or]", "a glob that begins at the root of the file system finds the same files"),
 )  # fmt: skip
 
 #: id of a fault -> why it cannot be noticed; a test fails where an id is of no fault any more

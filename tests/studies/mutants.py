@@ -34,6 +34,8 @@ NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "argmax": "argm
          "minimum": "maximum", "maximum": "minimum", "floor": "ceil", "ceil": "floor", "cumsum": "clone",
          "logsumexp": "amax", "double": "float"}  # fmt: skip
 
+COMMUTATIVE = ("min", "max", "minimum", "maximum", "logaddexp")
+
 
 @attrs.frozen
 class Mutant:
@@ -219,7 +221,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 def _calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
     if len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
         called = ast.unparse(node.func).rpartition(".")[2]
-        if called not in ("isinstance", "getattr", "setattr", "zip", "cast"):
+        if called not in ("isinstance", "getattr", "setattr", "zip", "cast", *COMMUTATIVE):
             swapped = [node.args[1], node.args[0], *node.args[2:]]
             yield "first two arguments swapped", _with(node, "args", None, swapped)
     if isinstance(node.func, ast.Name) and node.func.id in NAMES:
