@@ -335,3 +335,12 @@ def test_the_disk_has_all_of_a_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     pack(config.dataset.build(), tmp_path / "out", {})
     out = tmp_path / "out"
     assert {path.stat().st_ino for path in (tmp_path, out, *out.iterdir())} <= flushed
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_file_of_another_length_than_its_header_tells(packed: Path, more: int) -> None:
+    path = packed / "train.safetensors"
+    content = path.read_bytes()
+    path.write_bytes((content + b"\0")[: len(content) + more])
+    with pytest.raises(DataError, match=rf"it has {len(content) + more} bytes, and its header tells of {len(content)}"):
+        dataset(packed).clips("train")
