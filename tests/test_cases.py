@@ -8,6 +8,8 @@ import pytest
 from cases.table import Case, all_cases
 
 
-@pytest.mark.parametrize("case", all_cases(), ids=lambda c: c.id)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=c.id, marks=[pytest.mark.slow] if c.slow else []) for c in all_cases()]
+)
 def test_case(case: Case, tmp_path: Path) -> None:
     assert case.replay(tmp_path), "a case says what happened"

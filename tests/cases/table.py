@@ -28,6 +28,7 @@ class Case:
     group: str  #: ``data``, ``runs``, ``security``, ``keyboard``, …: one module of this folder each
     name: str  #: what was tried, in a few words
     replay: Callable[[Path], str]  #: takes an empty folder, asserts what is right, returns what happened in one line
+    slow: bool = False  #: whether the fast loop leaves it out
 
     @property
     def id(self) -> str:
@@ -57,11 +58,11 @@ class Outcome:
 _CASES: list[Case] = []
 
 
-def case(name: str) -> Callable[[Callable[[Path], str]], Callable[[Path], str]]:
+def case(name: str, *, slow: bool = False) -> Callable[[Callable[[Path], str]], Callable[[Path], str]]:
     """Put a function into the table, under the group that its module is named after."""
 
     def add(replay: Callable[[Path], str]) -> Callable[[Path], str]:
-        _CASES.append(Case(replay.__module__.rpartition(".")[2], name, replay))
+        _CASES.append(Case(replay.__module__.rpartition(".")[2], name, replay, slow))
         return replay
 
     return add
