@@ -66,6 +66,7 @@ def test_final_weights_are_the_mean_after_each_of_the_last_epochs(tmp_path: Path
     assert report["metrics"]["top1"] == done.last["top1"], "the last epoch's figure is that of the mean"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 3])
 def test_cut_off_before_or_among_the_last_epochs_it_ends_with_the_same_bytes(tmp_path: Path, stop: int) -> None:
     whole = api.run(config_of(tmp_path, "whole"))

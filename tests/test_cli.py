@@ -71,6 +71,7 @@ def wlasl(root: Path, *more: str) -> list[str]:
     return [*words, "--encoder.hidden-size", "4", "--encoder.front-size", "4", *more]
 
 
+@pytest.mark.slow
 def test_run_says_all_on_one_screen_and_the_next_command(asl, tmp_path: Path) -> None:
     done = asl("run", *flags(small(tmp_path, run__name="a")))
     assert done.code == 0, done.err
@@ -359,6 +360,7 @@ def test_data_audits_and_exits_2_on_errors(asl, tmp_path: Path) -> None:
     assert json.loads(asl("data", str(root), "--json").out)["splits"]["val"]["clips"] == 2
 
 
+@pytest.mark.slow
 def test_help_is_light_and_version(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom asl_core.cli import main\n"
@@ -372,6 +374,7 @@ def test_help_is_light_and_version(tmp_path: Path) -> None:
         assert said.stdout.splitlines()[-1] == "[]", (words, said.stdout)
 
 
+@pytest.mark.slow
 def test_ctrl_c_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     values = small(tmp_path, run__name="cut", train__epochs=500)
     # A shell starts background jobs with SIGINT ignored, and children inherit that: take it back.
@@ -430,6 +433,7 @@ def test_control_characters_are_shown_not_obeyed(asl, tmp_path: Path) -> None:
     assert "\x1b" not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_closed_output_does_not_end_the_training(tmp_path: Path) -> None:
     words = flags(small(tmp_path, run__name="r"))
     process = subprocess.Popen(

@@ -78,6 +78,7 @@ def test_the_table_tells_where_a_plugin_is_from_and_what_is_wrong(tmp_path: Path
     assert (sound["status"], sound["location"], sound["components"]) == ("ok", str(site), [["encoder", "sound"]])
 
 
+@pytest.mark.slow
 def test_a_sound_plugin_ends_with_0_and_a_line_for_every_check(call: Any, tmp_path: Path) -> None:
     done = call("check", folder(tmp_path, "cli_sound", "wrong_modules:GoodEncoder"))
     assert done.code == 0, done.out
@@ -89,6 +90,7 @@ def test_a_sound_plugin_ends_with_0_and_a_line_for_every_check(call: Any, tmp_pa
     assert "a plugin that talks" not in done.out
 
 
+@pytest.mark.slow
 def test_a_wrong_one_ends_with_1_and_says_what_a_user_would_see(call: Any, tmp_path: Path) -> None:
     done = call("check", folder(tmp_path, "cli_leaky", "wrong_modules:LeakyEncoder"))
     assert done.code == 1
@@ -98,6 +100,7 @@ def test_a_wrong_one_ends_with_1_and_says_what_a_user_would_see(call: Any, tmp_p
     assert " 1 failed, " in done.out.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_json(call: Any, tmp_path: Path) -> None:
     done = call("check", folder(tmp_path, "cli_json", "wrong_modules:ConstantEncoder"), "--json")
     assert done.code == 1
@@ -171,6 +174,7 @@ def test_an_unknown_verb_of_the_group(call: Any) -> None:
     assert "chekc" in done.err
 
 
+@pytest.mark.slow
 def test_the_group_is_light(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom asl_core.cli import main\n"

@@ -81,6 +81,7 @@ def test_a_run_that_was_cut_off(tmp_path: Path) -> None:
         compare([write(tmp_path / "a", [1])], [tmp_path / "b"], [0])
 
 
+@pytest.mark.slow
 def test_command_runs_both_sides_once(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     common = (
@@ -107,6 +108,7 @@ def test_command_runs_both_sides_once(tmp_path: Path, monkeypatch, capsys: pytes
     assert "was begun with other settings: train.batch-size" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_folds_are_held_out_in_place_of_val(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Seed s holds out fold s mod N + 1, and folds have directories of their own."""
     monkeypatch.chdir(tmp_path)
@@ -150,6 +152,7 @@ def test_both_sides_are_read_before_any_is_trained(
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_left_something_out_is_found_again(tmp_path: Path, monkeypatch, capsys) -> None:
     """The data set suggests an augmentation for another width: the run leaves it out, and is the run asked for."""
     monkeypatch.chdir(tmp_path)

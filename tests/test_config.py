@@ -297,6 +297,7 @@ def test_the_file_says_where_each_value_is_from(tmp_path: Path) -> None:
 PLAIN = st.text(st.characters(codec="utf-8"))
 
 
+@pytest.mark.slow
 @given(
     epochs=st.integers(1, 10**9),
     rate=st.floats(0, exclude_min=True, allow_infinity=False),

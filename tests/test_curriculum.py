@@ -63,6 +63,7 @@ def outcome(folder: Path) -> dict[str, bytes]:
     return {f"{stage}/{n}": (folder / stage / n).read_bytes() for stage in ("one", "two") for n in names}
 
 
+@pytest.mark.slow
 def test_stages_run_in_order_and_are_skipped_when_done(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run_curriculum(load_curriculum(file))
     assert [r.done_before for r in first] == [False, False]
@@ -72,6 +73,7 @@ def test_stages_run_in_order_and_are_skipped_when_done(file: Path, capsys: pytes
     assert outcome(Path("runs/two")) == before
 
 
+@pytest.mark.slow
 def test_second_stage_starts_from_the_first(file: Path) -> None:
     """With a learning rate of almost nothing the encoder of stage two is that of stage one."""
     import torch
@@ -86,6 +88,7 @@ def test_second_stage_starts_from_the_first(file: Path) -> None:
         torch.testing.assert_close(one[name], two[name], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_command_line_ends_with_one_table(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["run", str(file), "--quiet", "--seed", "3"])
@@ -98,6 +101,7 @@ def test_command_line_ends_with_one_table(file: Path, capsys: pytest.CaptureFixt
     assert "seed = 3" in Path("runs/two/two/config.toml").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["one", "two"])
 def test_killed_and_started_again_ends_with_the_same_bytes(
     file: Path, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -123,6 +127,7 @@ def test_killed_and_started_again_ends_with_the_same_bytes(
     assert outcome(Path("runs/two")) == whole
 
 
+@pytest.mark.slow
 def test_a_changed_curriculum_is_refused_and_nothing_is_lost(file: Path) -> None:
     run_curriculum(load_curriculum(file))
     before = outcome(Path("runs/two"))
@@ -132,6 +137,7 @@ def test_a_changed_curriculum_is_refused_and_nothing_is_lost(file: Path) -> None
     assert outcome(Path("runs/two")) == before
 
 
+@pytest.mark.slow
 def test_a_later_stage_may_be_added(file: Path) -> None:
     run_curriculum(load_curriculum(file))
     file.write_text(TWO + '\n[[stage]]\nname = "three"\ninit = "two"\n[stage.train]\nepochs = 1\n')
@@ -178,6 +184,7 @@ def test_faults_of_all_stages_at_once(file: Path) -> None:
     assert len(refused.value.problems) == 3
 
 
+@pytest.mark.slow
 def test_plan_is_kept(file: Path) -> None:
     run_curriculum(load_curriculum(file))
     plan = json.loads(Path("runs/two/curriculum.json").read_text())

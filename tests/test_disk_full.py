@@ -8,6 +8,7 @@ import pytest
 from studies.disk_full import cut_off, cut_off_on_tmpfs, left_alone, no_tmpfs
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_no_finished_checkpoint(tmp_path: Path) -> None:
     alone, operations = left_alone(tmp_path)
     places = {
@@ -27,6 +28,7 @@ def _last(operations: list[tuple[str, str]], one: tuple[str, str]) -> int:
     return len(operations) - 1 - operations[::-1].index(one)
 
 
+@pytest.mark.slow
 def test_a_small_file_system(tmp_path: Path) -> None:
     why = no_tmpfs()
     if why is not None:

@@ -82,6 +82,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_figures_of_one(runs: Path) -> None:
     assert_alike(runs / "one", runs / "two")
     # The curve is worth comparing: it falls, and a share of the clips alone would not give it.
@@ -119,6 +120,7 @@ def test_one_process_speaks_and_writes(runs: Path) -> None:
     assert {p.name for p in (runs / "one").iterdir()} == {p.name for p in (runs / "two").iterdir()}
 
 
+@pytest.mark.slow
 def test_killed_process_ends_the_others_and_any_number_goes_on(runs: Path) -> None:
     """One process begins, two go on, the second of them is killed in epoch 3, one process ends it."""
     with pytest.raises(KeyboardInterrupt):
@@ -150,6 +152,7 @@ def varied(out: Path, name: str) -> dict[str, Any]:
     return {**settings, "augment": "speed,noise,drop"}
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_tells_and_the_others_end(failed: tuple[Path, str]) -> None:
     out, said = failed
     assert said.count("error: process 1 of 2: the loss is made of cheese") == 1, said

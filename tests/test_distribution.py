@@ -68,6 +68,7 @@ def wheel(folder: Path, name: str, version: str, requires: list[str]) -> None:
         file.writestr(f"{info}/RECORD", "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="needs pip")
 def test_a_new_plugin_resolves_to_nothing_of_a_stranger(tmp_path: Path) -> None:
     """With every name it could want at hand, the stranger's newer ``asl`` too; ``.ci/run`` asks real wheels."""

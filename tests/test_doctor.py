@@ -88,6 +88,7 @@ def test_a_torch_that_cannot_be_imported(outcome: object, site: Path, monkeypatc
     assert "python -m pip install --force-reinstall torch" in "\n".join(examine({}).problems)
 
 
+@pytest.mark.slow
 def test_devices(site: Path, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise SystemExit('hostile')")
     code = "import sys; from asl_core.cli import main; main(['doctor', '--json'])"

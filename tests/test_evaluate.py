@@ -269,6 +269,7 @@ def test_val_glosses_that_are_all_unknown_have_no_figure_without_them() -> None:
 LABELS = st.lists(st.lists(st.sampled_from("abx"), max_size=3).map(tuple), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @given(LABELS, st.sampled_from([None, True, False]), st.booleans(), st.data())
 def test_every_clip_is_scored_or_counted(labels: list[Any], sentences: Any, reads: bool, data: st.DataObject) -> None:
     clips = labelled(labels, sentences=sentences)

@@ -28,6 +28,7 @@ def test_scripts_explain_themselves(name: str) -> None:
     assert "README" in said.stdout or "stage 1" in said.stdout
 
 
+@pytest.mark.slow
 def test_rows_of_the_tables_configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A row with a fault would show after the hours of those before it."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
@@ -39,6 +40,7 @@ def test_rows_of_the_tables_configure(monkeypatch: pytest.MonkeyPatch, tmp_path:
             asl.configure({"dataset": "wlasl", "dataset.root": str(tmp_path), **settings}, recipe=recipe)
 
 
+@pytest.mark.slow
 def test_the_script_trains_and_predicts(tmp_path: Path) -> None:
     """The library alone, in fewer than sixty lines."""
     script = EXAMPLES / "script.py"

@@ -64,6 +64,7 @@ def test_plugins_names_the_three_with_what_to_do(broken: Path, tmp_path: Path) -
     assert foreign == {"raising": "broken", "misspelt": "broken", "claiming": "ok"}
 
 
+@pytest.mark.slow
 def test_a_run_on_built_ins_works_and_names_the_three(broken: Path, tmp_path: Path) -> None:
     words = flags(small(tmp_path, train__epochs=1, run__name="r"))
     done = asl("run", "--quiet", *words, path=(broken,), cwd=tmp_path)
@@ -75,6 +76,7 @@ def test_a_run_on_built_ins_works_and_names_the_three(broken: Path, tmp_path: Pa
     assert "claiming-kit" in json.dumps(record["plugins"])
 
 
+@pytest.mark.slow
 def test_left_out_they_are_told_no_more(broken: Path, tmp_path: Path) -> None:
     words = ["-P", "no:raising", "-P", "no:misspelt-kit", "-P", "no:claiming_kit:claiming"]
     done = asl("ls", "encoder", *words, path=(broken,), cwd=tmp_path, ASL_STRICT_PLUGINS="1")
@@ -113,6 +115,7 @@ def asl_probe(*words: str, path: tuple[Path, ...], cwd: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_plugin_that_imports_torch_is_told_with_its_time_and_does_not_slow_the_help(tmp_path: Path) -> None:
     site = tmp_path / "site"
     plugin(site, "heavy-kit", "heavy", "import torch\n" + ENCODER.format(name="heavy"))
@@ -131,6 +134,7 @@ def plugin_rows(site: Path, cwd: Path, **environ: str) -> list[dict[str, object]
     return rows if isinstance(rows, list) else rows["plugins"]
 
 
+@pytest.mark.slow
 def test_plugins_that_exit_hang_up_or_print_spoil_no_output(tmp_path: Path) -> None:
     site = tmp_path / "site"
     plugin(site, "leaving", "leaving", "import sys\nprint('bye')\nsys.exit(0)\n")
@@ -144,6 +148,7 @@ def test_plugins_that_exit_hang_up_or_print_spoil_no_output(tmp_path: Path) -> N
     assert [status[n] for n in ("leaving", "loud", "rubbish", "skipping")] == ["broken", "ok", "broken", "broken"]
 
 
+@pytest.mark.slow
 def test_a_damaged_package_takes_nothing_down(tmp_path: Path) -> None:
     site = tmp_path / "site"
     install(site, "damaged", {}, b"[asl.plugins]\nno equals sign\n")
@@ -156,6 +161,7 @@ def test_a_damaged_package_takes_nothing_down(tmp_path: Path) -> None:
     assert "-P no:binary" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_order_of_the_path_does_not_matter(broken: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     plugin(other, "aaa-kit", "claiming", ENCODER.format(name="gru"))
@@ -171,6 +177,7 @@ def test_the_order_of_the_path_does_not_matter(broken: Path, tmp_path: Path) -> 
     assert {"aaa-kit:gru", "claiming-kit:gru", "sound"} <= {r["name"] for r in json.loads(said[0][0])}
 
 
+@pytest.mark.slow
 def test_verbs_are_listed_without_import_and_blocked_like_plugins(tmp_path: Path) -> None:
     site = tmp_path / "site"
     shout = "import click\n@click.command()\ndef verb():\n    click.echo('{}')\n"

@@ -24,6 +24,7 @@ def test_a_run_in_a_program_that_has_set_something(host: str, tmp_path: Path) ->
     check("run", [host], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", USES)
 def test_every_use_in_a_program_that_has_set_everything(use: str, tmp_path: Path) -> None:
     check(use, list(HOSTS), tmp_path)

@@ -47,6 +47,7 @@ def encoder(path: Path) -> dict[str, torch.Tensor]:
     return {n: t for n, t in state(path).items() if n.startswith("encoder.")}
 
 
+@pytest.mark.slow
 def test_statistics_travel_with_the_weights(first: Path, tmp_path: Path) -> None:
     """The encoder sees the frames of the new clips as it saw those that it was trained on."""
     done = api.run(of(tmp_path, init=str(first), init__freeze=True))
@@ -74,6 +75,7 @@ def test_heads_start_as_they_would_without(first: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(fresh[name], after[name], rtol=0, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "settings", "standardised", "own", "word"),
     [
@@ -170,6 +172,7 @@ def test_width_of_other_clips_is_named(first: Path, tmp_path: Path) -> None:
         api.run(of(tmp_path / "runs", init=str(tmp_path / "x.safetensors")))
 
 
+@pytest.mark.slow
 def test_learning_rate_of_the_transferred(first: Path, tmp_path: Path) -> None:
     """At a thousandth of the rate the encoder moves a thousandth as far, and the head learns as before."""
 
@@ -204,6 +207,7 @@ def test_everything_frozen_leaves_nothing_to_train(tmp_path: Path) -> None:
     assert [rates[id(p)] for p in two.parameters()] == pytest.approx([0.5, 0.5, 0.05, 0.05])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{"init__freeze": True}, {"init__learning_rate_scale": 0.1}])
 def test_resume_needs_the_checkpoint_no_more(
     first: Path, tmp_path: Path, more: dict, monkeypatch: pytest.MonkeyPatch
@@ -246,6 +250,7 @@ def cut_off(monkeypatch: pytest.MonkeyPatch, config: RunConfig, after: int) -> N
         api.run(config, [Observer()])
 
 
+@pytest.mark.slow
 def test_cut_off_before_the_first_epoch(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(first, copy)
@@ -263,6 +268,7 @@ def test_resume_without_its_record_is_refused(first: Path, tmp_path: Path, monke
         api.resume(tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_config_file_of_the_run_repeats_it(first: Path, raw: Path, tmp_path: Path) -> None:
     for name, path in (("a", first), ("b", raw)):
         one = api.run(of(tmp_path, init=str(path), run__name=name)).path
@@ -306,6 +312,7 @@ def test_runs_that_are_none(first: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_best_weights_by_their_file(first: Path, tmp_path: Path) -> None:
     done = api.run(of(tmp_path, init=f"run:{first / 'best.safetensors'}", init__freeze=True))
     before = {n: t for n, t in load_tensors(first / "best.safetensors").tensors.items() if n.startswith("encoder.")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
 from studies.kills import Alone, kill_run, left_alone
 
 
@@ -38,6 +39,7 @@ class AtFiles(random.Random):
         return self.numbers.pop(0)
 
 
+@pytest.mark.slow
 def test_killed_runs_end_in_the_bytes_of_one_left_alone(tmp_path: Path) -> None:
     alone: Alone = left_alone("demo", tmp_path)
     out = tmp_path / "demo"
@@ -50,6 +52,7 @@ def test_killed_runs_end_in_the_bytes_of_one_left_alone(tmp_path: Path) -> None:
     assert at_files.places == ["before the first checkpoint, at a file", "in an epoch, at a file"]
 
 
+@pytest.mark.slow
 def test_a_run_that_differs_is_told(tmp_path: Path) -> None:
     alone = left_alone("demo", tmp_path)
     alone.files["metrics.jsonl"] += b" "

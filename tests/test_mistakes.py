@@ -138,6 +138,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return told.out
 
 
+@pytest.mark.slow
 def test_eval_why(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = call(capsys, str(trained), "--why")
     assert text.startswith("val, final weights: top-1")
@@ -162,6 +163,7 @@ def test_a_stage_1_run_names_no_signs(tmp_path: Path) -> None:
         asl.explain_run(path, device="cpu")
 
 
+@pytest.mark.slow
 def test_the_learning_curve_is_drawn_once(tmp_path: Path) -> None:
     values = small(tmp_path, train__epochs=1)
     del values["run.out"]

@@ -75,6 +75,7 @@ def test_it_is_refused_where_a_loss_has_no_glosses(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_mixed_run_repeats_to_the_bit(tmp_path: Path) -> None:
     files = []
     for name in ("one", "two"):

@@ -76,6 +76,7 @@ def test_of_too_little_nothing_is_said(few: list[Clip]) -> None:
     assert Limits.of([c.features for c in few]) is None
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_only_numbers_outside_are_changed(data: Any) -> None:
     sound = clips()
@@ -112,6 +113,7 @@ def test_a_clip_far_from_training() -> None:
     assert "frames 2" in str(far_from_training(one))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "transform"), [("wlasl100", "dominant36,hands36"), ("wlasl100-hands", "landmarks,trim,hand-features")]
 )

@@ -93,6 +93,7 @@ def test_names_of_the_interface_are_all_that_it_imports() -> None:
         assert not re.search(r"^(?:from|import) asl_core\.", text, re.MULTILINE), path
 
 
+@pytest.mark.slow
 def test_the_package_passes_every_check(package: Path, clips: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "weights.npz", **{"layers.0.weight": np.zeros((2, 3), np.float32)})
     results = testing.check_plugin(
@@ -106,6 +107,7 @@ def test_the_package_passes_every_check(package: Path, clips: Path, tmp_path: Pa
     assert not [s for s in skipped if s[1] in ("builds", "reads", "trains", "read", "load")], skipped
 
 
+@pytest.mark.slow
 def test_the_package_trains_a_run_with_all_of_it(package: Path, clips: Path, tmp_path: Path) -> None:
     """Found by its entry points, as after ``pip install``, by the real command."""
     site = tmp_path / "site"
@@ -129,6 +131,7 @@ def test_the_package_trains_a_run_with_all_of_it(package: Path, clips: Path, tmp
     assert {t["gloss"] for t in json.loads(told.stdout)[0]["top"]} == {"book", "chair"}
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_package_pass(package: Path) -> None:
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", f"--rootdir={package}"]
     done = subprocess.run(

@@ -128,6 +128,7 @@ def small_words(words: list[str]) -> list[str]:
     return more
 
 
+@pytest.mark.slow
 def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """In the manual's order, in one folder, as a user would type them."""
     assert set(NOT_RUN) <= set(examples()), "commands that no page shows any more"

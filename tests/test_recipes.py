@@ -59,6 +59,7 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert "give one of them" in said
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_on_real_landmarks_and_predicts_as_it_evaluated(shared: Path, tmp_path: Path) -> None:
     settings = {
         "dataset.root": str(shared / "wlasl100-hands"), "dataset.glosses": 6, "train.epochs": 2,

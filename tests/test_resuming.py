@@ -67,6 +67,7 @@ def whole() -> dict[str, bytes]:
     return content(original()[1].parent / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["values", "the command line", "ASL_DATA"])
 def test_the_data_are_elsewhere(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, _ = original()
@@ -125,6 +126,7 @@ def test_other_settings_are_refused_all_at_once(tmp_path: Path, capsys: pytest.C
     assert "--dataset.root" in said
 
 
+@pytest.mark.slow
 def test_another_number_of_threads_and_another_torch_are_said_and_kept(tmp_path: Path) -> None:
     run, says = copied(tmp_path), Says()
     environment = run / "environment.json"

@@ -118,6 +118,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_are_kept_apart(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.lock()
@@ -144,6 +145,7 @@ def test_where_there_are_no_locks_the_lost_holder_is_named(tmp_path: Path, monke
         run.lock()
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", OTHER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None

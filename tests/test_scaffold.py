@@ -51,6 +51,7 @@ def test_every_slot_has_a_beginning() -> None:
     assert set(SLOTS) < set(STARTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STARTS)
 def test_what_is_written_keeps_the_contract(made: dict[str, Path], kind: str) -> None:
     slot = STARTS[kind].slot

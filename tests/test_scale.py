@@ -11,6 +11,7 @@ from studies.scale import measured
 from asl_core.frames import IN_MEMORY
 
 
+@pytest.mark.slow
 def test_frames_are_not_held(tmp_path: Path) -> None:
     """Beyond those of 1,000 clips, the frames of 6,000 come to 18 MB, which held twice as before would be seen."""
     if own_memory() is None:

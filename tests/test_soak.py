@@ -10,6 +10,7 @@ from studies.measured import memory, open_files
 from studies.soak import CHOICES, Sample, cycle, faults
 
 
+@pytest.mark.slow
 def test_cycles_leave_nothing_behind(tmp_path: Path) -> None:
     if memory() is None or open_files() is None:
         pytest.skip("this system does not tell what a process holds")

@@ -80,6 +80,7 @@ def test_ctc_adds_the_divergence_of_every_frame_both_ways() -> None:
     assert float(found.total) == pytest.approx(float(plain.total) + 0.2 * expected), "and averages the views' losses"
 
 
+@pytest.mark.slow
 def test_isolated_weighs_frames_as_it_weighs_their_scores() -> None:
     values = logits(1).log_softmax(-1)
     loss = losses(1.0)
@@ -216,6 +217,7 @@ def test_mixup_mixes_both_views_alike() -> None:
     assert result.parts["ctc-isolated/consistency"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["ctc", "mean"])
 def test_a_run_with_consistency_learns_and_evaluates_on_clips_as_they_are(tmp_path: Path, head: str) -> None:
     settings = {**SETTINGS, "head": head, "augment": ["noise"], "run.out": str(tmp_path), "loss.consistency": 0.2}

@@ -46,6 +46,7 @@ def test_some_signers_are_new_in_val() -> None:
     assert 0.15 < np.mean([s not in train for s in val]) < 0.35
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 50),
     noise=st.floats(0, 5),

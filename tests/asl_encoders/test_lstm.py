@@ -13,6 +13,7 @@ from asl_encoders.options import LstmOptions
 COMPONENT = next(c for c in asl_encoders() if c.name == "lstm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

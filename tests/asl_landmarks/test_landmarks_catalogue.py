@@ -81,6 +81,7 @@ def write_clips(folder: Path) -> dict[str, np.ndarray]:
     return {name: clip["features"] for name, clip in found.items()}
 
 
+@pytest.mark.slow
 def test_a_saved_model_takes_raw_landmarks(tmp_path: Path) -> None:
     """Trained by way of every transform, it predicts of a raw array what evaluation gave for that clip."""
     clips = write_clips(tmp_path)

@@ -78,6 +78,7 @@ def test_phonology_keeps_the_contract_in_its_other_forms(predict: str) -> None:
     testing.check_loss(*(o.component for o in offers), width=36, predict=predict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", PAIRS)
 def test_a_few_epochs_move_the_figure(loss: str, tmp_path: Path) -> None:
     seen = History()
@@ -105,6 +106,7 @@ def test_padding_and_downsampling_in_a_whole_run(loss: str, tmp_path: Path) -> N
     assert "top1" not in result.last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", PAIRS)
 def test_a_gradient_reaches_the_whole_encoder(loss: str, tmp_path: Path) -> None:
     before: dict[str, torch.Tensor] = {}
@@ -122,6 +124,7 @@ def test_a_gradient_reaches_the_whole_encoder(loss: str, tmp_path: Path) -> None
     assert [k for k, v in after.items() if v.is_floating_point() and torch.equal(v, before[k])] == []
 
 
+@pytest.mark.slow
 def test_joint_with_ctc_on_one_encoder(tmp_path: Path) -> None:
     values = small(tmp_path, train__epochs=2, augment="speed") | {
         "heads.gloss.name": "ctc",
@@ -143,6 +146,7 @@ def test_joint_with_ctc_on_one_encoder(tmp_path: Path) -> None:
         assert figure in result.last
 
 
+@pytest.mark.slow
 def test_code_books_survive_a_resume_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(settings(tmp_path, "phonology", run__name="whole"))
     save = Trainer.save
@@ -162,6 +166,7 @@ def test_code_books_survive_a_resume_to_the_bit(tmp_path: Path, monkeypatch: pyt
     assert all(torch.equal(one[k], other[k]) for k in one)
 
 
+@pytest.mark.slow
 def test_wrong_width_and_raw_frames_stop_before_a_step(tmp_path: Path) -> None:
     with pytest.raises(asl.DataError, match=r"--head\.width 36"):
         run(settings(tmp_path, "masked-frames") | {"head.width": 20})

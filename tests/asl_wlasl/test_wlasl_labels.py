@@ -206,6 +206,7 @@ def test_a_cell_longer_than_csv_takes_is_refused(tmp_path: Path) -> None:
         read_labels(tmp_path / "labels.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["[],", "{},", '"ab",', "1000,", "[[]],"])
 def test_labels_take_memory_in_proportion(tmp_path: Path, piece: str) -> None:
     text = f"[{piece * (6_000_000 // len(piece))}1]"

@@ -218,6 +218,7 @@ def test_wrong_byte_counts(tmp_path: Path) -> None:
     assert "(2, 4)" in refusal(tmp_path, five.replace(shape, shape.replace(b"\x03", b"\x04")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_a_file_cut_anywhere_is_a_data_error(tmp_path: Path, protocol: int) -> None:
     whole = pickle.dumps(clips(), protocol)
@@ -277,6 +278,7 @@ def tuple_bomb(levels: int) -> bytes:
     return b"\x80\x04)\x94" + b"h\x00\x86q\x00" * levels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [
@@ -307,6 +309,7 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path: Path, name: str, data: byt
     assert peak < (44 << 20) + 5 * len(data), name
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_harmless(tmp_path: Path) -> None:
     deep = read_pickle(written(tmp_path, b"\x80\x04" + b"]" * 200_000 + b"a" * 199_999 + b"."))
     assert len(deep) == 1

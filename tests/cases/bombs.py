@@ -90,7 +90,7 @@ def keys_in_one_place(place: Path) -> str:
     return said
 
 
-@case("a pickle of a million empty byte strings")
+@case("a pickle of a million empty byte strings", slow=True)
 def empty_bytes(place: Path) -> str:
     said = _measured(_pickle(place, b"](" + b"C\x00" * 1_000_000 + b"e"), _clips)
     assert "memory" in said
@@ -166,7 +166,7 @@ def two_readings(place: Path) -> str:
     return said
 
 
-@case("a .pt of 600 KB of nested lists")
+@case("a .pt of 600 KB of nested lists", slow=True)
 def nested_lists(place: Path) -> str:
     for depth, word in ((300_000, "500,000 instructions"), (100_000, "deeper"), (60, "deeper")):
         said = _measured(_with_pickle(place, b"}" + _text("w") + b"]" * depth + b"a" * (depth - 1) + b"s"), _weights)

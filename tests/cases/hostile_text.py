@@ -77,7 +77,9 @@ def trained() -> tuple[Path, Outcome]:
     return place, asl(place, "run", *flags(values))
 
 
-@case("hostile glosses, ids, signers and folders through run, eval, --why, predict, data, pack and their JSON")
+@case(
+    "hostile glosses, ids, signers and folders through run, eval, --why, predict, data, pack and their JSON", slow=True
+)
 def verbs(_: Path) -> str:
     place, ran = trained()
     assert ran.code == 0, ran.err

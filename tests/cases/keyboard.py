@@ -113,7 +113,7 @@ def version(place: Path) -> str:
     return said.text
 
 
-@case("flags of other trainers and of the guide")
+@case("flags of other trainers and of the guide", slow=True)
 def flags(place: Path) -> str:
     wrong = {}
     for typed, meant in FLAGS.items():
@@ -185,7 +185,7 @@ def alone(place: Path) -> str:
     return "all print the help, exit code 0"
 
 
-@case("a wrong flag, verb or path answers without torch, within a second")
+@case("a wrong flag, verb or path answers without torch, within a second", slow=True)
 def quick(place: Path) -> str:
     (place / "c.toml").write_text("[encoder]\nname = 'gru'\nhidden = 3\n")
     (place / "stages.toml").write_text("[[stage]]\nname = 'one'\n")

@@ -183,7 +183,7 @@ def on_path(folder: Path) -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-@case("mistakes in a plugin's components name the contract and asl plugins check")
+@case("mistakes in a plugin's components name the contract and asl plugins check", slow=True)
 def mistakes(place: Path) -> str:
     said = {}
     with on_path(wrong_plugins(place)):
@@ -211,7 +211,7 @@ def mistakes(place: Path) -> str:
     return f"{len(said)} mistakes, such as: {said['OneArgument']}"
 
 
-@case("asl plugins check asl_packed, packed, asl-core:packed check that plugin alone")
+@case("asl plugins check asl_packed, packed, asl-core:packed check that plugin alone", slow=True)
 def one_plugin(place: Path) -> str:
     for word in ("asl_packed", "packed", "asl:packed"):
         rows = json.loads(asl(place, "plugins", "check", word, "--json").out)["results"]

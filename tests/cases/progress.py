@@ -82,7 +82,7 @@ def shown(place: Path) -> str:
     return " / ".join(lines.err.splitlines()[:3])
 
 
-@case("an observer of api 1 is told once an event, however many steps there are")
+@case("an observer of api 1 is told once an event, however many steps there are", slow=True)
 def once_an_event(place: Path) -> str:
     class Counts:
         def __init__(self) -> None:
@@ -99,7 +99,7 @@ def once_an_event(place: Path) -> str:
     return " ".join(counts.calls)
 
 
-@case("asl runs lists all with their figures, stages together")
+@case("asl runs lists all with their figures, stages together", slow=True)
 def listed(place: Path) -> str:
     place = copied(place)
     (place / "runs" / "cut").mkdir()
@@ -128,7 +128,7 @@ def listed(place: Path) -> str:
     return " / ".join(said.out.splitlines()[:2])
 
 
-@case("a bare name means runs/NAME, for every verb that takes a run")
+@case("a bare name means runs/NAME, for every verb that takes a run", slow=True)
 def bare(place: Path) -> str:
     place = copied(place)
     np.save(place / "clip.npy", np.zeros((9, 36), np.float32))
@@ -180,7 +180,7 @@ def compared(place: Path) -> str:
     return said.out.splitlines()[-1]
 
 
-@case("asl compare refuses runs of other clips, other data, and unfinished ones")
+@case("asl compare refuses runs of other clips, other data, and unfinished ones", slow=True)
 def incomparable(place: Path) -> str:
     place = copied(place)
     for name, more in {

@@ -373,7 +373,7 @@ def arrays_in_files(place: Path) -> str:
     return said.error
 
 
-@case(".npy of 1, 3, 4 and 5 dimensions: what to type works")
+@case(".npy of 1, 3, 4 and 5 dimensions: what to type works", slow=True)
 def shapes(place: Path) -> str:
     heard = []
     for shape, words in {

@@ -250,7 +250,7 @@ def written_over(place: Path) -> str:
     return said
 
 
-@case("--resume with the data in another folder, another --device and --threads")
+@case("--resume with the data in another folder, another --device and --threads", slow=True)
 def resumed_elsewhere(place: Path) -> str:
     few = {k: v for k, v in hosts.SETTINGS.items() if k.startswith("dataset")}
     assert asl(place, "pack", *flags(few), "data").code == 0

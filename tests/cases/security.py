@@ -53,7 +53,7 @@ def git_config(place: Path) -> str:
     return f"the commit {commit[:7]} was read, and no program was run"
 
 
-@case("click.py in the working folder, by python -m asl_core, python -P -m and the command itself")
+@case("click.py in the working folder, by python -m asl_core, python -P -m and the command itself", slow=True)
 def modules_of_the_folder(place: Path) -> str:
     for name in ("click", "attrs", "attr", "pluggy", "torch", "numpy", "tomli_w", "cattrs", "rich", "json", "re"):
         (place / f"{name}.py").write_text(HOSTILE)
@@ -125,7 +125,7 @@ def other_part_links(place: Path) -> str:
     return f"the file that the links lead to is as it was; {said.error}"
 
 
-@case("names of folders that lead elsewhere")
+@case("names of folders that lead elsewhere", slow=True)
 def names_that_lead_elsewhere(place: Path) -> str:
     inside = place / "a/b/inside"
     inside.mkdir(parents=True)

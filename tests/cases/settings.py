@@ -166,7 +166,7 @@ def project_file_is_said(place: Path) -> str:
     return note
 
 
-@case("asl.toml that names files outside of its folder")
+@case("asl.toml that names files outside of its folder", slow=True)
 def project_file_leads_out(place: Path) -> str:
     outside, inside = place / "outside", place / "inside"
     outside.mkdir()

@@ -39,6 +39,7 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", READERS, indirect=True)
 def test_hostile_files_are_read_rightly_or_refused(session: Session) -> None:
     """No code runs, no other file is written, time and memory are bounded, and each refusal is a paragraph."""
@@ -172,6 +173,7 @@ def test_a_pickle_of_a_checkpoint_without_end_is_refused(tmp_path: Path, monkeyp
         loaders_pt.read_pt(tmp_path / "x.pt")
 
 
+@pytest.mark.slow
 def test_the_short_form_prints_a_row_for_each_reader(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.short(["npy", "packed"], 20, 1) == 0
     said = capsys.readouterr().out
@@ -179,6 +181,7 @@ def test_the_short_form_prints_a_row_for_each_reader(capsys: pytest.CaptureFixtu
     assert "| packed |" in said
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_where_it_stopped(tmp_path: Path) -> None:
     kept = report.Study(tmp_path)
     part = {"reader": "npy", "runs": 10, "accepted": 1, "refused": 9, "beyond": 2, "seconds": 0.5, "coverage": 7,
