@@ -24,7 +24,7 @@ from asl_core.config import TrainOptions
 from asl_core.contracts import EpochReport
 from asl_core.device import Precision
 from asl_core.errors import CheckpointError, RunError
-from asl_core.not_finite import LONGEST, NotFinite, NotFiniteError, Skipped
+from asl_core.skipped import LONGEST, NotFinite, NotFiniteError, Skipped
 
 
 @attrs.frozen
