@@ -14,8 +14,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asl_core.alignment import Alignment as Alignment
-    from asl_core.alignment import Placed as Placed
     from asl_core.api import LoadedRun as LoadedRun
     from asl_core.api import RunResult as RunResult
     from asl_core.api import audit_data as audit_data
@@ -25,33 +23,37 @@ if TYPE_CHECKING:
     from asl_core.api import load as load
     from asl_core.api import resume as resume
     from asl_core.api import run as run
-    from asl_core.arrays import array_layout as array_layout
-    from asl_core.audit import Audit as Audit
-    from asl_core.audit import SplitSummary as SplitSummary
-    from asl_core.batch import Batch as Batch
-    from asl_core.batch import at_least_float32 as at_least_float32
-    from asl_core.batch import frame_mask as frame_mask
-    from asl_core.bounded import open_tensors as open_tensors
-    from asl_core.bounded import parse_json as parse_json
-    from asl_core.checkpoint import Saved as Saved
-    from asl_core.checkpoint import load_tensors as load_tensors
-    from asl_core.clip import Clip as Clip
-    from asl_core.clip import Finding as Finding
-    from asl_core.clip import Vocabulary as Vocabulary
-    from asl_core.comparison import Comparison as Comparison
-    from asl_core.comparison import compare as compare
-    from asl_core.comparison import right_answers as right_answers
-    from asl_core.component import Component as Component
-    from asl_core.component import Offer as Offer
-    from asl_core.component import Registry as Registry
-    from asl_core.config import Choice as Choice
-    from asl_core.config import HeadChoice as HeadChoice
-    from asl_core.config import InitOptions as InitOptions
-    from asl_core.config import LossChoice as LossChoice
-    from asl_core.config import RunConfig as RunConfig
-    from asl_core.config import RunOptions as RunOptions
-    from asl_core.config import SplitOptions as SplitOptions
-    from asl_core.config import TrainOptions as TrainOptions
+    from asl_core.checkpoints.format import Saved as Saved
+    from asl_core.checkpoints.format import load_tensors as load_tensors
+    from asl_core.clips.batch import Batch as Batch
+    from asl_core.clips.batch import at_least_float32 as at_least_float32
+    from asl_core.clips.batch import frame_mask as frame_mask
+    from asl_core.clips.clip import Clip as Clip
+    from asl_core.clips.clip import Finding as Finding
+    from asl_core.clips.clip import Vocabulary as Vocabulary
+    from asl_core.clips.packed import packed_splits as packed_splits
+    from asl_core.clips.packed import read_packed as read_packed
+    from asl_core.clips.store import ClipStore as ClipStore
+    from asl_core.compute.progress import Phase as Phase
+    from asl_core.compute.progress import ProgressReport as ProgressReport
+    from asl_core.compute.progress import phase as phase
+    from asl_core.compute.progress import track as track
+    from asl_core.compute.seeding import ClipRandom as ClipRandom
+    from asl_core.compute.seeding import mix_seed as mix_seed
+    from asl_core.config.given import registry_with as registry_with
+    from asl_core.config.origins import Kind as Kind
+    from asl_core.config.origins import Origin as Origin
+    from asl_core.config.run_config import Choice as Choice
+    from asl_core.config.run_config import HeadChoice as HeadChoice
+    from asl_core.config.run_config import InitOptions as InitOptions
+    from asl_core.config.run_config import LossChoice as LossChoice
+    from asl_core.config.run_config import RunConfig as RunConfig
+    from asl_core.config.run_config import RunOptions as RunOptions
+    from asl_core.config.run_config import SplitOptions as SplitOptions
+    from asl_core.config.run_config import TrainOptions as TrainOptions
+    from asl_core.config.runs import RunSummary as RunSummary
+    from asl_core.config.runs import find_run as find_run
+    from asl_core.config.runs import list_runs as list_runs
     from asl_core.contracts import Augment as Augment
     from asl_core.contracts import BatchTransform as BatchTransform
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
@@ -67,86 +69,85 @@ if TYPE_CHECKING:
     from asl_core.contracts import Sample as Sample
     from asl_core.contracts import Span as Span
     from asl_core.contracts import Transform as Transform
-    from asl_core.curriculum import Curriculum as Curriculum
-    from asl_core.curriculum import Stage as Stage
-    from asl_core.curriculum import StageResult as StageResult
-    from asl_core.curriculum import load_curriculum as load_curriculum
-    from asl_core.curriculum import run_curriculum as run_curriculum
-    from asl_core.data import ClipStore as ClipStore
-    from asl_core.embedding import Embeddings as Embeddings
+    from asl_core.data.audit import Audit as Audit
+    from asl_core.data.audit import SplitSummary as SplitSummary
+    from asl_core.data.packing import PackedSplit as PackedSplit
+    from asl_core.data.packing import pack as pack
     from asl_core.errors import AslError as AslError
     from asl_core.errors import CheckpointError as CheckpointError
     from asl_core.errors import ConfigError as ConfigError
     from asl_core.errors import DataError as DataError
     from asl_core.errors import RunError as RunError
     from asl_core.errors import UsageError as UsageError
-    from asl_core.evaluate import Predictions as Predictions
-    from asl_core.given import registry_with as registry_with
-    from asl_core.hookspecs import hookimpl as hookimpl
-    from asl_core.intervals import wilson_interval as wilson_interval
-    from asl_core.keys import KeyJoin as KeyJoin
-    from asl_core.keys import join_keys as join_keys
-    from asl_core.mistakes import Confusion as Confusion
-    from asl_core.mistakes import Group as Group
-    from asl_core.mistakes import Mistake as Mistake
-    from asl_core.mistakes import Mistakes as Mistakes
-    from asl_core.mistakes import SignReport as SignReport
-    from asl_core.model import Recognizer as Recognizer
-    from asl_core.model import Standardiser as Standardiser
-    from asl_core.options import NoOptions as NoOptions
-    from asl_core.options import option as option
-    from asl_core.origins import Kind as Kind
-    from asl_core.origins import Origin as Origin
-    from asl_core.packed import packed_splits as packed_splits
-    from asl_core.packed import read_packed as read_packed
-    from asl_core.packing import PackedSplit as PackedSplit
-    from asl_core.packing import pack as pack
-    from asl_core.pickles.budget import PickleBudget as PickleBudget
-    from asl_core.pickles.budget import PickleRefused as PickleRefused
-    from asl_core.pickles.machine import PickleMachine as PickleMachine
-    from asl_core.pickles.stand_ins import PickleOpaque as PickleOpaque
-    from asl_core.pickles.stand_ins import PicklePending as PicklePending
-    from asl_core.pickles.stand_ins import PickleStandIns as PickleStandIns
-    from asl_core.pickles.stand_ins import PickleSymbol as PickleSymbol
-    from asl_core.prediction import ClipPrediction as ClipPrediction
-    from asl_core.prediction import predict_clips as predict_clips
-    from asl_core.prediction import predict_file as predict_file
-    from asl_core.progress import Phase as Phase
-    from asl_core.progress import ProgressReport as ProgressReport
-    from asl_core.progress import phase as phase
-    from asl_core.progress import track as track
-    from asl_core.progress_bar import ProgressBar as ProgressBar
-    from asl_core.random import ClipRandom as ClipRandom
-    from asl_core.random import mix_seed as mix_seed
-    from asl_core.run_pairs import RunComparison as RunComparison
-    from asl_core.run_pairs import compare_runs as compare_runs
-    from asl_core.runs import RunSummary as RunSummary
-    from asl_core.runs import find_run as find_run
-    from asl_core.runs import list_runs as list_runs
-    from asl_core.sniffing import FileKind as FileKind
-    from asl_core.sniffing import recognise_file as recognise_file
-    from asl_core.text_files import csv_delimiter as csv_delimiter
-    from asl_core.text_files import metadata_text as metadata_text
-    from asl_core.text_files import text_encoding as text_encoding
-    from asl_core.text_files import whole_number as whole_number
-    from asl_core.unread import split_of_name as split_of_name
-    from asl_core.unread import unread_files as unread_files
-    from asl_core.views import View as View
-    from asl_core.why import Explained as Explained
-    from asl_core.why import explain_run as explain_run
+    from asl_core.errors import as_word as as_word
+    from asl_core.evaluation.alignment import Alignment as Alignment
+    from asl_core.evaluation.alignment import Placed as Placed
+    from asl_core.evaluation.embedding import Embeddings as Embeddings
+    from asl_core.evaluation.error_analysis import Explained as Explained
+    from asl_core.evaluation.error_analysis import explain_run as explain_run
+    from asl_core.evaluation.inference import Predictions as Predictions
+    from asl_core.evaluation.intervals import wilson_interval as wilson_interval
+    from asl_core.evaluation.mistakes import Confusion as Confusion
+    from asl_core.evaluation.mistakes import Group as Group
+    from asl_core.evaluation.mistakes import Mistake as Mistake
+    from asl_core.evaluation.mistakes import Mistakes as Mistakes
+    from asl_core.evaluation.mistakes import SignReport as SignReport
+    from asl_core.evaluation.prediction import ClipPrediction as ClipPrediction
+    from asl_core.evaluation.prediction import predict_clips as predict_clips
+    from asl_core.evaluation.prediction import predict_file as predict_file
+    from asl_core.evaluation.tta import View as View
+    from asl_core.files.arrays import array_layout as array_layout
+    from asl_core.files.bounded import open_tensors as open_tensors
+    from asl_core.files.bounded import parse_json as parse_json
+    from asl_core.files.keys import KeyJoin as KeyJoin
+    from asl_core.files.keys import join_keys as join_keys
+    from asl_core.files.pickles.budget import PickleBudget as PickleBudget
+    from asl_core.files.pickles.budget import PickleRefused as PickleRefused
+    from asl_core.files.pickles.machine import PickleMachine as PickleMachine
+    from asl_core.files.pickles.stand_ins import PickleOpaque as PickleOpaque
+    from asl_core.files.pickles.stand_ins import PicklePending as PicklePending
+    from asl_core.files.pickles.stand_ins import PickleStandIns as PickleStandIns
+    from asl_core.files.pickles.stand_ins import PickleSymbol as PickleSymbol
+    from asl_core.files.sniffing import FileKind as FileKind
+    from asl_core.files.sniffing import recognise_file as recognise_file
+    from asl_core.files.text_files import csv_delimiter as csv_delimiter
+    from asl_core.files.text_files import metadata_text as metadata_text
+    from asl_core.files.text_files import text_encoding as text_encoding
+    from asl_core.files.text_files import whole_number as whole_number
+    from asl_core.files.unread import split_of_name as split_of_name
+    from asl_core.files.unread import unread_files as unread_files
+    from asl_core.model.recogniser import Recognizer as Recognizer
+    from asl_core.model.recogniser import Standardiser as Standardiser
+    from asl_core.registry.component import Component as Component
+    from asl_core.registry.component import Offer as Offer
+    from asl_core.registry.component import Registry as Registry
+    from asl_core.registry.hookspecs import hookimpl as hookimpl
+    from asl_core.registry.options import NoOptions as NoOptions
+    from asl_core.registry.options import option as option
+    from asl_core.studies.comparison import Comparison as Comparison
+    from asl_core.studies.comparison import compare as compare
+    from asl_core.studies.comparison import right_answers as right_answers
+    from asl_core.studies.curriculum import Curriculum as Curriculum
+    from asl_core.studies.curriculum import Stage as Stage
+    from asl_core.studies.curriculum import StageResult as StageResult
+    from asl_core.studies.curriculum import load_curriculum as load_curriculum
+    from asl_core.studies.curriculum import run_curriculum as run_curriculum
+    from asl_core.studies.run_pairs import RunComparison as RunComparison
+    from asl_core.studies.run_pairs import compare_runs as compare_runs
+    from asl_core.training.progress_bar import ProgressBar as ProgressBar
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "alignment": ["Alignment", "Placed"],
+    "evaluation.alignment": ["Alignment", "Placed"],
     "api": ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"],
-    "arrays": ["array_layout"],
-    "audit": ["Audit", "SplitSummary"],
-    "bounded": ["open_tensors", "parse_json"],
-    "checkpoint": ["Saved", "load_tensors"],
-    "comparison": ["Comparison", "compare", "right_answers"],
-    "component": ["Component", "Offer", "Registry"],
-    "config": [
+    "files.arrays": ["array_layout"],
+    "data.audit": ["Audit", "SplitSummary"],
+    "files.bounded": ["open_tensors", "parse_json"],
+    "checkpoints.format": ["Saved", "load_tensors"],
+    "studies.comparison": ["Comparison", "compare", "right_answers"],
+    "registry.component": ["Component", "Offer", "Registry"],
+    "config.run_config": [
         "Choice", "HeadChoice", "InitOptions", "LossChoice", "RunConfig", "RunOptions", "SplitOptions",
         "TrainOptions",
     ],
@@ -154,37 +155,37 @@ _HOMES = {
         "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head",
         "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Span", "Transform",
     ],
-    "curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
-    "batch": ["Batch", "at_least_float32", "frame_mask"],
-    "clip": ["Clip", "Finding", "Vocabulary"],
-    "data": ["ClipStore"],
-    "embedding": ["Embeddings"],
-    "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError"],
-    "evaluate": ["Predictions"],
-    "given": ["registry_with"],
-    "hookspecs": ["hookimpl"],
-    "intervals": ["wilson_interval"],
-    "keys": ["KeyJoin", "join_keys"],
-    "mistakes": ["Confusion", "Group", "Mistake", "Mistakes", "SignReport"],
-    "model": ["Recognizer", "Standardiser"],
-    "options": ["NoOptions", "option"],
-    "origins": ["Kind", "Origin"],
-    "packed": ["packed_splits", "read_packed"],
-    "packing": ["PackedSplit", "pack"],
-    "pickles.budget": ["PickleBudget", "PickleRefused"],
-    "pickles.machine": ["PickleMachine"],
-    "pickles.stand_ins": ["PickleOpaque", "PicklePending", "PickleStandIns", "PickleSymbol"],
-    "prediction": ["ClipPrediction", "predict_clips", "predict_file"],
-    "progress": ["Phase", "ProgressReport", "phase", "track"],
-    "progress_bar": ["ProgressBar"],
-    "random": ["ClipRandom", "mix_seed"],
-    "run_pairs": ["RunComparison", "compare_runs"],
-    "runs": ["RunSummary", "find_run", "list_runs"],
-    "sniffing": ["FileKind", "recognise_file"],
-    "text_files": ["csv_delimiter", "metadata_text", "text_encoding", "whole_number"],
-    "unread": ["split_of_name", "unread_files"],
-    "views": ["View"],
-    "why": ["Explained", "explain_run"],
+    "studies.curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
+    "clips.batch": ["Batch", "at_least_float32", "frame_mask"],
+    "clips.clip": ["Clip", "Finding", "Vocabulary"],
+    "clips.store": ["ClipStore"],
+    "evaluation.embedding": ["Embeddings"],
+    "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError", "as_word"],
+    "evaluation.inference": ["Predictions"],
+    "config.given": ["registry_with"],
+    "registry.hookspecs": ["hookimpl"],
+    "evaluation.intervals": ["wilson_interval"],
+    "files.keys": ["KeyJoin", "join_keys"],
+    "evaluation.mistakes": ["Confusion", "Group", "Mistake", "Mistakes", "SignReport"],
+    "model.recogniser": ["Recognizer", "Standardiser"],
+    "registry.options": ["NoOptions", "option"],
+    "config.origins": ["Kind", "Origin"],
+    "clips.packed": ["packed_splits", "read_packed"],
+    "data.packing": ["PackedSplit", "pack"],
+    "files.pickles.budget": ["PickleBudget", "PickleRefused"],
+    "files.pickles.machine": ["PickleMachine"],
+    "files.pickles.stand_ins": ["PickleOpaque", "PicklePending", "PickleStandIns", "PickleSymbol"],
+    "evaluation.prediction": ["ClipPrediction", "predict_clips", "predict_file"],
+    "compute.progress": ["Phase", "ProgressReport", "phase", "track"],
+    "training.progress_bar": ["ProgressBar"],
+    "compute.seeding": ["ClipRandom", "mix_seed"],
+    "studies.run_pairs": ["RunComparison", "compare_runs"],
+    "config.runs": ["RunSummary", "find_run", "list_runs"],
+    "files.sniffing": ["FileKind", "recognise_file"],
+    "files.text_files": ["csv_delimiter", "metadata_text", "text_encoding", "whole_number"],
+    "files.unread": ["split_of_name", "unread_files"],
+    "evaluation.tta": ["View"],
+    "evaluation.error_analysis": ["Explained", "explain_run"],
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

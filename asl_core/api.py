@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asl_core.audit import Audit
-from asl_core.completing import complete_run, resume_run
-from asl_core.component import Registry
-from asl_core.config import RunConfig
-from asl_core.configuring import configure
+from asl_core.config.configure import configure
+from asl_core.config.run_config import RunConfig
+from asl_core.config.sources import Layer, value_layer
 from asl_core.contracts import Observer
+from asl_core.data.audit import Audit
 from asl_core.errors import ConfigError
-from asl_core.execution import RunResult, execute
-from asl_core.layers import Layer, value_layer
-from asl_core.loading import LoadedRun, evaluate_run, load
-from asl_core.loading import audit_data as audit_of
+from asl_core.evaluation.loading import LoadedRun, evaluate_run, load
+from asl_core.evaluation.loading import audit_data as audit_of
+from asl_core.registry.component import Registry
+from asl_core.training.completing import complete_run, resume_run
+from asl_core.training.run import RunResult, execute
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]
 

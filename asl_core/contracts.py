@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 import attrs
 from torch import Tensor, nn
 
-from asl_core.batch import Batch
-from asl_core.clip import Clip, Finding
-from asl_core.data import ClipStore
-from asl_core.random import ClipRandom
+from asl_core.clips.batch import Batch
+from asl_core.clips.clip import Clip, Finding
+from asl_core.clips.store import ClipStore
+from asl_core.compute.seeding import ClipRandom
 
 if TYPE_CHECKING:
-    from asl_core.config import RunConfig
+    from asl_core.config.run_config import RunConfig
 
 __all__ = [
     "Augment",

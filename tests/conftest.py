@@ -10,6 +10,8 @@ from hypothesis import settings
 
 # Before torch is imported: threads that wait for each other spin, and tests of two processes would stand still.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What is printed is wrapped where COLUMNS says, and some who start tests set it.
+os.environ.pop("COLUMNS", None)
 
 # How long one example takes says nothing on a machine that does other work.
 settings.register_profile("asl", deadline=None)

@@ -20,12 +20,13 @@ import safetensors.torch
 import torch
 from small import SMALL
 
-from asl_core import api, host
-from asl_core.comparison import compare
+from asl_core import api
+from asl_core.compute import host
 from asl_core.contracts import EpochReport
-from asl_core.curriculum import load_curriculum, run_curriculum
-from asl_core.prediction import predict_file
-from asl_core.why import explain_run
+from asl_core.evaluation.error_analysis import explain_run
+from asl_core.evaluation.prediction import predict_file
+from asl_core.studies.comparison import compare
+from asl_core.studies.curriculum import load_curriculum, run_curriculum
 
 __all__ = [
     "HOSTS",

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 
-from asl_core import objectives, train
 from asl_core.cli import main
 from asl_core.errors import RunError
+from asl_core.model import objectives
+from asl_core.training import loop as train
 
 RANK = int(os.environ.get("RANK", "0"))
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from asl_core.api import configure
-from asl_core.clip import Vocabulary
-from asl_core.config import RunConfig
-from asl_core.model import build_model
-from asl_core.plugins import discover
-from asl_core.random import mix_seed
+from asl_core.clips.clip import Vocabulary
+from asl_core.compute.seeding import mix_seed
+from asl_core.config.run_config import RunConfig
+from asl_core.model.recogniser import build_model
+from asl_core.registry.discovery import discover
 
 
 def outcome(config: RunConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from small import small
 
 import asl_core as asl
-from asl_core.plugins import discover
+from asl_core.registry.discovery import discover
 
 
 def test_five_lines(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from asl_core import api, load_tensors
 from asl_core.contracts import EpochReport
 from asl_core.errors import ConfigError
-from asl_core.optim import averaged_equally
+from asl_core.training.optimiser import averaged_equally
 
 
 class AfterEpoch:

@@ -412,7 +412,7 @@ def test_a_folder_whose_name_looks_like_a_glob_and_a_relative_root(asl, tmp_path
 
 
 def test_figures_that_are_not_finite_are_null_and_told(asl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asl_core.numbers.LARGEST", float("inf"))  # such clips are refused
+    monkeypatch.setattr("asl_core.data.numbers.LARGEST", float("inf"))  # such clips are refused
     val = features(2, split="val")
     val["val0"]["features"][0, 0] = 3e38
     root = write(tmp_path / "d", features(), val)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from asl_core.cli import main
-from asl_core.comparison import compare
 from asl_core.errors import UsageError
+from asl_core.studies.comparison import compare
 
 
 def write(path: Path, correct: list[int], prefix: str = "c") -> Path:

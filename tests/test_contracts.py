@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from asl_core import testing
-from asl_core.component import Offer
-from asl_core.plugins import discover
+from asl_core.registry.component import Offer
+from asl_core.registry.discovery import discover
 
 REGISTRY = discover().registry
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import asl_core as asl
-from asl_core.curriculum import load_curriculum
+from asl_core.studies.curriculum import load_curriculum
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 

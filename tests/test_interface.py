@@ -21,12 +21,13 @@ import attrs
 import pytest
 
 import asl_core
-from asl_core import hookspecs, testing
+from asl_core import testing
 from asl_core.cli import VERBS
-from asl_core.component import API, BUILTIN, SLOTS
-from asl_core.config import TABLES
-from asl_core.options import option_specs
-from asl_core.plugins import discover
+from asl_core.config.run_config import TABLES
+from asl_core.registry import hookspecs
+from asl_core.registry.component import API, BUILTIN, SLOTS
+from asl_core.registry.discovery import discover
+from asl_core.registry.options import option_specs
 
 SNAPSHOT = Path(__file__).with_name("interface.txt")
 CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"

@@ -93,7 +93,7 @@ def test_the_lists_follow_the_code() -> None:
 
 def test_table() -> None:
     def outcome(noticed: str | None) -> Outcome:
-        return Outcome(Mutant("asl_core/labels.py", "f", 1, 1, "x", "y", 0), noticed, 1)
+        return Outcome(Mutant("asl_core/training/labels.py", "f", 1, 1, "x", "y", 0), noticed, 1)
 
     rows = table([outcome("a test"), outcome("a test"), outcome(None)]).splitlines()
     assert rows[2] == "| labels | labels | 3 | 0 | 2 (66.7 %) | 1 |"

@@ -16,8 +16,9 @@ import pytest
 from packages import asl
 
 import asl_core
-from asl_core import hookspecs, testing
-from asl_core.component import SLOTS
+from asl_core import testing
+from asl_core.registry import hookspecs
+from asl_core.registry.component import SLOTS
 
 PAGE = Path(__file__).resolve().parent.parent / "plugins" / "README.md"
 TEXT = PAGE.read_text(encoding="utf-8")

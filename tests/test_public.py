@@ -90,5 +90,5 @@ def test_examples_import_public_names_alone(file: Path) -> None:
 
 
 def test_a_private_import_is_seen() -> None:
-    source = "import asl_core.layers\nfrom asl_core.compare import compare\nfrom asl_core import run, testing, layers"
-    assert private_imports(source) == ["asl_core.layers", "asl_core.compare.compare", "asl_core.layers"]
+    source = "import asl_core.config.sources\nfrom asl_core.x import compare\nfrom asl_core import run, testing, api"
+    assert private_imports(source) == ["asl_core.config.sources", "asl_core.x.compare", "asl_core.api"]

@@ -14,9 +14,9 @@ import torch
 
 from asl_core.cli import VERBS, main
 from asl_core.cli.run import run
-from asl_core.component import BUILTIN
-from asl_core.configuring import configure
-from asl_core.plugins import discover
+from asl_core.config.configure import configure
+from asl_core.registry.component import BUILTIN
+from asl_core.registry.discovery import discover
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

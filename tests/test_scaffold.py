@@ -17,9 +17,9 @@ from small import flags, small
 import asl_core
 from asl_core import Component, testing
 from asl_core.cli import main
-from asl_core.component import SLOTS
 from asl_core.errors import UsageError
-from asl_core.plugins import discover
+from asl_core.registry.component import SLOTS
+from asl_core.registry.discovery import discover
 from asl_core.scaffold import names_for, write_plugin
 from asl_core.scaffold.slots import STARTS
 

@@ -8,7 +8,7 @@ import pytest
 from studies.measured import own_memory
 from studies.scale import measured
 
-from asl_core.frames import IN_MEMORY
+from asl_core.clips.frames import IN_MEMORY
 
 
 @pytest.mark.slow

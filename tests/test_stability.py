@@ -14,9 +14,10 @@ import pluggy
 import pytest
 
 import asl_core
-from asl_core import contracts, hookspecs, testing
-from asl_core.component import API, SLOTS, Component
-from asl_core.plugins import PluginReport, discover
+from asl_core import contracts, testing
+from asl_core.registry import hookspecs
+from asl_core.registry.component import API, SLOTS, Component
+from asl_core.registry.discovery import PluginReport, discover
 from asl_core.testing.runs import tiny_settings
 
 FROZEN = Path(__file__).parent / "frozen_api1"

@@ -20,7 +20,7 @@ import asl_core as asl
 from asl_core import Batch, Clip, testing
 from asl_core.contracts import Dataset
 from asl_core.errors import ConfigError, UsageError
-from asl_core.plugins import PluginReport
+from asl_core.registry.discovery import PluginReport
 from asl_core.testing.strategies import batches, clip_randoms, clips
 
 pytest_plugins = ["asl_core.testing.fixtures"]

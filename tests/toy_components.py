@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from asl_core import Clip, Component, Encoder, Finding, Head, HeadOutput, Loss, LossResult, Sample, option
-from asl_core.component import BUILTIN, Offer, Registry
+from asl_core.registry.component import BUILTIN, Offer, Registry
 
 
 @attrs.frozen

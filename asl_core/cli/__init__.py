@@ -25,7 +25,7 @@ from asl_core.cli.screen import lasting_screen
 from asl_core.cli.verbs import VERBS, command_of
 from asl_core.cli.wrapping import say
 from asl_core.errors import AslError
-from asl_core.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
+from asl_core.registry.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
 from asl_core.text import printable
 
 __all__ = ["VERBS", "cli", "main"]

@@ -12,12 +12,12 @@ from asl_core.cli.completion import starting
 from asl_core.cli.recipe import show_recipe
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
-from asl_core.component import SLOTS
+from asl_core.config.hints import plain_word
 from asl_core.errors import UsageError, nearest
-from asl_core.hints import plain_word
-from asl_core.options import OptionSpec, option_specs
-from asl_core.plugins import discover
-from asl_core.recipes import Recipe, find_recipe, recipes
+from asl_core.registry.component import SLOTS
+from asl_core.registry.discovery import discover
+from asl_core.registry.options import OptionSpec, option_specs
+from asl_core.registry.recipes import Recipe, find_recipe, recipes
 from asl_core.text import one_line
 
 __all__ = ["ls", "show"]

@@ -10,15 +10,15 @@ import click
 
 from asl_core.cli.paths import check_data_paths, check_settings_file
 from asl_core.cli.wrapping import say
-from asl_core.configuring import configure
+from asl_core.config.configure import configure
 from asl_core.errors import ConfigError, as_word
-from asl_core.plugins import discover
+from asl_core.files.toml_file import read_toml
+from asl_core.registry.discovery import discover
 from asl_core.text import one_line, printable
-from asl_core.toml_file import read_toml
 
 if TYPE_CHECKING:
-    from asl_core.component import Registry
-    from asl_core.config import RunConfig
+    from asl_core.config.run_config import RunConfig
+    from asl_core.registry.component import Registry
 
 __all__ = ["check"]
 
@@ -37,7 +37,7 @@ def check(file: Path, resolved: bool, with_data: bool) -> None:
     registry = discover().registry
     configs, after = _configs(file, registry)
     problems: list[str] = []
-    from asl_core.checking import check_data, check_parts
+    from asl_core.training.checking import check_data, check_parts
 
     for name, config in configs.items():
         try:
@@ -69,7 +69,7 @@ def _configs(file: Path, registry: Registry) -> tuple[dict[str, RunConfig], set[
     """The configuration under the empty name, or those of all stages; and the stages that start from another."""
     if "stage" not in read_toml(file).values:
         return {"": configure(file=file, registry=registry)}, set()
-    from asl_core.curriculum import load_curriculum
+    from asl_core.studies.curriculum import load_curriculum
 
     stages = load_curriculum(file, None, registry, os.environ).stages
     return {stage.name: stage.config for stage in stages}, {stage.name for stage in stages if stage.after}

@@ -14,13 +14,13 @@ from asl_core.cli.flags import set_pairs
 from asl_core.cli.paths import check_settings_file, kind_of
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.wrapping import say
+from asl_core.config.runs import find_run, known_run
 from asl_core.errors import UsageError
-from asl_core.runs import find_run, known_run
 from asl_core.text import one_line
 
 if TYPE_CHECKING:
-    from asl_core.curriculum import Curriculum
-    from asl_core.held_out import Cache
+    from asl_core.checkpoints.held_out import Cache
+    from asl_core.studies.curriculum import Curriculum
 
 __all__ = ["compare"]
 
@@ -63,9 +63,9 @@ def compare(
     for side in sides:
         check_settings_file(side, "compare")
 
-    from asl_core import comparison as library
-    from asl_core.curriculum import check_held_out
-    from asl_core.torchrun import wanted
+    from asl_core.compute.torchrun import wanted
+    from asl_core.studies import comparison as library
+    from asl_core.studies.curriculum import check_held_out
 
     if wanted() > 1:
         raise UsageError("asl compare trains its runs one after another in one process; leave out torchrun.")
@@ -112,7 +112,7 @@ _RUNS = ("run", "curriculum")
 
 def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: bool) -> None:
     """Two finished runs."""
-    from asl_core.run_pairs import compare_runs
+    from asl_core.studies.run_pairs import compare_runs
 
     given = [n for n in ("seeds", "out", "folds", "fold_by", "settings") if ctx.get_parameter_source(n) is _TYPED]
     if given:
@@ -159,8 +159,8 @@ def _plan(file: Path, seed: int, out: Path, settings: dict[str, str]) -> Curricu
     left out what does not fit its clips, and is the same run all the same when the command is given again.
     """
     from asl_core import api
-    from asl_core.curriculum import Curriculum, Stage, is_curriculum, load_curriculum
-    from asl_core.layers import flag_layer
+    from asl_core.config.sources import flag_layer
+    from asl_core.studies.curriculum import Curriculum, Stage, is_curriculum, load_curriculum
 
     name = f"{file.stem}-seed{seed}"
     if fold := settings.get("split.fold"):
@@ -179,7 +179,7 @@ def _settings(plan: Curriculum) -> list[dict[str, Any]]:
 
 def _run(plan: Curriculum) -> Path:
     """The last run of a plan: made, resumed, or found done."""
-    from asl_core.curriculum import run_curriculum
+    from asl_core.studies.curriculum import run_curriculum
 
     say(one_line(f"{plan.path.name} …"), err=True)
     return run_curriculum(plan, checked=True)[-1].path

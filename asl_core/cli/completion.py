@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-from asl_core.component import Registry
+from asl_core.config.runs import list_runs, out_folder
 from asl_core.errors import AslError
-from asl_core.options import OptionSpec
-from asl_core.recipes import recipes
-from asl_core.runs import list_runs, out_folder
+from asl_core.registry.component import Registry
+from asl_core.registry.options import OptionSpec
+from asl_core.registry.recipes import recipes
 
 __all__ = ["Completer", "component_names", "option_values", "recipe_names", "run_names", "starting"]
 

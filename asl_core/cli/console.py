@@ -9,17 +9,17 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from asl_core.audit import Audit, shortened
 from asl_core.cli.showing import Display
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import columns, say, wrapped
-from asl_core.config import RunConfig
+from asl_core.config.run_config import RunConfig
 from asl_core.contracts import EpochReport
-from asl_core.reading import plain
+from asl_core.data.audit import Audit, shortened
+from asl_core.files.json_files import plain
 from asl_core.text import json_text, one_line
 
 if TYPE_CHECKING:
-    from asl_core.curriculum import StageResult
+    from asl_core.studies.curriculum import StageResult
 
 __all__ = [
     "ConsoleObserver",

@@ -11,8 +11,8 @@ from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.paths import DATA_SET, check_data_folder, check_data_paths
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.wrapping import say
-from asl_core.configuring import configure
-from asl_core.layers import value_layer
+from asl_core.config.configure import configure
+from asl_core.config.sources import value_layer
 from asl_core.text import json_text, one_line
 
 __all__ = ["data"]

@@ -9,7 +9,7 @@ import click
 
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import columns, say
-from asl_core.doctor import examine
+from asl_core.registry.doctor import examine
 from asl_core.text import one_line
 
 __all__ = ["doctor"]

@@ -50,9 +50,9 @@ def evaluate(
     mistakes = None
     with showing_progress(as_json=as_json):
         from asl_core import api
-        from asl_core import why as mistakes_of
-        from asl_core.atomic import write_text
-        from asl_core.predictions_csv import predictions_csv
+        from asl_core.evaluation import error_analysis as mistakes_of
+        from asl_core.evaluation.predictions_csv import predictions_csv
+        from asl_core.files.atomic import write_text
 
         if why:
             found = mistakes_of.explain_run(run, **asked)
@@ -68,7 +68,7 @@ def evaluate(
     from rich.console import Console
 
     from asl_core.cli.console import print_report
-    from asl_core.loading import weights_used
+    from asl_core.evaluation.loading import weights_used
 
     views = report.get("average_views")
     what = f"{split}, {weights_used(run, weights)}" + (f", averaged with views {', '.join(views)}" if views else "")

@@ -21,16 +21,16 @@ import click
 from asl_core.cli.completion import component_names, option_values
 from asl_core.cli.other_flags import flags_of_other_verbs
 from asl_core.cli.wrapping import say
-from asl_core.component import Registry
-from asl_core.config import TABLES
+from asl_core.config.extends import common_layers
+from asl_core.config.hints import setting_hint
+from asl_core.config.origins import Kind
+from asl_core.config.run_config import TABLES
+from asl_core.config.sources import LIST_SLOTS, Layer, env_layer, flag_layer, merge, shown
 from asl_core.errors import ConfigError
-from asl_core.extends import common_layers
-from asl_core.hints import setting_hint
-from asl_core.layers import LIST_SLOTS, Layer, env_layer, flag_layer, merge, shown
-from asl_core.options import OptionSpec, option_specs
-from asl_core.origins import Kind
-from asl_core.plugins import PluginReport, discover
-from asl_core.recipes import find_recipe
+from asl_core.registry.component import Registry
+from asl_core.registry.discovery import PluginReport, discover
+from asl_core.registry.options import OptionSpec, option_specs
+from asl_core.registry.recipes import find_recipe
 from asl_core.text import one_line
 
 __all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of", "refuse_unknown", "set_pairs"]

@@ -16,10 +16,10 @@ from asl_core.text import json_text, one_line
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from asl_core.component import Registry
-    from asl_core.foreign import Checkpoint
-    from asl_core.layers import Layer
-    from asl_core.transfer import Named, TransferPlan
+    from asl_core.checkpoints.external import Checkpoint
+    from asl_core.checkpoints.transfer import Named, TransferPlan
+    from asl_core.config.sources import Layer
+    from asl_core.registry.component import Registry
 
 __all__ = ["inspect"]
 
@@ -38,8 +38,8 @@ def inspect(
     CHECKPOINT is a file or run directory, or LOADER:PATH. With --encoder and its options, also the plan that
     `asl run --init CHECKPOINT` would follow. Nothing in the file is run.
     """
-    from asl_core.foreign import best_reading, named, read_checkpoint
-    from asl_core.transfer import TransferPlan, rename
+    from asl_core.checkpoints.external import best_reading, named, read_checkpoint
+    from asl_core.checkpoints.transfer import TransferPlan, rename
 
     registry = ctx.meta["asl.registry"]
     read = read_checkpoint(checkpoint, registry)
@@ -65,8 +65,8 @@ def inspect(
 
 def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | None) -> list[Named]:
     """Names and shapes of the encoder that the flags describe."""
-    from asl_core.foreign import named
-    from asl_core.resolve import resolve
+    from asl_core.checkpoints.external import named
+    from asl_core.config.resolve import resolve
 
     width = width or read.foreign.width
     if width is None:
@@ -78,7 +78,7 @@ def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | No
 
 
 def _lines(read: Checkpoint, tensors: Mapping[str, Tensor]) -> list[str]:
-    from asl_core.foreign import encoder_flags
+    from asl_core.checkpoints.external import encoder_flags
 
     foreign = read.foreign
     lines = [f"{read.path}: {foreign.source} (loader {read.loader})", f"encoder     {_size(tensors)}"]
@@ -144,7 +144,7 @@ def _size(found: Mapping[str, Tensor]) -> str:
 
 
 def _kind(tensor: Tensor) -> str:
-    from asl_core.transfer import shape_text
+    from asl_core.checkpoints.transfer import shape_text
 
     return f"{shape_text(tensor.shape)}  {tensor.numel():,}  {str(tensor.dtype).removeprefix('torch.')}"
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import click
 
-from asl_core.aliases import ALIASES, VALUES
 from asl_core.cli.verbs import VERBS, command_of
+from asl_core.config.aliases import ALIASES, VALUES
 
 __all__ = ["flags_of_other_verbs", "hint_for_flag"]
 
-#: other name -> a flag of some verb; those of ``asl run`` stand in :mod:`asl_core.aliases`
+#: other name -> a flag of some verb; those of ``asl run`` stand in :mod:`asl_core.config.aliases`
 _HERE: Mapping[str, str] = {
     **dict.fromkeys(("topk", "top-k", "k", "n-best", "nbest"), "--top"),
     **dict.fromkeys(("output", "out", "o", "save", "save-csv", "output-file", "csv-path"), "--csv"),
@@ -65,7 +65,7 @@ def hint_for_flag(flag: str, context: click.Context | None) -> str:
 
 
 def _run_settings() -> set[str]:
-    from asl_core.config import TABLES
-    from asl_core.options import option_specs
+    from asl_core.config.run_config import TABLES
+    from asl_core.registry.options import option_specs
 
     return {s.key for cls in TABLES.values() for s in option_specs(cls)}

@@ -13,7 +13,7 @@ from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.paths import check_data_paths
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.wrapping import say
-from asl_core.configuring import configure
+from asl_core.config.configure import configure
 from asl_core.errors import as_word
 from asl_core.text import one_line
 
@@ -35,7 +35,7 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
     for note in config.notes:
         click.echo(one_line(f"note: {note}"), err=True)
     with showing_progress(as_json=as_json):
-        from asl_core.packing import pack as pack_clips
+        from asl_core.data.packing import pack as pack_clips
 
         origin = {key: value for key, value in config.values().items() if key.startswith("dataset.")}
         written = pack_clips(config.dataset.build(), out, origin)

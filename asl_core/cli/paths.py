@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asl_core.cli.wrapping import say
-from asl_core.curriculum_folder import of_curriculum
+from asl_core.config.runs import nearest_run, out_folder
 from asl_core.errors import ConfigError, UsageError, as_word
-from asl_core.options import option_specs
-from asl_core.runs import nearest_run, out_folder
+from asl_core.files.curriculum_folder import of_curriculum
+from asl_core.registry.options import option_specs
 from asl_core.text import one_line
 
 if TYPE_CHECKING:
-    from asl_core.config import RunConfig
+    from asl_core.config.run_config import RunConfig
 
 __all__ = [
     "DATA_SET",

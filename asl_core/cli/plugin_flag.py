@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from asl_core.errors import UsageError
-from asl_core.installed import ALLOW, allowing
+from asl_core.registry.installed import ALLOW, allowing
 
 __all__ = ["plugins_chosen", "take_plugin_flags"]
 

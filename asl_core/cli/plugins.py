@@ -13,9 +13,9 @@ import click
 
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
-from asl_core.component import BUILTIN
 from asl_core.errors import UsageError, as_word
-from asl_core.plugins import PluginRecord, discover, location
+from asl_core.registry.component import BUILTIN
+from asl_core.registry.discovery import PluginRecord, discover, location
 from asl_core.scaffold.slots import STARTS
 from asl_core.text import one_line
 

@@ -13,13 +13,13 @@ from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.cli.wrapping import say
+from asl_core.config.runs import known_run
 from asl_core.errors import UsageError
-from asl_core.runs import known_run
 from asl_core.text import json_text, one_line, printable
 
 if TYPE_CHECKING:
-    from asl_core.alignment import Alignment, Placed
-    from asl_core.prediction import ClipPrediction
+    from asl_core.evaluation.alignment import Alignment, Placed
+    from asl_core.evaluation.prediction import ClipPrediction
 
 __all__ = ["predict"]
 
@@ -60,7 +60,7 @@ def predict(
     alone = len(paths) == 1 and not files[0].is_dir()
 
     with showing_progress(as_json=as_json):
-        from asl_core import prediction
+        from asl_core.evaluation import prediction
 
         loaded, *others = prediction.load_together(
             (run, *together_with), weights=weights, device=device, average_views=average_views

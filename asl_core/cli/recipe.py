@@ -10,11 +10,11 @@ import click
 
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
-from asl_core.extends import merged_layer, table_layers
-from asl_core.layers import shown
-from asl_core.recipes import Recipe
+from asl_core.config.extends import merged_layer, table_layers
+from asl_core.config.sources import shown
+from asl_core.files.toml_file import read_toml
+from asl_core.registry.recipes import Recipe
 from asl_core.text import one_line
-from asl_core.toml_file import read_toml
 
 __all__ = ["show_recipe"]
 

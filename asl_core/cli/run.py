@@ -16,17 +16,17 @@ from asl_core.cli.paths import check_data_paths, check_run, check_settings_file
 from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import Display, display, findings_are_printed
 from asl_core.cli.wrapping import say
-from asl_core.configuring import configure
+from asl_core.config.configure import configure
+from asl_core.config.resuming import resumed_config
 from asl_core.errors import UsageError, as_word
-from asl_core.recipes import find_recipe
-from asl_core.resuming import resumed_config
+from asl_core.files.toml_file import read_toml
+from asl_core.registry.recipes import find_recipe
 from asl_core.text import one_line
-from asl_core.toml_file import read_toml
 
 if TYPE_CHECKING:
-    from asl_core.config import RunConfig
+    from asl_core.config.run_config import RunConfig
+    from asl_core.config.sources import Layer
     from asl_core.contracts import EpochReport
-    from asl_core.layers import Layer
 
 __all__ = ["run"]
 
@@ -88,11 +88,12 @@ def _train(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    from asl_core import api, curriculum
+    from asl_core import api
     from asl_core.cli.console import ConsoleObserver, JsonObserver, QuietObserver, print_stages
-    from asl_core.distributed import EchoError
-    from asl_core.stopping import stoppable
-    from asl_core.torchrun import wanted
+    from asl_core.compute.distributed import EchoError
+    from asl_core.compute.signals import stoppable
+    from asl_core.compute.torchrun import wanted
+    from asl_core.studies import curriculum
 
     if wanted() > 1:
         if file is not None and curriculum.is_curriculum(file):

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from asl_core.cli.completion import run_names
-from asl_core.runs import known_run
+from asl_core.config.runs import known_run
 
 __all__ = ["RUN"]
 

@@ -10,7 +10,7 @@ import click
 
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
-from asl_core.runs import RunSummary, list_runs, out_folder
+from asl_core.config.runs import RunSummary, list_runs, out_folder
 from asl_core.text import json_text, one_line
 
 __all__ = ["runs"]

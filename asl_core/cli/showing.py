@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from asl_core.progress import ProgressReport, listening
+from asl_core.compute.progress import ProgressReport, listening
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from asl_core.progress_bar import ProgressBar
+    from asl_core.training.progress_bar import ProgressBar
 
 __all__ = ["Display", "display", "findings_are_printed", "showing_progress"]
 
@@ -47,7 +47,7 @@ class Display:
 @contextlib.contextmanager
 def display(*, quiet: bool = False, as_json: bool = False) -> Iterator[Display]:
     """Where a long verb prints; how far the work inside is, is shown between its lines."""
-    from asl_core.progress_bar import Ticker, has_bar
+    from asl_core.training.progress_bar import Ticker, has_bar
 
     console = _console()
     if quiet or not _is_first_process():
@@ -82,7 +82,7 @@ def showing_progress(*, as_json: bool = False) -> Iterator[None]:
 
 
 def _bar(console: Console | None = None) -> ProgressBar:
-    from asl_core.progress_bar import ProgressBar
+    from asl_core.training.progress_bar import ProgressBar
 
     return ProgressBar(console, epochs=False)  # by default on standard error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asl_core.cli.tables import table_lines
-from asl_core.mistakes import Confusion, Group, Mistakes, SignReport
+from asl_core.evaluation.mistakes import Confusion, Group, Mistakes, SignReport
 from asl_core.text import one_line
 
 __all__ = ["why_lines"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from asl_core.component import SLOTS
+from asl_core.registry.component import SLOTS
 
 __all__ = ["STARTS", "Start"]
 

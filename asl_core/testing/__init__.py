@@ -13,8 +13,8 @@ neither.
 
 from __future__ import annotations
 
-from asl_core.batch import frame_mask as frame_mask
-from asl_core.options import option_specs as option_specs
+from asl_core.clips.batch import frame_mask as frame_mask
+from asl_core.registry.options import option_specs as option_specs
 from asl_core.testing.augments import check_augment
 from asl_core.testing.batches import CLASSES, LENGTHS, WIDTH, devices, random_batch
 from asl_core.testing.checks import CheckResult, ContractError

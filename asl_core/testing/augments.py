@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 import torch
 
-from asl_core.batch import Batch
-from asl_core.component import Component
+from asl_core.clips.batch import Batch
+from asl_core.compute.seeding import ClipRandom
 from asl_core.contracts import Augment
-from asl_core.random import ClipRandom
+from asl_core.registry.component import Component
 from asl_core.testing import batches
 from asl_core.testing.batches import WIDTH, alone, padded, random_batch
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require

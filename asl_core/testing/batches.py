@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
-from asl_core.batch import Batch
-from asl_core.clip import Clip, Vocabulary
-from asl_core.data import ClipStore
+from asl_core.clips.batch import Batch
+from asl_core.clips.clip import Clip, Vocabulary
+from asl_core.clips.store import ClipStore
 
 __all__ = ["CLASSES", "LENGTHS", "WIDTH", "alone", "devices", "one_thread", "padded", "random_batch", "store_of"]
 

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import attrs
 
-from asl_core.component import Component
 from asl_core.errors import UsageError
-from asl_core.options import OptionSpec, option_specs
+from asl_core.registry.component import Component
+from asl_core.registry.options import OptionSpec, option_specs
 
 __all__ = ["Bench", "CheckResult", "Checks", "ContractError", "SkippedCheck", "hold", "require", "results"]
 

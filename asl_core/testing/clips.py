@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core.clip import Clip, Finding
-from asl_core.component import Component
+from asl_core.clips.clip import Clip, Finding
 from asl_core.contracts import Dataset
 from asl_core.errors import DataError
+from asl_core.registry.component import Component
 from asl_core.testing.checks import Bench, Checks, ContractError, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS
 

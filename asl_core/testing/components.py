@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asl_core.component import Component
-from asl_core.config import TABLES
+from asl_core.config.run_config import TABLES
+from asl_core.config.sources import LIST_SLOTS
 from asl_core.errors import nearest
-from asl_core.layers import LIST_SLOTS
-from asl_core.options import option_specs, parse_text, structure, unstructure
+from asl_core.registry.component import Component
+from asl_core.registry.options import option_specs, parse_text, structure, unstructure
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
 
 __all__ = ["COMPONENT_CHECKS", "check_component", "options_of"]

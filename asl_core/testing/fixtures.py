@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from asl_core.component import Registry
 from asl_core.contracts import Dataset
-from asl_core.plugins import PluginReport
+from asl_core.registry.component import Registry
+from asl_core.registry.discovery import PluginReport
 from asl_core.testing.isolated import Found, isolated, locate
 from asl_core.testing.runs import tiny_settings
 

@@ -8,9 +8,9 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from asl_core.batch import Batch
-from asl_core.component import Component
+from asl_core.clips.batch import Batch
 from asl_core.contracts import Head, HeadOutput
+from asl_core.registry.component import Component
 from asl_core.testing.batches import CLASSES, LENGTHS, random_batch
 from asl_core.testing.checks import Checks, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS

@@ -14,11 +14,11 @@ from typing import Any
 
 import attrs
 
-from asl_core.distribution import BUILTIN, FORMER, canonical
 from asl_core.errors import UsageError, nearest
-from asl_core.installed import PLUGINS, installed
-from asl_core.plugins import PluginReport, discover
-from asl_core.toml_file import read_toml
+from asl_core.files.toml_file import read_toml
+from asl_core.registry.discovery import PluginReport, discover
+from asl_core.registry.distribution import BUILTIN, FORMER, canonical
+from asl_core.registry.installed import PLUGINS, installed
 
 __all__ = ["Found", "isolated", "locate"]
 

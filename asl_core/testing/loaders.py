@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import torch
 
-from asl_core.component import Component
 from asl_core.contracts import CheckpointLoader, Foreign
 from asl_core.errors import CheckpointError
+from asl_core.registry.component import Component
 from asl_core.testing.checks import Bench, Checks, ContractError, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS
 

@@ -11,10 +11,10 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from asl_core.batch import Batch
-from asl_core.component import Component
+from asl_core.clips.batch import Batch
+from asl_core.compute.seeding import ClipRandom
 from asl_core.contracts import Head, Loss, LossResult, Sample
-from asl_core.random import ClipRandom
+from asl_core.registry.component import Component
 from asl_core.testing.batches import CLASSES, LENGTHS, alone, padded, random_batch, store_of
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS

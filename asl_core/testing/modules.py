@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from asl_core.batch import Batch, frame_mask
+from asl_core.clips.batch import Batch, frame_mask
 from asl_core.testing import batches
 from asl_core.testing.batches import CLASSES, LENGTHS, WIDTH, alone, padded, random_batch
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, require

@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from asl_core.component import SLOTS, Offer, Registry
-from asl_core.distribution import BUILTIN, former_requirement
 from asl_core.errors import ConfigError, nearest
-from asl_core.options import option_specs, parse_text
+from asl_core.registry.component import SLOTS, Offer, Registry
+from asl_core.registry.distribution import BUILTIN, former_requirement
+from asl_core.registry.options import option_specs, parse_text
 from asl_core.testing.augments import AUGMENT_CHECKS, AugmentBench
 from asl_core.testing.batches import WIDTH, one_thread
 from asl_core.testing.checks import Bench, CheckResult, require, results

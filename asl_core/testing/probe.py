@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from asl_core.plugins import HEAVY
+from asl_core.registry.discovery import HEAVY
 from asl_core.testing.isolated import Found
 
 __all__ = ["NOT_IN_A_CATALOGUE", "Probe", "probe"]
@@ -26,7 +26,7 @@ given = json.loads(sys.argv[1])
 sys.path[:0] = given["roots"]
 from importlib import metadata
 from asl_core import Component, hookimpl, option
-from asl_core.plugins import discover
+from asl_core.registry.discovery import discover
 before = set(sys.modules)
 entry = metadata.EntryPoint(given["name"], given["value"], given["group"])
 record = discover([entry], {}).records[0]

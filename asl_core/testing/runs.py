@@ -15,10 +15,10 @@ from typing import Any
 import attrs
 
 from asl_core import api
-from asl_core.component import Component, Offer, Registry
-from asl_core.config import RunConfig
+from asl_core.config.run_config import RunConfig
 from asl_core.contracts import EpochReport, Observer
-from asl_core.options import unstructure
+from asl_core.registry.component import Component, Offer, Registry
+from asl_core.registry.options import unstructure
 from asl_core.testing.batches import CLASSES, WIDTH, one_thread
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from asl_core.batch import Batch
-from asl_core.clip import Clip
-from asl_core.random import ClipRandom
+from asl_core.clips.batch import Batch
+from asl_core.clips.clip import Clip
+from asl_core.compute.seeding import ClipRandom
 from asl_core.testing.batches import CLASSES, WIDTH, random_batch
 
 try:

@@ -8,10 +8,10 @@ import attrs
 import numpy as np
 import torch
 
-from asl_core.batch import Batch
-from asl_core.clip import Clip
-from asl_core.component import Component
+from asl_core.clips.batch import Batch
+from asl_core.clips.clip import Clip
 from asl_core.contracts import BatchTransform, Transform
+from asl_core.registry.component import Component
 from asl_core.testing.augments import require_fit
 from asl_core.testing.batches import LENGTHS, WIDTH, alone, padded, random_batch
 from asl_core.testing.checks import Bench, Checks, hold, require

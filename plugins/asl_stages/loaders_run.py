@@ -8,8 +8,7 @@ from typing import Any
 
 import safetensors
 
-from asl_core import CheckpointError, Foreign, NoOptions, load_tensors, open_tensors
-from asl_core.errors import as_word
+from asl_core import CheckpointError, Foreign, NoOptions, as_word, load_tensors, open_tensors
 
 __all__ = ["RunLoader"]
 

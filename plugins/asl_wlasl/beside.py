@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from asl_core import Finding, recognise_file, split_of_name, unread_files
-from asl_core.errors import as_word
+from asl_core import Finding, as_word, recognise_file, split_of_name, unread_files
 from asl_wlasl.records import name_some
 
 __all__ = ["beside", "instead"]

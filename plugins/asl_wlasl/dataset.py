@@ -9,8 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from asl_core import Clip, DataError, Finding, join_keys
-from asl_core.errors import as_word
+from asl_core import Clip, DataError, Finding, as_word, join_keys
 from asl_wlasl.files import find_file, find_splits, missing_split, unread_findings
 from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary, refuse_no_match
 from asl_wlasl.layout import check_shards, check_width, field_findings, key_findings, sound_records

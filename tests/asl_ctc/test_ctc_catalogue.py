@@ -9,7 +9,7 @@ import pytest
 
 import asl_ctc
 from asl_core import Component, Head, Loss
-from asl_core.options import option_specs
+from asl_core.registry.options import option_specs
 from asl_ctc.options import CtcHeadOptions, CtcIsolatedOptions, CtcOptions
 
 

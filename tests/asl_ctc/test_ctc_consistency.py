@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 import asl_core as asl
-from asl_core.model import build_model
-from asl_core.objectives import Objective, build_objectives, compute
+from asl_core.model.objectives import Objective, build_objectives, compute
+from asl_core.model.recogniser import build_model
 from asl_ctc.consistency import ConsistentLoss, between_views
 from asl_ctc.ctc_head import CtcOutput
 from asl_ctc.ctc_loss import CtcIsolatedLoss, CtcLoss

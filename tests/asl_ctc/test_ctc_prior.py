@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 import asl_core as asl
-from asl_core.coupling import coupling_notes
-from asl_core.distributed import Processes
-from asl_core.model import build_model
-from asl_core.objectives import build_objectives
-from asl_core.splits import load_data
-from asl_core.trainer import Trainer
+from asl_core.compute.distributed import Processes
+from asl_core.data.splits import load_data
+from asl_core.model.objectives import build_objectives
+from asl_core.model.recogniser import build_model
+from asl_core.training.coupling import coupling_notes
+from asl_core.training.trainer import Trainer
 from asl_ctc.ctc_head import CtcOutput
 from asl_ctc.ctc_loss import CtcIsolatedLoss, CtcLoss
 from asl_ctc.options import CtcIsolatedOptions, CtcOptions

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from asl_core import Batch, Clip, ClipRandom, Component, DataError, NoOptions
-from asl_core.clip import Vocabulary
-from asl_core.data import ClipStore
+from asl_core.clips.clip import Vocabulary
+from asl_core.clips.store import ClipStore
 from asl_core.testing import check_augment, check_component, check_transform
 from asl_layout36 import asl_augments, asl_transforms
 from asl_layout36.dominant import Dominant36, left_dominant36

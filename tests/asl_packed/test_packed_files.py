@@ -20,10 +20,10 @@ from toy_components import make_clips
 
 import asl_core as asl
 from asl_core import Clip, DataError, Finding, RunError, read_packed
+from asl_core.clips.frames import is_mapped
+from asl_core.clips.packed import packed_splits
+from asl_core.data.packing import pack
 from asl_core.errors import UsageError
-from asl_core.frames import is_mapped
-from asl_core.packed import packed_splits
-from asl_core.packing import pack
 from asl_packed.dataset import PackedDataset
 from asl_packed.options import PackedOptions
 
@@ -213,7 +213,7 @@ def index_changed(path: Path, change: Callable[[dict[str, Any]], None], lengths:
     """Write another index, with sizes and a checksum that agree with it, as somebody hostile would."""
     import hashlib
 
-    from asl_core.packed import Sizes
+    from asl_core.clips.packed import Sizes
 
     clips = make_clips([3, 1, 2])
     features = np.concatenate([c.features for c in clips]).tobytes()

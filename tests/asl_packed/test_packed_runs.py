@@ -22,12 +22,12 @@ from toy_components import offer
 import asl_core as asl
 from asl_core import Clip, Component
 from asl_core.cli import cli
-from asl_core.clip import Vocabulary
-from asl_core.component import Registry
-from asl_core.data import ClipStore
-from asl_core.frames import is_mapped
-from asl_core.plugins import discover
-from asl_core.watched import Watched
+from asl_core.clips.clip import Vocabulary
+from asl_core.clips.frames import is_mapped
+from asl_core.clips.store import ClipStore
+from asl_core.files.watched import Watched
+from asl_core.registry.component import Registry
+from asl_core.registry.discovery import discover
 
 TRAIN: dict[str, Any] = {
     **{k: v for k, v in SMALL.items() if not k.startswith("dataset")},

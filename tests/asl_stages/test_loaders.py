@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from asl_core import CheckpointError, NoOptions, api
+from asl_core.checkpoints.external import best_reading, read_checkpoint
 from asl_core.errors import ConfigError
-from asl_core.foreign import best_reading, read_checkpoint
-from asl_core.plugins import discover
+from asl_core.registry.discovery import discover
 from asl_stages.loaders import ReferenceLoader, StateDictLoader
 from asl_stages.loaders_pt import read_pt
 from asl_stages.loaders_run import RunLoader

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from asl_core import api
 from asl_core.cli import main
-from asl_core.splits import load_split
+from asl_core.data.splits import load_split
 
 
 def by_torch_alone(content: dict[str, Tensor], clip: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from asl_core import Batch, Clip, ClipRandom, ClipStore, ConfigError, DataError, HeadOutput, Sample, Vocabulary
-from asl_core.model import Standardiser
+from asl_core.model.recogniser import Standardiser
 from asl_stages.codebooks import Block, CodeBooks, k_means, parse_blocks
 from asl_stages.codes import CodesHead, PhonologyLoss
 from asl_stages.objective_options import CodesOptions, MaskedFramesOptions, PhonologyOptions

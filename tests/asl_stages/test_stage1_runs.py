@@ -11,8 +11,8 @@ from small import small
 
 import asl_core as asl
 from asl_core import testing
-from asl_core.plugins import discover
-from asl_core.train import Trainer
+from asl_core.registry.discovery import discover
+from asl_core.training.loop import Trainer
 from asl_stages.encoded import EncodedOutput, effective_rank, spread
 from asl_stages.objective_options import ProjectionOptions
 from asl_stages.projection import ProjectionHead

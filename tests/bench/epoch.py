@@ -22,11 +22,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asl_core import ClipRandom
 from asl_core.api import configure
-from asl_core.batch import Batch
-from asl_core.model import build_model
-from asl_core.objectives import build_objectives, compute
-from asl_core.splits import load_data
-from asl_core.train import Trainer, train_epoch
+from asl_core.clips.batch import Batch
+from asl_core.data.splits import load_data
+from asl_core.model.objectives import build_objectives, compute
+from asl_core.model.recogniser import build_model
+from asl_core.training.loop import Trainer, train_epoch
 
 SHARED = Path(os.environ.get("ASL_SHARED_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 

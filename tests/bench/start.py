@@ -21,10 +21,10 @@ import sys, time
 import torch
 started = time.perf_counter()
 from asl_core import configure
-from asl_core.model import build_model
-from asl_core.objectives import build_objectives
-from asl_core.splits import load_data
-from asl_core.train import Trainer, backward
+from asl_core.model.recogniser import build_model
+from asl_core.model.objectives import build_objectives
+from asl_core.data.splits import load_data
+from asl_core.training.loop import Trainer, backward
 config = configure({"dataset": "wlasl", "dataset.root": sys.argv[1], "run.device": "cpu"}, environ={})
 torch.set_num_threads(config.run.threads)
 data = load_data(config)

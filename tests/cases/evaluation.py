@@ -126,7 +126,7 @@ def select_sentences(place: Path) -> str:
 def old_sentence_run(place: Path) -> str:
     import safetensors.torch
 
-    from asl_core.checkpoint import load_tensors, save_tensors
+    from asl_core.checkpoints.format import load_tensors, save_tensors
 
     saved = load_tensors(sentence_run() / "runs/r/final.safetensors")
     meta = {k: v for k, v in saved.meta.items() if k not in ("sentences", "format")}

@@ -12,7 +12,7 @@ from pathlib import Path
 from packages import install
 
 from asl_core import testing
-from asl_core.component import SLOTS
+from asl_core.registry.component import SLOTS
 from cases.table import asl, case
 
 

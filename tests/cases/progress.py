@@ -15,7 +15,7 @@ import pytest
 from small import flags, small
 
 import asl_core as asl
-from asl_core import progress_bar
+from asl_core.training import progress_bar
 from cases.table import asl as typed
 from cases.table import case
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from small import flags, small
 
-from asl_core.configuring import configure
+from asl_core.config.configure import configure
 from asl_core.errors import ConfigError, UsageError
 from cases.security import link
 from cases.table import asl, case

@@ -15,9 +15,9 @@ from fuzz.mutate_bytes import mangle
 from fuzz.mutate_tensors import _KINDS
 from fuzz.mutate_text import change
 
-from asl_core.data import Clip
-from asl_core.packed import START, Sizes
-from asl_core.packing import pack
+from asl_core.clips.packed import START, Sizes
+from asl_core.clips.store import Clip
+from asl_core.data.packing import pack
 
 __all__ = ["mutate_packed", "packs", "repacked"]
 

@@ -142,17 +142,17 @@ def _names_of_any_depth() -> None:
 
 
 def _pickles_of_any_cost() -> None:
-    _set("asl_core.pickles.budget:PickleBudget.spend", lambda *_: None)
-    _set("asl_core.pickles.instructions:COSTS", [0] * 256)
+    _set("asl_core.files.pickles.budget:PickleBudget.spend", lambda *_: None)
+    _set("asl_core.files.pickles.instructions:COSTS", [0] * 256)
 
 
 def _keys_of_any_number() -> None:
-    _set("asl_core.pickles.budget:PickleBudget.probe", lambda *_: None)
-    _set("asl_core.pickles.instructions:MAX_KEY_NUMBER", 10**99)
+    _set("asl_core.files.pickles.budget:PickleBudget.probe", lambda *_: None)
+    _set("asl_core.files.pickles.instructions:MAX_KEY_NUMBER", 10**99)
 
 
 def _keys_of_any_kind() -> None:
-    _set("asl_core.pickles.instructions:key_weight", lambda _: 0)
+    _set("asl_core.files.pickles.instructions:key_weight", lambda _: 0)
 
 
 def _clips_of_any_number() -> None:
@@ -162,7 +162,7 @@ def _clips_of_any_number() -> None:
 
 
 def _json_of_any_weight() -> None:
-    _set("asl_core.bounded:_TIMES", 10**9)
+    _set("asl_core.files.bounded:_TIMES", 10**9)
 
 
 def _columns_of_any_number() -> None:
@@ -171,21 +171,21 @@ def _columns_of_any_number() -> None:
 
 
 def _headers_of_any_size() -> None:
-    _set("asl_core.bounded:_HEADER", 10**9)
+    _set("asl_core.files.bounded:_HEADER", 10**9)
 
 
 def _keys_of_any_depth() -> None:
     """Each part of a dotted key costs as much as all before it."""
     for bound in ("_PARTS", "_KEYS", "_BRACKETS"):
-        _set(f"asl_core.toml_file:{bound}", 10**9)
+        _set(f"asl_core.files.toml_file:{bound}", 10**9)
 
 
 def _clips_of_no_bytes() -> None:
-    _set("asl_core.packed:_CLIP", 0)
+    _set("asl_core.clips.packed:_CLIP", 0)
 
 
 def _columns_of_any_kind() -> None:
-    _set("asl_core.packed:_columns", lambda index, *_: [index[n] for n in ("ids", "labels", "signer", "source")])
+    _set("asl_core.clips.packed:_columns", lambda index, *_: [index[n] for n in ("ids", "labels", "signer", "source")])
 
 
 def _bare_zip_errors() -> None:
@@ -216,7 +216,8 @@ def _unchecked_metadata() -> None:
 
     import safetensors
 
-    from asl_core import checkpoint, loading
+    from asl_core.checkpoints import format as checkpoint
+    from asl_core.evaluation import loading
 
     def load(path: Path) -> Any:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -228,7 +229,7 @@ def _unchecked_metadata() -> None:
 
 def _unbounded_models() -> None:
     """A model is made as large as its file says, and then filled."""
-    from asl_core import loading
+    from asl_core.evaluation import loading
 
     def made(config: Any, width: int, classes: int, saved: Any) -> Any:
         model = loading.build_model(config, width, classes)
@@ -240,7 +241,7 @@ def _unbounded_models() -> None:
 
 def _pickled_settings() -> None:
     """A value that begins like code is run."""
-    from asl_core import layers
+    from asl_core.config import sources as layers
 
     known = layers.flatten
 
@@ -256,7 +257,8 @@ def _pickled_settings() -> None:
 def _bare_toml_errors() -> None:
     import tomllib
 
-    from asl_core import configuring, layers
+    from asl_core.config import configure as configuring
+    from asl_core.config import sources as layers
 
     def layer(path: Path) -> Any:
         values = tomllib.loads(path.read_bytes().decode())
@@ -266,7 +268,7 @@ def _bare_toml_errors() -> None:
 
 
 def _followed_links() -> None:
-    _set("asl_core.rundir:refuse_links", lambda *_: None)
+    _set("asl_core.files.rundir:refuse_links", lambda *_: None)
 
 
 def _answers_of_any_form() -> None:
@@ -276,7 +278,7 @@ def _answers_of_any_form() -> None:
         with (run / "predictions-val.csv").open(encoding="utf-8", newline="") as text:
             return {row["clip"]: row["correct"] == "1" for row in csv.DictReader(text)}
 
-    _set("asl_core.comparison:right_answers", answers)
+    _set("asl_core.studies.comparison:right_answers", answers)
 
 
 def _bare_npy() -> None:
@@ -289,7 +291,7 @@ def _bare_npy() -> None:
 
 def _npy_by_its_header() -> None:
     def read(path: Path) -> Any:
-        from asl_core.prediction import DataError
+        from asl_core.evaluation.prediction import DataError
 
         with path.open("rb") as file:
             try:

@@ -34,8 +34,8 @@ from fuzz.ways import (
     vocabulary,
 )  # fmt: skip
 
-from asl_core.component import SLOTS
-from asl_core.prediction import read_npy
+from asl_core.evaluation.prediction import read_npy
+from asl_core.registry.component import SLOTS
 
 __all__ = ["READERS", "Reader", "warm_up"]
 
@@ -71,7 +71,7 @@ READERS = {
     for reader in (
         Reader(
             name="pickle", file="clips.pkl", ways=(clips, read), seeds=seeds.pickles, mutate=mutate_pickle,
-            beyond=("asl_core.pickles:PickleStandIns.find",),
+            beyond=("asl_core.files.pickles:PickleStandIns.find",),
         ),
         Reader(
             name="labels", file="vocabulary.json", ways=(label_file, vocabulary), seeds=seeds.labels,
@@ -85,25 +85,26 @@ READERS = {
         Reader(
             name="safetensors", file="x.safetensors", ways=(inspected, any_state_dict, model),
             seeds=seeds.safetensors_files,
-            mutate=mutate_safetensors, beyond=("asl_core.foreign:Checkpoint.__init__", "asl_core.loading:build_model"),
+            mutate=mutate_safetensors,
+            beyond=("asl_core.checkpoints.external:Checkpoint.__init__", "asl_core.evaluation.loading:build_model"),
         ),
         Reader(
             name="toml", file="settings.toml", ways=(settings, curriculum_file, recipe), seeds=seeds.tomls,
             mutate=mutate_toml, every=True,
-            beyond=("asl_core.resolve:_Resolver.config",),
+            beyond=("asl_core.config.resolve:_Resolver.config",),
         ),
         Reader(
             name="run", lay_out=bundle.lay_out, size=bundle.size_of, every=True, seeds=seeds.runs,
             mutate=bundle.mutate_run,
             ways=(final_model, best_model, inspected, compared, resumed, stage_of_curriculum),
-            beyond=("asl_core.loading:build_model", "asl_core.trainer:Trainer.restore",
-        "asl_core.foreign:Checkpoint.__init__"),
+            beyond=("asl_core.evaluation.loading:build_model", "asl_core.training.trainer:Trainer.restore",
+        "asl_core.checkpoints.external:Checkpoint.__init__"),
         ),
         Reader(name="npy", file="clip.npy", ways=(read_npy,), seeds=seeds.npy, mutate=mutate_npy,
     beyond=("numpy:load",)),
         Reader(
             name="packed", file="train.safetensors", ways=(packed,), seeds=packs.packs, mutate=packs.mutate_packed,
-            beyond=("asl_core.packed:_columns",),
+            beyond=("asl_core.clips.packed:_columns",),
         ),
     )
 }  # fmt: skip

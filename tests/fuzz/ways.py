@@ -18,21 +18,22 @@ import numpy as np
 import torch
 from fuzz import seeds
 
-from asl_core import api, curriculum
+from asl_core import api
+from asl_core.checkpoints.external import read_checkpoint
+from asl_core.checkpoints.initialise import Transfer
 from asl_core.cli import inspect as inspect_verb
-from asl_core.comparison import compare
-from asl_core.curriculum import is_curriculum, load_curriculum
+from asl_core.clips.packed import read_packed
+from asl_core.data.splits import load_data
 from asl_core.errors import DataError
-from asl_core.foreign import read_checkpoint
-from asl_core.initial import Transfer
-from asl_core.model import build_model
-from asl_core.objectives import build_objectives
-from asl_core.packed import read_packed
-from asl_core.plugins import PluginReport, discover
-from asl_core.recipes import recipes
-from asl_core.rundir import RunDir
-from asl_core.splits import load_data
-from asl_core.trainer import Trainer
+from asl_core.files.rundir import RunDir
+from asl_core.model.objectives import build_objectives
+from asl_core.model.recogniser import build_model
+from asl_core.registry.discovery import PluginReport, discover
+from asl_core.registry.recipes import recipes
+from asl_core.studies import curriculum
+from asl_core.studies.comparison import compare
+from asl_core.studies.curriculum import is_curriculum, load_curriculum
+from asl_core.training.trainer import Trainer
 from asl_wlasl.dataset import WlaslDataset
 from asl_wlasl.labels import add_labels, read_labels, read_vocabulary
 from asl_wlasl.options import WlaslOptions

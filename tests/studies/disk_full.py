@@ -120,7 +120,7 @@ def _message_faults(code: int, said: str) -> Iterator[str]:
 
 
 def _checkpoint_faults(run: Path) -> Iterator[str]:
-    from asl_core.checkpoint import load_tensors
+    from asl_core.checkpoints.format import load_tensors
     from asl_core.errors import AslError
 
     for name in CHECKPOINTS:

@@ -149,7 +149,7 @@ def _place(run: Path, by_clock: bool) -> str:
 
 def _epoch(run: Path) -> int:
     """How far the run has come by the checkpoint that is there, which has to be whole."""
-    from asl_core.checkpoint import load_tensors
+    from asl_core.checkpoints.format import load_tensors
 
     last = run / "last" / "state.safetensors"
     return int(load_tensors(last).meta["progress"]["epoch"]) if last.exists() else 0

@@ -6,8 +6,16 @@ from studies.mutants import Mutant, replaced
 
 __all__ = ["EQUIVALENT", "by_hand"]
 
-SELECTION, MODEL, TRAINER = "asl_core/selection.py", "asl_core/model.py", "asl_core/trainer.py"
-CHECKPOINT, DATA, METRICS = "asl_core/checkpoint.py", "asl_core/data.py", "asl_core/metrics.py"
+SELECTION, MODEL, TRAINER = (
+    "asl_core/training/selection.py",
+    "asl_core/model/recogniser.py",
+    "asl_core/training/trainer.py",
+)
+CHECKPOINT, DATA, METRICS = (
+    "asl_core/checkpoints/format.py",
+    "asl_core/clips/store.py",
+    "asl_core/evaluation/metrics.py",
+)
 
 #: module, what stands there, what is put in its place, what is wrong then
 _BY_HAND = (
@@ -32,9 +40,11 @@ _BY_HAND = (
     (METRICS, "(scores >= own).sum(1) - 1", "(scores > own).sum(1)", "ties count for the model"),
     (METRICS, "(targets == UNKNOWN) | own[:, 0].isnan()", "own[:, 0].isnan()", "an unknown gloss is the first one"),
     (METRICS, "edits / sum(len(t) for t in targets)", "edits / sum(len(t) for t in decoded)", "WER over what was read"),
-    ("asl_core/batching.py", 'mix_seed(seed, epoch, "order")', 'mix_seed(seed, "order")', "every epoch in one order"),
-    ("asl_core/evaluate.py", "sorted(batches, key=lambda b: b.place)", "batches", "batches in the order they came"),
-    ("asl_core/splits.py", "p % int(of) == int(number) - 1", "p % int(of) == int(number) % int(of)",
+    ("asl_core/clips/batching.py",
+     'mix_seed(seed, epoch, "order")', 'mix_seed(seed, "order")', "every epoch in one order"),
+    ("asl_core/evaluation/inference.py",
+     "sorted(batches, key=lambda b: b.place)", "batches", "batches in the order they came"),
+    ("asl_core/data/splits.py", "p % int(of) == int(number) - 1", "p % int(of) == int(number) % int(of)",
      "another fold than was asked for"),
 )  # fmt: skip
 
@@ -49,7 +59,7 @@ _EQUIVALENT = (
     (MODEL, "Standardiser.fit", 'for part in track(torch.split(frames, 1 << 16), "statistics of train"):',
      "[16 to 17] #1",
      "how many frames are summed at a time changes a float64 sum by less than the float32 result holds"),
-    ("asl_core/transfer.py", "suggest_map",
+    ("asl_core/checkpoints/transfer.py", "suggest_map",
      'prefixes = {name.rsplit(".", n)[0] for name, _ in checkpoint for n in range(1, name.count(".") + 1)}',
      "[1 to 2] #1",
      "a name cut at more dots than it has gives a prefix that is there already, or that nothing stands under"),

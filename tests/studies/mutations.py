@@ -2,7 +2,7 @@
 
     python tests/studies/mutations.py            # the whole study; goes on where it was stopped
     python tests/studies/mutations.py --short    # the faults made by hand, and two more of each module
-    python tests/studies/mutations.py --modules asl_core/selection.py --survivors
+    python tests/studies/mutations.py --modules asl_core/training/selection.py --survivors
 
 Each fault is one of ``mutants.py``, taken by a seed, or one of the list in ``known_mutants.py``. Of the tests named
 below those run that execute the faulty line, the quickest first, until one fails. Prints a table in Markdown; exit code
@@ -34,22 +34,25 @@ __all__ = ["MODULES", "TESTS", "Outcome", "choose", "study", "table"]
 
 #: what is silent when it is wrong -> its modules, and how many faults are put into each
 MODULES: dict[str, dict[str, int]] = {
-    "labels": {"asl_core/labels.py": 10},
-    "batches": {"asl_core/batching.py": 8, "asl_core/clip.py": 6, "asl_core/batch.py": 8, "asl_core/data.py": 10},
+    "labels": {"asl_core/training/labels.py": 10},
+    "batches": {"asl_core/clips/batching.py": 8, "asl_core/clips/clip.py": 6, "asl_core/clips/batch.py": 8,
+        "asl_core/clips/store.py": 10},
     "scores": {"plugins/asl_ctc/scores.py": 12, "plugins/asl_ctc/ctc_head.py": 12},
-    "selection": {"asl_core/selection.py": 12},
-    "resume": {"asl_core/trainer.py": 12, "asl_core/checkpoint.py": 12, "asl_core/device.py": 6},
-    "standardising": {"asl_core/model.py": 12, "asl_core/outliers.py": 8},
-    "transfer": {"asl_core/transfer.py": 14},
+    "selection": {"asl_core/training/selection.py": 12},
+    "resume": {"asl_core/training/trainer.py": 12, "asl_core/checkpoints/format.py": 12,
+        "asl_core/compute/device.py": 6},
+    "standardising": {"asl_core/model/recogniser.py": 12, "asl_core/data/outliers.py": 8},
+    "transfer": {"asl_core/checkpoints/transfer.py": 14},
     "evaluation": {
-        "asl_core/evaluate.py": 12, "asl_core/metrics.py": 14, "asl_core/intervals.py": 8, "asl_core/mistakes.py": 14,
+        "asl_core/evaluation/inference.py": 12, "asl_core/evaluation/metrics.py": 14,
+            "asl_core/evaluation/intervals.py": 8, "asl_core/evaluation/mistakes.py": 14,
     },
     "readers": {
         "plugins/asl_wlasl/records.py": 8, "plugins/asl_wlasl/labels.py": 12, "plugins/asl_wlasl/files.py": 10,
         "plugins/asl_wlasl/layout.py": 10,
     },
-    "splits": {"asl_core/splits.py": 14},
-    "packed": {"asl_core/packed.py": 14},
+    "splits": {"asl_core/data/splits.py": 14},
+    "packed": {"asl_core/clips/packed.py": 14},
 }  # fmt: skip
 
 #: the tests; which of them run a line is measured

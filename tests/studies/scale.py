@@ -73,7 +73,7 @@ def pack(clips: int, folder: Path) -> dict[str, Any]:
     import torch
 
     import asl_core as asl
-    from asl_core.packing import pack as pack_clips
+    from asl_core.data.packing import pack as pack_clips
 
     torch.set_num_threads(1)
     config = asl.configure(settings(clips), environ={}, project_file=False)
@@ -101,7 +101,7 @@ class _Clock:
 def load(clips: int, folder: Path) -> dict[str, Any]:
     """What was packed, loaded and audited."""
     import asl_core as asl
-    from asl_core.splits import load_data
+    from asl_core.data.splits import load_data
 
     before = now()
     load_data(asl.configure(settings(200), environ={}, project_file=False))

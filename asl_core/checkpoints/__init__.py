@@ -1,0 +1,1 @@
+"""Checkpoints: our format, external ones, transfer."""

@@ -1,0 +1,284 @@
+"""The weights that a run starts from: a checkpoint found, read, held against the encoder, and taken over.
+
+Nothing is written here, so that a checkpoint that does not fit stops a run before its directory is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from asl_core.checkpoints.external import Checkpoint, best_reading, encoder_flags, named, read_checkpoint
+from asl_core.checkpoints.transfer import TransferPlan, rule_effects, suggest_map
+from asl_core.clips.store import ClipStore
+from asl_core.config.origins import Kind, Origin
+from asl_core.config.run_config import RunConfig
+from asl_core.contracts import Encoder, Foreign
+from asl_core.errors import CheckpointError, ConfigError
+from asl_core.files.json_files import read_json
+from asl_core.model.recogniser import Recognizer
+from asl_core.registry.component import Registry
+from asl_core.registry.options import unstructure
+
+__all__ = ["Transfer", "freeze", "initialise"]
+
+
+@attrs.frozen(eq=False)
+class Transfer:
+    """What a run took from a checkpoint; ``record`` is the content of ``transfer.json``."""
+
+    loaded: tuple[str, ...]  #: names of the encoder's tensors
+    record: Mapping[str, Any]
+
+    @property
+    def lines(self) -> list[str]:
+        """For the screen and the log."""
+        return [str(line) for line in self.record["said"]]
+
+    @classmethod
+    def read(cls, file: Path) -> Transfer:
+        """What an earlier start of the same run wrote.
+
+        Raises:
+            CheckpointError: the file is missing or damaged.
+        """
+        try:
+            record = read_json(file, "Put it back, or start a new run.")
+            return cls(tuple(str(entry["name"]) for entry in record["plan"]["loaded"]), record)
+        except (CheckpointError, KeyError, TypeError) as fault:
+            raise CheckpointError(
+                f"{file} cannot be read ({type(fault).__name__}: {fault}), and without it a resumed run does not know "
+                f"which weights were transferred; put the file back, or start a new run."
+            ) from fault
+
+
+def initialise(
+    config: RunConfig, model: Recognizer, train: ClipStore, registry: Registry
+) -> tuple[RunConfig, Transfer]:
+    """Give the model's encoder the weights that ``config.init`` names, and its standardiser what they expect.
+
+    Args:
+        config: with ``init.path`` set.
+        model: freshly made; its encoder and standardiser are changed.
+        train: the clips of train, for statistics of features where the checkpoint brings none.
+        registry: holds the loaders.
+
+    Returns:
+        The configuration with ``train.standardise`` as it came to be, and what was transferred.
+
+    Raises:
+        CheckpointError: the file cannot be read, or less of the encoder fits than is required.
+        ConfigError: the run's own settings contradict what the weights were trained on.
+    """
+    options = config.init
+    if options.path is None:
+        raise ValueError("init.path is not set: there is nothing to start from")
+    encoder = named(model.encoder.state_dict())
+    # The runs of a curriculum stand in a folder of their own, below the one that runs go to.
+    folders = (config.run.out, Path(config.run.out).parent)
+    checkpoint, tensors = best_reading(read_checkpoint(options.path, registry, folders), encoder, options.map)
+    foreign = checkpoint.foreign
+    plan = TransferPlan.of(named(tensors), encoder)
+    if not plan.enough(options.share):
+        raise CheckpointError(_refusal(checkpoint, tensors, plan, config, train.width))
+    chosen = {name: tensors[name] for name, _ in plan.loaded}
+    notes = rule_effects(foreign.tensors, options.map, encoder)
+    notes += _checked(checkpoint, chosen, model.encoder)
+    notes += _transform_notes(checkpoint, config)
+    config, more = _features(checkpoint, config, model, train)
+    notes += more
+    if foreign.glosses is not None and set(foreign.glosses) != set(train.vocabulary.glosses):
+        common = len(set(foreign.glosses) & set(train.vocabulary.glosses))
+        notes.append(
+            f"the checkpoint's vocabulary has {len(foreign.glosses)} glosses and this run's {len(train.vocabulary)}, "
+            f"{common} in common; only the encoder is taken, so this run's heads learn their own"
+        )
+    # Whole and strict: what the plan leaves at random stands in it by name.
+    model.encoder.load_state_dict({**model.encoder.state_dict(), **chosen})
+    if options.freeze:
+        notes.append("the transferred weights are frozen")
+    elif options.learning_rate_scale != 1:
+        notes.append(f"the transferred weights learn at {options.learning_rate_scale:g} times the learning rate")
+    record = {
+        "checkpoint": str(checkpoint.path),
+        "loader": checkpoint.loader,
+        "source": foreign.source,
+        "encoder": config.encoder.name,
+        "required_share": options.share,
+        "standardised": config.train.standardise,
+        "weights_sha256": _digest(chosen),
+        "plan": plan.to_json(),
+        "said": [f"{checkpoint.path}: {foreign.source} (loader {checkpoint.loader})", *plan.short(), *notes],
+    }
+    return config, Transfer(tuple(chosen), record)
+
+
+def freeze(encoder: Encoder, transfer: Transfer) -> None:
+    """Take the gradient from the transferred parameters."""
+    for name, parameter in encoder.named_parameters():
+        if name in transfer.loaded:
+            parameter.requires_grad_(False)
+
+
+def _refusal(
+    checkpoint: Checkpoint, tensors: Mapping[str, Tensor], plan: TransferPlan, config: RunConfig, width: int
+) -> str:
+    """What does not fit, and what would."""
+    foreign, name, share = checkpoint.foreign, config.encoder.name, config.init.share
+    asked = "all are asked for" if share == 1 else f"--init.share asks for {100 * share:g} %"
+    text = (
+        f"{checkpoint.path} ({foreign.source}) does not fit encoder {name!r}: it covers {plan.covered:,} of "
+        f"{plan.total:,} encoder parameters, and {asked}. What does not fit, {plan.misfits()}."
+    )
+    if foreign.width is not None and foreign.width != width:
+        text += f" These weights read {foreign.width} numbers a frame, and the clips have {width}."
+    flags = encoder_flags(foreign)
+    if flags is not None and not _is_chosen(foreign, config):
+        text += f" The encoder that fits is {flags}."
+    elif flags is None and (better := suggest_map(named(tensors), plan.encoder)) is not None:
+        rule, then = better
+        text += f" With --init.map {rule} it would cover {then.covered:,} parameters."
+    text += "".join(
+        f" {line[:1].upper()}{line[1:]}." for line in rule_effects(foreign.tensors, config.init.map, plan.encoder)
+    )
+    return (
+        f"{text} `asl inspect` shows what the file holds, and with --encoder the whole plan"
+        f"{'; a lower --init.share leaves at random what is not covered' if plan.loaded else ''}."
+    )
+
+
+def _is_chosen(foreign: Foreign, config: RunConfig) -> bool:
+    """Whether the run has that encoder already, with those options."""
+    options = unstructure(config.encoder.options)
+    return config.encoder.goes_by(foreign.encoder) and all(options.get(k) == v for k, v in foreign.settings.items())
+
+
+def _checked(checkpoint: Checkpoint, chosen: Mapping[str, Tensor], encoder: Encoder) -> list[str]:
+    """Refuse weights that no training could start from; note where numbers are rounded."""
+    state = encoder.state_dict()
+    bad = [n for n, t in chosen.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
+    if bad:
+        raise CheckpointError(
+            f"{checkpoint.path} holds NaN or infinite numbers in {', '.join(bad[:5])}; the run it comes from had "
+            f"diverged. Use an earlier checkpoint of it."
+        )
+    wrong = [n for n, t in chosen.items() if t.is_floating_point() != state[n].is_floating_point()]
+    if wrong:
+        n = wrong[0]
+        raise CheckpointError(
+            f"{checkpoint.path} holds {n} as {str(chosen[n].dtype).removeprefix('torch.')}, and the encoder has "
+            f"{str(state[n].dtype).removeprefix('torch.')}; expected weights as they were trained, not quantised."
+        )
+    kinds = sorted({str(t.dtype).removeprefix("torch.") for n, t in chosen.items() if t.dtype != state[n].dtype})
+    return [f"weights stored as {', '.join(kinds)} are converted to those of the encoder"] if kinds else []
+
+
+def _transform_notes(checkpoint: Checkpoint, config: RunConfig) -> list[str]:
+    """Refuse other transforms than the weights were trained with, unless that is asked for."""
+    theirs = checkpoint.foreign.transforms
+    if theirs is None:
+        return []
+    ours = {k: v for k, v in config.values().items() if k.startswith("transform.")}
+    different = sorted(k for k in {*theirs, *ours} if theirs.get(k) != ours.get(k))
+    if not different:
+        return []
+    said = ", ".join(f"{k} {theirs.get(k)!r} there and {ours.get(k)!r} here" for k in different[:5])
+    if config.init.transforms == "same":
+        chosen = theirs.get("transform.names")
+        names = ",".join(map(str, chosen)) if isinstance(chosen, list | tuple) and chosen else "none"
+        raise CheckpointError(
+            f"{checkpoint.path} was trained on clips transformed in another way ({said}), so these weights would see "
+            f"input they do not know. Use the same, --transform {names}, or say --init.transforms any to go on."
+        )
+    return [f"the weights were trained on other transforms ({said}), as --init.transforms any allows"]
+
+
+def _features(
+    checkpoint: Checkpoint, config: RunConfig, model: Recognizer, train: ClipStore
+) -> tuple[RunConfig, list[str]]:
+    """Set the standardiser to what the weights were trained on, or to what the user insists on; both are told."""
+    foreign, asked = checkpoint.foreign, config.init.features
+    wanted, notes = _convention(checkpoint, config)
+    model.standardiser.bounded = wanted
+    used = foreign.statistics if foreign.standardise and wanted else None
+    if used is not None and len(used[0]) != train.width:
+        notes.append(
+            f"the checkpoint's statistics are of {len(used[0])} numbers a frame: those of the train clips are used"
+        )
+        used = None
+    if used is not None:
+        mean, scale = used
+        sound = mean.shape == scale.shape == (train.width,) and bool(torch.isfinite(mean).all())
+        if not (sound and bool(torch.isfinite(scale).all()) and bool((scale > 0).all())):
+            raise CheckpointError(
+                f"{checkpoint.path} holds feature statistics that are damaged; use another checkpoint of that run."
+            )
+        model.standardiser.mean.copy_(mean)
+        model.standardiser.scale.copy_(scale)
+        notes.append("features are standardised by the checkpoint's own mean and deviation, not by these clips'")
+    elif wanted:
+        model.standardiser.fit(train.features)
+        if foreign.standardise and asked == "auto":
+            notes.append("features are standardised by the train clips; the checkpoint brings no statistics of its own")
+    elif config.train.standardise:
+        own = [c.name for c in config.augments if not getattr(c.build(), "raw", False)]
+        if own:
+            notes.append(
+                f"augmentation ({', '.join(own)}) changes features as stored: what is sized for standardised ones, as "
+                f"noise and scale are, is now in the features' own units; set it accordingly, or leave it out"
+            )
+    if config.train.standardise != wanted:
+        origins = {**config.origins, "train.standardise": Origin(Kind.CHECKPOINT, str(checkpoint.path))}
+        config = attrs.evolve(config, train=attrs.evolve(config.train, standardise=wanted), origins=origins)
+    return config, notes
+
+
+def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[str]]:
+    """Whether features are to be standardised, and why."""
+    theirs, asked, ours = checkpoint.foreign.standardise, config.init.features, config.train.standardise
+    origin = config.origin("train.standardise")
+    words = {True: "standardised features", False: "features as stored, not standardised"}
+    if asked == "auto":
+        if theirs is None:
+            return ours, [
+                f"the checkpoint does not say whether its features were standardised; this run's are "
+                f"{'' if ours else 'not '}(--init.features stored or standardised decides it)"
+            ]
+        if origin.chosen and theirs != ours:
+            other = "standardised" if ours else "stored"
+            raise ConfigError(
+                [
+                    f"{origin} sets train.standardise to {str(ours).lower()}, and --init "
+                    f"{config.init.path} was trained on {words[theirs]}; leave --standardise out or set it to "
+                    f"{str(theirs).lower()}, or say --init.features {other} to depart from what the weights know"
+                ]
+            )
+        return theirs, [] if theirs else [f"features are left as stored: the checkpoint was trained on {words[False]}"]
+    wanted = asked == "standardised"
+    if origin.chosen and wanted != ours:
+        raise ConfigError(
+            [
+                f"{origin} sets train.standardise to {str(ours).lower()}, and --init.features {asked} "
+                f"says otherwise; leave one of them out, or make them agree"
+            ]
+        )
+    if theirs is not None and theirs != wanted:
+        return wanted, [
+            f"warning: --init.features {asked} departs from what the weights were trained on, {words[theirs]}"
+        ]
+    return wanted, [f"features are {'standardised' if wanted else 'left as stored'}, as --init.features says"]
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and numbers, the same wherever the file lies."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.detach().flatten().contiguous().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

@@ -1,0 +1,1 @@
+"""Clips: one clip, a batch, the store that holds them, packed files."""

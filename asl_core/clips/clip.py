@@ -1,0 +1,75 @@
+"""One clip, the vocabulary that clips share, and what an audit finds of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+
+from asl_core.files.text_files import metadata_text
+
+__all__ = ["UNKNOWN", "Clip", "Finding", "Vocabulary"]
+
+UNKNOWN = -1  #: class number of a gloss that the vocabulary lacks
+
+
+def _float32(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _signer(value: Any) -> str | None:
+    """As text, and NaN as unknown: tables of numbers hand out such, and a signer decides nothing."""
+    try:
+        return metadata_text(value)
+    except ValueError:
+        return str(value)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Clip:
+    """One recorded clip as a data set hands it out."""
+
+    id: str
+    features: np.ndarray = attrs.field(converter=_float32)  #: (T, D) float32
+    glosses: tuple[str, ...] = ()  #: one for an isolated sign, several for a sentence, none where unknown
+    signer: str | None = attrs.field(default=None, converter=_signer)
+    source: str = ""  #: where it was read, for messages
+
+
+@attrs.frozen
+class Finding:
+    """One thing an audit found. ``error`` stops a run, ``warning`` stands in the report, ``note`` informs."""
+
+    level: str
+    code: str  #: short and stable, ``class-numbers``
+    message: str
+    data: Mapping[str, object] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Vocabulary:
+    """The glosses of a run, sorted; a class number is a place in this tuple and exists only inside a run."""
+
+    glosses: tuple[str, ...]
+    sentences: bool | None = None  #: whether a clip that they were taken from holds several; None where unknown
+
+    @classmethod
+    def of(cls, clips: Iterable[Clip]) -> Vocabulary:
+        """Every gloss that occurs in ``clips``, and whether they stand in sentences."""
+        labels = [clip.glosses for clip in clips]
+        return cls(tuple(sorted({g for label in labels for g in label})), any(len(label) > 1 for label in labels))
+
+    def __len__(self) -> int:
+        return len(self.glosses)
+
+    def encode(self, glosses: Iterable[str]) -> list[int]:
+        """Class numbers 0 … len-1, :data:`UNKNOWN` for a gloss that is not in it."""
+        index = self._index
+        return [index.get(g, UNKNOWN) for g in glosses]
+
+    @functools.cached_property
+    def _index(self) -> dict[str, int]:
+        return {g: i for i, g in enumerate(self.glosses)}

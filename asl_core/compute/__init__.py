@@ -1,0 +1,1 @@
+"""Compute: device and precision, processes, signals, seeds."""

@@ -1,0 +1,255 @@
+"""Several processes that train one model: ``torchrun --no-python --nproc-per-node N asl run …``.
+
+Every process holds the whole model and all clips, takes its share of every batch, and adds its gradient to those of
+the others; the first writes the run. The gradient is added up by hand, in one flat buffer a step, and not by torch's
+DistributedDataParallel. That averages over processes, which is wrong where shares differ in clips; it waits for
+hooks of a backward pass, which a process whose share is empty does not have; and it wraps one forward call, where a
+step here runs encoder, heads and losses with parameters of their own. What it gains, sending while the backward pass
+still runs, is little for models of a few megabytes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import re
+import signal
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from asl_core.compute.device import choose_device
+from asl_core.errors import AslError, ConfigError, RunError
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
+
+__all__ = ["ALONE", "TIMEOUT", "EchoError", "LostContactError", "Processes"]
+
+T = TypeVar("T")
+
+#: the longest that a process waits for the others: one that is stopped or hangs ends the run after this
+TIMEOUT = timedelta(minutes=10)
+
+
+class LostContactError(RunError):
+    """Another process is gone, or has not answered in time."""
+
+
+class EchoError(AslError):
+    """A fault that another process has told already; whoever prints faults says nothing of this one."""
+
+    def __init__(self, exit_code: int):
+        super().__init__("another process has told the fault")
+        self.exit_code = exit_code
+
+
+@attrs.frozen(eq=False)
+class Processes:
+    """This process among those that share a run. Alone, every method gives back what it was given."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0  #: among the processes of this machine
+    faults: Store | None = None  #: what has been told; kept by torchrun, so that it outlives any of us
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one writes the run and speaks."""
+        return self.rank == 0
+
+    def device(self, name: str) -> torch.device:
+        """The device of this process: a GPU of its own each, or the CPU.
+
+        Raises:
+            ConfigError: there is no such device, or not one for each.
+        """
+        if self.size == 1:
+            return choose_device(name)
+        found = choose_device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        if found.type == "cpu":
+            return found
+        if found.type != "cuda" or ":" in name:
+            raise ConfigError([f"run.device is {name!r}, which {self.size} processes cannot share: say cuda or cpu"])
+        if self.local_rank >= torch.cuda.device_count():
+            raise ConfigError(
+                [
+                    f"process {self.local_rank} of this machine has no GPU of its own, there are "
+                    f"{torch.cuda.device_count()}: start as many processes as there are GPUs, or say --device cpu"
+                ]
+            )
+        torch.cuda.set_device(self.local_rank)
+        return torch.device("cuda", self.local_rank)
+
+    def share(self, index: Tensor) -> Tensor:
+        """Every ``size``-th clip of a batch: shares differ by one clip at most, and little in length."""
+        return index if self.size == 1 else index[self.rank :: self.size]
+
+    def part(self, items: Iterable[T]) -> Iterator[tuple[int, T]]:
+        """Every ``size``-th item with its place among all."""
+        return ((place, item) for place, item in enumerate(items) if place % self.size == self.rank)
+
+    def gather(self, value: T) -> list[T]:
+        """Everyone's value, by rank. Nobody goes on before all have come here."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        with _contact():
+            dist.all_gather_object(found, value)
+        return found
+
+    def total(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Sums by name over all processes, added up in the order of ranks; a process may lack a name."""
+        found: dict[str, float] = {}
+        for own in self.gather(dict(sums)):
+            for name, value in own.items():
+                found[name] = found.get(name, 0.0) + value
+        return found
+
+    def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Give every process the sum of all gradients.
+
+        A parameter that has a gradient nowhere keeps none, as in one process, so that the optimiser leaves it alone:
+        how many processes have one is counted behind the gradients in the same buffer.
+        """
+        if self.size == 1:
+            return
+        several = list(parameters)
+        pieces = [torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in several]
+        have = torch.tensor([float(p.grad is not None) for p in several], device=pieces[0].device)
+        flat = torch.cat([*pieces, have])
+        with _contact():
+            dist.all_reduce(flat)
+        *sums, counts = torch.split(flat, [*(len(piece) for piece in pieces), len(have)])
+        for parameter, value, count in zip(several, sums, counts.tolist(), strict=True):
+            parameter.grad = value.view_as(parameter).to(parameter.dtype) if count else None
+
+    @torch.no_grad()
+    def take_from_first(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite tensors with those of the first process, to the bit."""
+        several = [t for t in tensors if t.numel()]
+        if self.size == 1 or not several:
+            return
+        flat = torch.cat([t.detach().contiguous().flatten().view(torch.uint8) for t in several])
+        with _contact():
+            dist.broadcast(flat, 0)
+        sizes = [t.numel() * t.element_size() for t in several]
+        for tensor, value in zip(several, torch.split(flat, sizes), strict=True):
+            tensor.copy_(value.clone().view(tensor.dtype).view(tensor.shape))  # a copy: views must be aligned
+
+    def check_same(self, what: str, state: Mapping[str, Tensor]) -> None:
+        """Hold everyone's tensors against each other, to the bit.
+
+        Raises:
+            RunError: they differ.
+        """
+        if self.size == 1:
+            return
+        digest = 0
+        for name in sorted(state):
+            flat = state[name].detach().cpu().contiguous().flatten()
+            digest = zlib.crc32(flat.view(torch.uint8).numpy().data, zlib.crc32(name.encode(), digest))
+        found = self.gather(digest)
+        if len(set(found)) > 1:
+            raise RunError(
+                f"{what} differs between the processes ({', '.join(f'{d:08x}' for d in found)}), which should be equal "
+                f"to the bit: a component draws from a generator of its own, or the machines differ. Look for the "
+                f"component, or train in one process."
+            )
+
+    def agree(self, what: str, value: object) -> None:
+        """Hold everyone's value against the first's.
+
+        Raises:
+            RunError: they differ.
+        """
+        others = [rank for rank, found in enumerate(self.gather(value)) if found != value]
+        if others:
+            raise RunError(
+                f"{what} differs between process {self.rank} and process {others[0]}; start all of them with the same "
+                f"command, environment and files."
+            )
+
+    @contextlib.contextmanager
+    def told_once(self) -> Iterator[None]:
+        """Let one process tell of a fault, with its number; in the others an :class:`EchoError` takes its place.
+
+        What has been told stands in a store rather than being agreed on by all: the others may wait in another
+        exchange at that moment, which they leave when this process ends.
+        """
+        if self.faults is None:
+            yield
+            return
+        try:
+            with _told_to_end():
+                yield
+        except BaseException as fault:
+            atexit.unregister(dist.destroy_process_group)  # it would wait for those that are gone
+            if not isinstance(fault, Exception):
+                raise  # Ctrl-C goes to all of them
+            lost = isinstance(fault, LostContactError)
+            if (lost and self._told("fault")) or not self._first_to_tell("lost" if lost else repr(fault)):
+                raise EchoError(fault.exit_code if isinstance(fault, AslError) else 1) from fault
+            if not lost:
+                self._first_to_tell("fault")
+            if isinstance(fault, RunError):
+                fault.args = (f"process {self.rank} of {self.size}: {fault}",)
+            raise
+
+    def _first_to_tell(self, text: str) -> bool:
+        try:
+            return self.faults is None or self.faults.add(f"{zlib.crc32(text.encode()):08x}", 1) == 1
+        except RuntimeError:  # the store is gone too: rather told twice than not at all
+            return True
+
+    def _told(self, text: str) -> bool:
+        try:
+            return self.faults is not None and self.faults.add(f"{zlib.crc32(text.encode()):08x}", 0) > 0
+        except RuntimeError:
+            return False
+
+
+#: a run in one process
+ALONE = Processes()
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Turn the SIGTERM by which torchrun ends the others, once one has ended, into a paragraph."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread alone
+        return
+
+    def end(*_: object) -> None:
+        raise LostContactError("it was told to end (SIGTERM), as torchrun tells all others once one process is gone.")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except Exception:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whoever tells of a fault is to finish the sentence
+        raise
+    except BaseException:
+        signal.signal(signal.SIGTERM, before)
+        raise
+    signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _contact() -> Iterator[None]:
+    """Turn what torch raises when another process is gone into a paragraph."""
+    try:
+        yield
+    except RuntimeError as fault:
+        reason = re.sub(r"^\[.*?\] ", "", str(fault).strip()).partition("\n")[0].partition(". ")[0]
+        raise LostContactError(
+            f"it has lost contact with the others ({reason}): one of them was killed, failed, or did not answer for "
+            f"{TIMEOUT.seconds // 60} minutes."
+        ) from fault

@@ -1,0 +1,1 @@
+"""Configuration: sources of settings, resolving, the configuration of a run."""

@@ -1,0 +1,124 @@
+"""From layers of settings to a checked configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from asl_core.config.extends import file_layers
+from asl_core.config.given import take_objects
+from asl_core.config.project_file import PROJECT_FILE, outside, project_layer, project_note
+from asl_core.config.resolve import resolve
+from asl_core.config.run_config import RunConfig, is_resolved
+from asl_core.config.scripting import dotted
+from asl_core.config.sources import Layer, env_layer, flag_layer, value_layer
+from asl_core.errors import ConfigError, as_word
+from asl_core.registry.component import Registry
+from asl_core.registry.discovery import discover
+from asl_core.registry.options import option_specs
+from asl_core.registry.recipes import find_recipe
+
+__all__ = ["configure"]
+
+
+def configure(
+    values: Mapping[str, Any] | None = None,
+    *,
+    file: str | os.PathLike[str] | None = None,
+    recipe: str | None = None,
+    flags: Layer | Mapping[str, str] | None = None,
+    registry: Registry | None = None,
+    environ: Mapping[str, str] | None = None,
+    project_file: bool = True,
+    **settings: Any,
+) -> RunConfig:
+    """A checked configuration: defaults < ``asl.toml`` < ``file`` < environment < ``flags`` < ``values``.
+
+    Settings may be given as ``values`` or as keyword arguments, which are the stronger;
+    :mod:`asl_core.config.scripting` says how they are spelled. A component is the name of one, or a class or an
+    object, see :mod:`asl_core.config.given`.
+
+    Args:
+        values: keys to values, ``{"encoder": "gru", "encoder.hidden-size": 256}``; tables may be nested.
+        file: a TOML file of settings, such as a run's ``config.toml``.
+        recipe: instead of a file, one that a plugin ships, by its name.
+        flags: settings as text, as they are typed: ``{"train.epochs": "2"}``.
+        registry: components (default: those of the installed plugins).
+        environ: environment (default: the process's).
+        project_file: whether ``asl.toml`` in the working directory counts.
+        settings: ``encoder="gru", encoder__hidden_size=256, epochs=2``.
+
+    Raises:
+        ConfigError: with every fault found.
+    """
+    if recipe is not None:
+        if file is not None:
+            raise ConfigError([f"recipe {recipe!r} is a file of settings, and so is {file}: give one of them"])
+        file = find_recipe(recipe).path
+    registry = discover().registry if registry is None else registry
+    environ = os.environ if environ is None else environ
+    layers: list[Layer] = []
+    # A resolved configuration is whole: what asl.toml says now must not change what it repeats.
+    saved = file is not None and is_resolved(Path(file))
+    by_name = file is not None and Path(file).resolve() == PROJECT_FILE.resolve()
+    project = project_layer() if project_file and not saved and not by_name else {}
+    layers.append(project)
+    if file is not None:
+        own = file_layers(Path(file))
+        if "stage" in own[-1]:  # an array of tables
+            what = f"recipe {recipe!r}" if recipe is not None else str(file)
+            raise ConfigError(
+                [
+                    f"{what} is a curriculum, which has several configurations: run it by "
+                    f"asl_core.run_curriculum(asl_core.load_curriculum({os.fspath(file)!r})), or by `asl run "
+                    f"{f'--recipe {recipe}' if recipe is not None else as_word(file)}`"
+                ]
+            )
+        layers += own
+    said: list[Layer] = [env_layer(environ), _typed(flags or {})]
+    notes: list[str] = []
+    for given in (values or {}, settings):
+        named, registry, more = take_objects(dotted(given), registry)
+        said.append(value_layer(named, "script"))
+        notes += more
+    said = _with_variables(layers, said, environ, registry)
+    problems = outside(project, [*layers[1:], *said])
+    try:
+        config = resolve([*layers, *said], registry, saved=saved)
+    except ConfigError as fault:
+        raise ConfigError([*problems, *fault.problems]) from fault
+    if problems:
+        raise ConfigError(problems)
+    return attrs.evolve(config, notes=(*project_note(config.origins), *config.notes, *notes))
+
+
+def _typed(flags: Layer | Mapping[str, str]) -> Layer:
+    """Settings that are still text, where a script hands them on as they were typed."""
+    texts = {key: value for key, value in flags.items() if isinstance(value, str)}
+    return {**{k: s for k, s in flags.items() if not isinstance(s, str)}, **flag_layer(texts)}
+
+
+def _with_variables(
+    layers: Sequence[Layer], said: list[Layer], environ: Mapping[str, str], registry: Registry
+) -> list[Layer]:
+    """Environment, flags and script with the variables that the chosen data set's options name (``ASL_DATA``).
+
+    They join the strongest layer that chooses the data set, weaker than what that layer says itself: in the
+    environment's own place a later ``--dataset`` would take them for options of the data set before.
+    """
+    chosen = next((m["dataset.name"].value for m in reversed([*layers, *said]) if "dataset.name" in m), None)
+    try:
+        offer = registry.find("dataset", chosen) if isinstance(chosen, str) else None
+    except ConfigError:
+        offer = None  # told by resolve, with its origin
+    if offer is None:
+        return said
+    named = {s.rule.env: f"dataset.{s.key}" for s in option_specs(offer.component.options) if s.rule.env}
+    found = {k: s for k, s in env_layer(environ, named).items() if k in named.values()}
+    place = max(i for i, layer in enumerate(said) if i == 0 or "dataset.name" in layer)
+    said[place] = {**found, **said[place]}
+    return said

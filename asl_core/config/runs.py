@@ -1,0 +1,239 @@
+"""Finding runs again: by a bare name, and in a list with their figures. Imports no torch, so that it is quick."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import filelock
+
+from asl_core.config.project_file import outside, project_layer
+from asl_core.config.sources import Layer, env_layer, merge, toml_layer
+from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
+from asl_core.files.bounded import parse_json
+from asl_core.files.json_files import read_json
+
+__all__ = [
+    "RunSummary",
+    "find_run",
+    "known_run",
+    "list_runs",
+    "nearest_run",
+    "out_folder",
+]
+
+_DEPTH = 4  #: folders below the one that is listed: asl compare puts runs into OUT/NAME-seed0/run
+_LARGEST = 64 << 20  #: bytes of a metrics.jsonl; a line an epoch is some hundred
+FIGURES = ("top1", "top5", "wer")
+
+
+@attrs.frozen
+class RunSummary:
+    """What a run directory says of itself, without its weights."""
+
+    path: Path
+    name: str  #: relative to the folder that was listed
+    state: str  #: ``done``, ``cut off``, ``running``, ``not begun`` or ``damaged``
+    epochs: int = 0  #: finished ones
+    planned: int | None = None
+    figures: Mapping[str, float] = attrs.field(factory=dict)  #: val's ``top1``, ``top5``, ``wer``, as far as they go
+    dataset: str = ""
+    encoder: str = ""
+    heads: tuple[str, ...] = ()
+    changed: float = 0.0  #: seconds since 1970 of its last file
+    size: int = 0  #: bytes of all its files
+    reason: str = ""  #: why it is damaged
+
+    @property
+    def date(self) -> str:
+        """When it was last written to, local time."""
+        return datetime.fromtimestamp(self.changed).strftime("%Y-%m-%d %H:%M") if self.changed else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        found = {**attrs.asdict(self), "path": str(self.path)}
+        return {**found, "changed": datetime.fromtimestamp(self.changed).astimezone().isoformat(timespec="seconds")}
+
+
+def out_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Where runs go: ``run.out`` of the environment or of ``asl.toml``, or ``runs``."""
+    said = env_layer(os.environ if environ is None else environ)
+    project = project_layer()
+    if problems := outside({k: s for k, s in project.items() if k == "run.out"}, [said]):
+        raise ConfigError(problems)
+    settings, _ = merge([project, said])
+    out = settings.get("run.out")
+    return Path(out.value) if out is not None and isinstance(out.value, str) else Path("runs")
+
+
+def find_run(text: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
+    """A run by its path or, where there is no such path, by its name in the folder of runs.
+
+    Args:
+        text: ``runs/NAME``, ``NAME``, ``CURRICULUM/STAGE``, or one of a run's files.
+        out: the folder of runs (default: :func:`out_folder`).
+
+    Raises:
+        UsageError: there is neither; the nearest name is told.
+    """
+    path = Path(text)
+    if (found := known_run(path, out)) is not None:
+        return found
+    folder = Path(out) if out is not None else out_folder()
+    hint = nearest_run(path, folder)
+    raise UsageError(
+        f"there is no run {os.fspath(text)!r}, neither here nor in {folder}{hint or '.'} `asl runs` lists all."
+    )
+
+
+def known_run(path: Path, out: str | os.PathLike[str] | None = None) -> Path | None:
+    """The path itself, or else the run of that name in the folder of runs; None where there is neither."""
+    if os.path.lexists(path):
+        return path
+    folder = Path(out) if out is not None else out_folder()
+    return folder / path if not path.is_absolute() and os.path.lexists(folder / path) else None
+
+
+def nearest_run(path: Path, folder: Path) -> str:
+    """``; did you mean 'gru-2'?`` for a mistyped name of a run, or nothing."""
+    known = [run.relative_to(folder).as_posix() for run, begun in _directories(folder) if begun]
+    found = nearest(path.as_posix().removeprefix(f"{folder.as_posix()}/"), known)
+    return found if found.endswith("?") else ""
+
+
+def list_runs(folder: Path) -> list[RunSummary]:
+    """Every run below a folder, those of a curriculum one after the other.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder of runs; expected the one that --out names, such as runs.")
+    return [_summary(path, path.relative_to(folder).as_posix(), begun) for path, begun in _directories(folder)]
+
+
+def _directories(folder: Path, depth: int = _DEPTH) -> Iterator[tuple[Path, bool]]:
+    """Run directories and whether each was begun, in order of their names; stages in the order of their plan."""
+    try:
+        children = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: _natural(p.name))
+    except OSError:
+        return  # what may not be looked into is listed by those who may
+    stages = _stages(folder)
+    for name in stages:
+        if not (folder / name / "config.toml").is_file():
+            yield folder / name, False
+    for child in children:
+        if (child / "config.toml").is_file():
+            yield child, True
+        elif child.name not in stages and depth > 1:
+            yield from _directories(child, depth - 1)
+
+
+def _stages(folder: Path) -> list[str]:
+    """Stages that a curriculum plans in this folder."""
+    with contextlib.suppress(CheckpointError):  # a damaged plan hides no run that was begun
+        if (folder / "curriculum.json").is_file():
+            return [name for name in read_json(folder / "curriculum.json", "") if Path(name).name == name]
+    return []
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """``gru-2`` before ``gru-10``."""
+    parts, number = [], ""
+    for char in name:
+        if char.isdecimal():
+            number += char
+            continue
+        if number:
+            parts.append((int(number[-18:]), ""))
+            number = ""
+        parts.append((-1, char.lower()))
+    return [*parts, (int(number[-18:]), "")] if number else parts
+
+
+def _summary(path: Path, name: str, begun: bool) -> RunSummary:
+    if not begun:
+        return RunSummary(path, name, "running" if _is_locked(path) else "not begun")
+    size, changed = _files(path)
+    found = RunSummary(path, name, "cut off", size=size, changed=changed)
+    try:
+        found = attrs.evolve(found, **_choices(toml_layer(path / "config.toml")))
+        done = (path / "summary.json").is_file()
+        outcome = read_json(path / "summary.json", "") if done else {}
+        history = _history(path / "metrics.jsonl")
+        found = attrs.evolve(found, epochs=len(history), figures=_figures(outcome, history))
+        if done and not (path / "final.safetensors").is_file():
+            raise CheckpointError("final.safetensors is missing")
+    except (CheckpointError, ConfigError, OSError, ValueError, RecursionError) as fault:
+        return attrs.evolve(found, state="damaged", reason=" ".join(str(fault).split())[:300])
+    return attrs.evolve(found, state="done" if done else "running" if _is_locked(path) else "cut off")
+
+
+def _choices(settings: Layer) -> dict[str, Any]:
+    """What stands in a run's config.toml of its components."""
+
+    def text(key: str) -> str:
+        value = settings[key].value if key in settings else ""
+        return value if isinstance(value, str) else ""
+
+    heads = [key.split(".")[1] for key in settings if key.startswith("heads.") and key.count(".") == 2]
+    planned = settings["train.epochs"].value if "train.epochs" in settings else None
+    return {
+        "dataset": text("dataset.name"),
+        "encoder": text("encoder.name"),
+        "heads": tuple(text(f"heads.{name}.name") for name in dict.fromkeys(heads)),
+        "planned": planned if isinstance(planned, int) and not isinstance(planned, bool) else None,
+    }
+
+
+def _history(file: Path) -> list[dict[str, Any]]:
+    if not file.is_file():
+        return []
+    if file.stat().st_size > _LARGEST:
+        raise ValueError(f"{file.name} has {file.stat().st_size:,} bytes")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    found: list[dict[str, Any]] = parse_json(f"[{','.join(lines)}]")  # as one, so that all lines together are bounded
+    if not all(isinstance(entry, dict) for entry in found):
+        raise ValueError(f"{file.name} holds lines that no run writes")
+    return found
+
+
+def _figures(outcome: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Those of the last weights: from the final report, or of the last epoch so far."""
+    report = outcome.get("report")
+    whole = report.get("metrics") if isinstance(report, dict) else None
+    last = history[-1].get("val") if history else None
+    values = {**(last if isinstance(last, dict) else {}), **(whole if isinstance(whole, dict) else {})}
+    return {k: float(v) for k in FIGURES if isinstance(v := values.get(k), int | float)}
+
+
+def _files(path: Path) -> tuple[int, float]:
+    """Bytes of all files of a run, and when the last of them was written; links are not followed."""
+    size, changed = 0, 0.0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone since it was listed
+                found = os.lstat(os.path.join(folder, name))  # noqa: PTH118 - quicker for thousands
+                size += found.st_size
+                if name != ".lock":
+                    changed = max(changed, found.st_mtime)
+    return size, changed
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process is writing the run now."""
+    lock = path / ".lock"
+    if lock.is_symlink() or not lock.is_file():
+        return False
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+    except (OSError, NotImplementedError):  # a disk that cannot be written to: nobody writes the run
+        return False

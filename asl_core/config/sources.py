@@ -1,0 +1,238 @@
+"""Where settings come from: files, environment and flags as layers of dotted keys, each with its origin.
+
+``[encoder] hidden-size = 256`` in a file, ``ASL_RUN__ENCODER__HIDDEN_SIZE=256`` in the environment and
+``--encoder.hidden-size 256`` on the command line are all the key ``encoder.hidden-size``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from asl_core.config.origins import Kind, Origin
+from asl_core.errors import ConfigError
+from asl_core.files.toml_file import Place, TomlFile, read_toml
+
+__all__ = [
+    "ENV_PREFIX",
+    "LIST_SLOTS",
+    "Layer",
+    "Setting",
+    "env_layer",
+    "flag_layer",
+    "merge",
+    "shown",
+    "table_layer",
+    "toml_layer",
+    "value_layer",
+]
+
+ENV_PREFIX = "ASL_RUN__"
+LIST_SLOTS = ("transform", "augment", "observer")  #: slots that take several components, in order
+
+
+@attrs.frozen
+class Setting:
+    """One value and where it was set."""
+
+    value: Any
+    origin: Origin  #: reads "flag --epochs", "asl.toml line 3", "default"
+    text: bool = False  #: whether ``value`` is still text, to be read as the option's type
+
+
+Layer = Mapping[str, Setting]
+
+
+def flag_layer(flags: Mapping[str, str], spelled: Mapping[str, str] | None = None) -> Layer:
+    """Settings from the command line; ``spelled`` gives the flag as the user typed it."""
+    spelled = spelled or {}
+    return {
+        _canonical(k): Setting(_names(_canonical(k), v), Origin(Kind.FLAG, spelled.get(k, f"--{k}")), text=True)
+        for k, v in flags.items()
+    }
+
+
+def value_layer(values: Mapping[str, Any], origin: Origin | str) -> Layer:
+    """Settings from a script or a component's suggestions: dotted keys to typed values.
+
+    ``{"encoder": "gru"}`` is short for ``{"encoder.name": "gru"}``; tables may be nested, and paths and numpy's
+    numbers count as what they stand for. An origin that is a text is the name of a script or program.
+    """
+    origin = Origin(Kind.SCRIPT, origin) if isinstance(origin, str) else origin
+    return {key: Setting(_ordinary(value), origin) for key, value in flatten(values)}
+
+
+def _ordinary(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    item = getattr(value, "item", None)  # numpy's scalars, without importing numpy
+    return item() if callable(item) and getattr(value, "shape", None) == () else value
+
+
+def env_layer(environ: Mapping[str, str], known: Mapping[str, str] | None = None) -> Layer:
+    """Settings from ``ASL_RUN__TRAIN__EPOCHS=5`` and from variables that options name (``ASL_DATA``).
+
+    Args:
+        environ: the process's environment.
+        known: variable -> dotted key, for those that options name.
+    """
+    found = {}
+    for name, value in environ.items():
+        if name.startswith(ENV_PREFIX):
+            key = _canonical(name.removeprefix(ENV_PREFIX).lower().replace("__", ".").replace("_", "-"))
+            found[key] = Setting(_names(key, value), Origin(Kind.ENVIRONMENT, name), text=True)
+    for name, key in (known or {}).items():
+        if environ.get(name):
+            found[key] = Setting(environ[name], Origin(Kind.ENVIRONMENT, name), text=True)
+    return found
+
+
+def toml_layer(path: Path, kind: Kind = Kind.FILE) -> Layer:
+    """Settings from a TOML file, each with its line.
+
+    Raises:
+        ConfigError: the file is missing or is not TOML.
+    """
+    content = read_toml(path)
+    return table_layer(content.values, content, path, kind=kind)
+
+
+def table_layer(
+    table: Mapping[str, Any], content: TomlFile, path: Path, above: Place = (), part: str = "", kind: Kind = Kind.FILE
+) -> Layer:
+    """Settings from one table of a TOML file, each with its line.
+
+    Args:
+        table: of the file.
+        content: of the whole file.
+        path: of the file.
+        above: where the table stands in it.
+        part: the table's name in words, for settings whose line is not known.
+        kind: of the file.
+
+    Raises:
+        ConfigError: the tables are nested deeper than any setting is.
+    """
+    lines: dict[str, int] = {}
+    for place, line in content.lines.items():
+        if place[: len(above)] == above:
+            lines.setdefault(_canonical(".".join(map(str, place[len(above) :]))), line)
+    try:
+        settings = dict(flatten(table))
+    except ConfigError as fault:
+        raise ConfigError([f"{path}: {p}" for p in fault.problems]) from fault
+    return {k: Setting(v, Origin.of_file(path, lines.get(k), kind=kind, part=part)) for k, v in settings.items()}
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Nested tables as ``(dotted key, value)``.
+
+    Raises:
+        ConfigError: they are nested deeper than any setting is.
+    """
+    if prefix.count(".") > _DEEPEST:
+        raise ConfigError([f"{prefix[:60]}…: tables are nested more than {_DEEPEST} deep, and no setting is"])
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            dotted = _canonical(f"{prefix}{key}")
+            yield dotted, _names(dotted, value)
+
+
+_DEEPEST = 50  #: dots in a key
+
+
+def _canonical(key: str) -> str:
+    """The one spelling of a key.
+
+    ``encoder`` means ``encoder.name``, ``augment`` means ``augment.names``, ``init`` means ``init.path``, and
+    ``head`` and ``loss`` are short for the head named ``main`` and its loss named ``main``.
+    """
+    if key in ("dataset", "encoder", "head", "loss"):
+        key = f"{key}.name"
+    elif key in LIST_SLOTS:
+        key = f"{key}.names"
+    elif key == "init":
+        key = "init.path"
+    slot, _, rest = key.partition(".")
+    return f"{_SHORT[slot]}.{rest}" if slot in _SHORT else key
+
+
+_SHORT = {"head": "heads.main", "loss": "heads.main.losses.main"}
+
+
+def shown(key: str) -> str:
+    """A key as a user would write it: the inverse of the short forms."""
+    for short, long in reversed(_SHORT.items()):
+        if key.startswith(f"{long}."):
+            return f"{short}.{key[len(long) + 1 :]}"
+    return key
+
+
+def _names(key: str, value: Any) -> Any:
+    """The list of components behind ``augment.names``, from text ``"speed,mask"`` or a TOML list."""
+    slot, _, rest = key.partition(".")
+    if slot in LIST_SLOTS and rest == "names" and isinstance(value, str):
+        return tuple(n.strip() for n in value.split(",") if n.strip() and n.strip() != "none")
+    if slot in LIST_SLOTS and rest == "names" and isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def merge(layers: Iterable[Layer]) -> tuple[dict[str, Setting], list[str]]:
+    """One layer from several, the later the stronger.
+
+    Where a later layer chooses another component, the earlier options of that slot go with the component they
+    were for, and with a head its losses; each is told in the returned notes.
+
+    Returns:
+        The settings, and notes on what was dropped.
+    """
+    merged: dict[str, Setting] = {}
+    notes = []
+    for layer in layers:
+        for key, setting in layer.items():
+            before = merged.get(key)
+            if before is None or before.value == setting.value:
+                continue
+            for stem, was in _replaced(key, before.value, setting.value):
+                for other in _belonging(merged, stem, layer):
+                    dropped = merged.pop(other)
+                    notes.append(
+                        f"{shown(other)} = {dropped.value!r} ({dropped.origin}) is left out: it was for {was!r}, and "
+                        f"{setting.origin} chooses {_said(setting.value)}"
+                    )
+        merged.update(layer)
+    return merged, notes
+
+
+def _replaced(key: str, before: Any, after: Any) -> list[tuple[str, Any]]:
+    """``(stem, name)`` of the components that are no longer chosen when ``key`` changes, if it is a choice at all."""
+    stem, _, last = key.rpartition(".")
+    if last == "name" and (stem in ("dataset", "encoder") or stem.startswith("heads.")):
+        return [(stem, before)]
+    if last == "names" and stem in LIST_SLOTS and isinstance(before, tuple) and isinstance(after, tuple):
+        return [(f"{stem}.{name}", name) for name in before if name not in after]
+    return []
+
+
+def _belonging(settings: Layer, stem: str, layer: Layer) -> list[str]:
+    """Keys of a component's options; a head's losses were chosen for it and go too, unless ``layer`` names others."""
+
+    def belongs(key: str) -> bool:
+        above, _, last = key.rpartition(".")
+        if above == stem:
+            return last != "name" and not (last == "weight" and ".losses." in stem)
+        # The weight of the one loss is of the sum, whatever is summed.
+        return above.startswith(f"{stem}.losses.") and f"{above}.name" not in layer and shown(key) != "loss.weight"
+
+    return [key for key in settings if belongs(key)]
+
+
+def _said(value: Any) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else repr(value)

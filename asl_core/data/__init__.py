@@ -1,0 +1,1 @@
+"""Data of a run: transforms, splits, audit, packing."""

@@ -1,0 +1,168 @@
+"""Which clips a model was trained on: its own, and those of every run whose weights it started from.
+
+A run keeps this beside its checkpoints in ``trained-on.json``. Clips are known by their id and by a digest of their
+frames as the data set has them, before any transform, so that a clip is found again under another name, in another
+file, or packed. Figures on a clip that was trained on, in any stage, say nothing of new clips.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from asl_core.clips.clip import Clip
+from asl_core.data.audit import shortened
+from asl_core.errors import CheckpointError
+from asl_core.files.json_files import read_json
+from asl_core.files.paths import TRAINED_ON
+from asl_core.text import json_text
+
+__all__ = ["Identities", "Overlap", "TrainedOn", "identity"]
+
+_FORMAT = 1
+
+#: clip id -> digest of its frames; empty where it shows nothing, which is no clip's own
+Identities = Mapping[str, str]
+
+
+def identity(clip: Clip) -> str:
+    """A digest of a clip's frames; empty where every frame is one of zeros, of -1 or of NaN."""
+    frames = np.ascontiguousarray(clip.features, dtype=np.float32)
+    if frames.ndim != 2 or not frames.size or _shows_nothing(frames):
+        return ""
+    digest = hashlib.blake2b(str(frames.shape).encode(), digest_size=8)
+    digest.update(frames.data)
+    return digest.hexdigest()
+
+
+def _shows_nothing(frames: np.ndarray) -> bool:
+    def blank(part: np.ndarray) -> bool:
+        return bool(((part == 0).all(1) | (part == -1).all(1) | np.isnan(part).all(1)).all())
+
+    return blank(frames[len(frames) // 2 :][:1]) and blank(frames)  # one frame tells nearly always
+
+
+@attrs.frozen
+class Overlap:
+    """Clips to be evaluated on that a model was trained on."""
+
+    same: tuple[str, ...] = ()  #: by id and frames
+    copies: tuple[tuple[str, str], ...] = ()  #: (id, the id it was trained on under): equal frames
+    names: tuple[str, ...] = ()  #: by id alone: the same recording in other numbers, or another clip of that name
+
+    @classmethod
+    def of(cls, trained: Identities, held: Identities, own: Identities | None = None) -> Overlap:
+        """Where clips ``held`` out are among those ``trained`` on.
+
+        Args:
+            trained: clips of an earlier run or stage.
+            held: clips to be evaluated on.
+            own: train clips of the run that is evaluated, whose copies in ``held`` its audit names.
+        """
+        own = own or {}
+        by_digest = {digest: clip for clip, digest in trained.items() if digest}
+        known = {digest for digest in own.values() if digest}
+        same, copies, names = [], [], []
+        for clip, digest in held.items():
+            if digest and trained.get(clip) == digest:
+                same.append(clip)
+            elif digest in by_digest and digest not in known:
+                copies.append((clip, by_digest[digest]))
+            elif clip in trained and clip not in own:
+                names.append(clip)
+        return cls(tuple(same), tuple(copies), tuple(names))
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all the clips, as they are called where they are held out."""
+        return [*self.same, *(clip for clip, _ in self.copies), *self.names]
+
+    def without_names(self) -> Overlap:
+        """Those alone whose frames are the same."""
+        return Overlap(self.same, self.copies)
+
+    def __str__(self) -> str:
+        """``3 by id and frames (a, b, c), 1 by frames (d = e)``."""
+        parts = [
+            (self.same, "by id and frames"),
+            ([f"{a} = {b}" for a, b in self.copies], "by frames under another id"),
+            (self.names, "by id, with other frames"),
+        ]
+        return ", ".join(f"{len(ids)} {how} ({shortened(ids)})" for ids, how in parts if ids)
+
+    def __bool__(self) -> bool:
+        return bool(self.same or self.copies or self.names)
+
+
+@attrs.frozen(eq=False)
+class TrainedOn:
+    """The clips behind a run's weights."""
+
+    clips: Identities  #: of the run's own training
+    before: tuple[tuple[str, Identities], ...] = ()  #: of each run before it, by its path, the nearest first
+    unknown: tuple[str, ...] = ()  #: checkpoints before it that do not say
+
+    @classmethod
+    def after(cls, clips: Identities, checkpoint: Path | None) -> TrainedOn:
+        """Of a run that starts from a checkpoint, or from nothing.
+
+        Raises:
+            CheckpointError: what the checkpoint's run kept is damaged.
+        """
+        if checkpoint is None:
+            return cls(clips)
+        earlier = cls.beside(checkpoint)
+        if earlier is None:
+            return cls(clips, (), (str(checkpoint),))
+        return cls(clips, ((str(checkpoint), earlier.clips), *earlier.before), earlier.unknown)
+
+    @classmethod
+    def beside(cls, checkpoint: Path) -> TrainedOn | None:
+        """What a run kept of itself, by its folder or one of its checkpoints; None where it kept nothing.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        file = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / TRAINED_ON
+        if not file.is_file() or (checkpoint.is_file() and checkpoint.suffix != ".safetensors"):
+            return None
+        remedy = "Put the file back; without it nobody knows which clips these weights were trained on."
+        kept = read_json(file, remedy)
+        try:
+            if kept["format"] != _FORMAT:
+                raise ValueError(f"its format is {str(kept['format'])[:40]}")
+            before = [(str(entry["run"]), _identities(entry["clips"])) for entry in kept["before"]]
+            return cls(_identities(kept["clips"]), tuple(before), tuple(map(str, kept["unknown"])))
+        except (LookupError, TypeError, ValueError, AttributeError) as fault:
+            raise CheckpointError(
+                f"{file} is not what a run writes ({type(fault).__name__}: {str(fault)[:200]}). {remedy}"
+            ) from fault
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        before = [{"run": run, "clips": dict(clips)} for run, clips in self.before]
+        content = {"format": _FORMAT, "clips": dict(self.clips), "before": before, "unknown": list(self.unknown)}
+        return json_text(content, indent=0) + "\n"
+
+    def overlaps(self, held: Identities, *, names: bool = True) -> Iterable[tuple[str, Overlap]]:
+        """Each earlier run that was trained on clips ``held`` out, and on which.
+
+        Args:
+            held: clips that the run is evaluated on.
+            names: whether an equal id counts where the frames differ.
+        """
+        for run, clips in self.before:
+            found = Overlap.of(clips, held, self.clips)
+            if found := found if names else found.without_names():
+                yield run, found
+
+
+def _identities(kept: Any) -> dict[str, str]:
+    if not isinstance(kept, dict) or not all(isinstance(digest, str) for digest in kept.values()):
+        raise TypeError("its clips are no table of digests")
+    return kept

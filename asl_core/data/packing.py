@@ -1,0 +1,154 @@
+"""Clips of a data set written to a packed folder, one at a time, in the layout of :mod:`asl_core.clips.packed`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from asl_core.clips.clip import Clip
+from asl_core.clips.packed import FORMAT, MANIFEST, SPLITS, START, Sizes
+from asl_core.compute.progress import track
+from asl_core.contracts import Dataset
+from asl_core.errors import DataError, RunError, UsageError
+from asl_core.files.atomic import sync_folder, write_text
+
+__all__ = ["PackedSplit", "pack"]
+
+
+@attrs.frozen
+class PackedSplit:
+    """What was written of one split."""
+
+    name: str
+    clips: int
+    frames: int
+    width: int
+    size: int  #: bytes of the file
+
+
+def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[PackedSplit]:
+    """Write every split of a data set, one clip at a time; the folder appears when all of it is there.
+
+    Args:
+        dataset: its clips as it hands them out, before any transform.
+        folder: to be made.
+        origin: the data set's name and settings, kept as a note.
+
+    Raises:
+        UsageError: ``folder`` is there already.
+        DataError: a split has no clip, or a clip no frames or another width than the first.
+        RunError: it cannot be written.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{folder} exists, and is not overwritten; choose another folder, or remove it.")
+    part = folder.with_name(f"{folder.name}.part")
+    _clear(part)
+    try:
+        part.mkdir(parents=True)
+        written = [_write_split(part / f"{name}.safetensors", name, dataset.clips(name)) for name in dataset.splits()]
+        note = {
+            "format": FORMAT,
+            "from": dict(origin),
+            "splits": {one.name: {"clips": one.clips, "frames": one.frames, "width": one.width} for one in written},
+            "findings": [attrs.asdict(f) for f in dataset.findings()],
+        }
+        text = json.dumps(note, indent=2, sort_keys=True, default=str) + "\n"
+        write_text(part / MANIFEST, text)
+        part.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as fault:
+        shutil.rmtree(part, ignore_errors=True)
+        raise RunError(
+            f"{folder} cannot be written ({fault.strerror or fault}); make room, or choose another folder."
+        ) from fault
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return written
+
+
+def _clear(part: Path) -> None:
+    """Remove what a pack that was killed left behind, and nothing else."""
+    if part.is_symlink():
+        raise UsageError(f"{part} is needed for packing and is a link; remove it.")
+    if not part.is_dir():
+        return
+    ours = {MANIFEST, f"{MANIFEST}.part", *(f"{name}.safetensors" for name in SPLITS)}
+    if strange := sorted(p.name for p in part.iterdir() if p.name not in ours):
+        raise UsageError(f"{part} is needed for packing and holds {strange[0]!r}; move it away.")
+    shutil.rmtree(part, ignore_errors=True)  # what stays is told when the folder is made
+
+
+def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
+    lengths: list[int] = []
+    width = 0
+    index = _Index()
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("wb") as file:
+
+        def put(data: bytes | memoryview) -> None:
+            file.write(data)
+            digest.update(data)
+
+        file.write(bytes(START))
+        for clip in track(clips, f"packing {name}"):
+            frames = np.ascontiguousarray(clip.features, dtype="<f4")
+            where = f"clip {clip.id!r} of {name} ({clip.source or 'unknown source'})"
+            if frames.ndim != 2 or not frames.size:
+                raise DataError(
+                    f"{where} has features of shape {frames.shape}; expected (frames, numbers a frame) of at least one "
+                    f"each. Leave it out of the data set, or extract it again."
+                )
+            width = width or frames.shape[1]
+            if frames.shape[1] != width:
+                raise DataError(
+                    f"{where} has {frames.shape[1]} numbers a frame, and those before it {width}; expected one width. "
+                    f"Extract all in the same way."
+                )
+            put(frames.data.cast("B"))
+            lengths.append(len(frames))
+            index.add(clip)
+        if not lengths:
+            raise DataError(f"split {name} holds no clip; expected at least one.")
+        put(np.array(lengths, dtype="<i4").tobytes())
+        text = index.text()
+        put(text)
+        sizes = Sizes(len(lengths), sum(lengths), width, len(text))
+        file.seek(0)
+        file.write(sizes.header(digest.hexdigest()))
+        file.flush()
+        os.fsync(file.fileno())
+    return PackedSplit(name, sizes.clips, sizes.frames, width, sizes.end)
+
+
+@attrs.define
+class _Index:
+    """What is kept of clips beside their frames. Glosses, signers and sources are listed once, and pointed at."""
+
+    ids: list[str] = attrs.field(factory=list)
+    labels: list[list[int]] = attrs.field(factory=list)
+    signer: list[int | None] = attrs.field(factory=list)
+    source: list[int] = attrs.field(factory=list)
+    glosses: dict[str, int] = attrs.field(factory=dict)
+    signers: dict[str, int] = attrs.field(factory=dict)
+    sources: dict[str, int] = attrs.field(factory=dict)
+
+    def add(self, clip: Clip) -> None:
+        self.ids.append(str(clip.id))
+        self.labels.append([self.glosses.setdefault(g, len(self.glosses)) for g in clip.glosses])
+        signer = clip.signer
+        self.signer.append(None if signer is None else self.signers.setdefault(str(signer), len(self.signers)))
+        self.source.append(self.sources.setdefault(clip.source, len(self.sources)))
+
+    def text(self) -> bytes:
+        columns = {f.name: getattr(self, f.name) for f in attrs.fields(_Index)}
+        lists = {k: list(v) for k, v in columns.items()}  # of a table its names, which stand in order of their places
+        return json.dumps(lists, separators=(",", ":")).encode("ascii")

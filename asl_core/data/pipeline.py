@@ -1,0 +1,240 @@
+"""Transforms and augmentations against the clips they are to take: what does not fit is refused, or left out and told.
+
+A component says by a method ``unfit(width) -> str | None`` why it cannot take ``width`` numbers a frame.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from asl_core.clips.clip import Clip, Finding
+from asl_core.config.origins import Kind
+from asl_core.config.run_config import Choice, RunConfig
+from asl_core.contracts import BatchTransform, Dataset, Transform
+from asl_core.data.audit import shortened, zero_share
+from asl_core.data.numbers import bad_numbers
+from asl_core.errors import ConfigError
+from asl_core.registry.discovery import discover
+from asl_core.registry.kept import calling, returned
+
+__all__ = ["Noticed", "Pipeline", "bad_findings", "fit_augments", "fit_transforms", "transforms_with"]
+
+
+@attrs.frozen
+class Noticed:
+    """What transforms found odd about clips: of every clip its findings, told together by what they say."""
+
+    of_clip: dict[str, list[Finding]] = attrs.field(factory=dict)
+    bad: dict[str, str] = attrs.field(factory=dict)  #: clips with numbers that no model can take, and which those are
+
+    def add(self, clip: str, findings: Sequence[Finding]) -> None:
+        """Note the findings about a clip."""
+        if findings:
+            self.of_clip.setdefault(clip, []).extend(findings)
+
+    def findings(self, split: str, clips: Sequence[Clip]) -> list[Finding]:
+        """One finding for each code, with the clips of a split that it is true of."""
+        by_code: dict[tuple[str, str], tuple[str, list[str]]] = {}
+        for clip in clips:
+            for found in self.of_clip.get(clip.id, ()):
+                by_code.setdefault((found.level, found.code), (found.message, []))[1].append(clip.id)
+        return [
+            Finding(
+                level, code, f"{len(ids)} of {len(clips)} clips of {split} ({shortened(ids)}): {message}",
+                {"split": split, "ids": ids},
+            )
+            for (level, code), (message, ids) in by_code.items()
+        ]  # fmt: skip
+
+
+@attrs.frozen
+class Pipeline:
+    """The transforms of a run, built: those of clips come first, those of batches are part of the model."""
+
+    clipwise: Sequence[Transform]
+    batchwise: Sequence[BatchTransform]
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Pipeline:
+        """Build them.
+
+        Raises:
+            ConfigError: one that takes clips stands after one that takes batches.
+        """
+        built = [(choice.name, choice.build()) for choice in config.transforms]
+        late = [getattr(transform, "batchwise", False) for _, transform in built]
+        mute = [name for (name, t), b in zip(built, late, strict=True) if b and not hasattr(t, "output_width")]
+        if mute:
+            raise ConfigError(
+                [f"transform {mute[0]} is batchwise and has no output_width(width): a fault of its plugin"]
+            )
+        first = late.index(True) if True in late else len(built)
+        early = [name for name, t in built[first:] if not getattr(t, "batchwise", False)]
+        if early:
+            origin = config.origin("transform.names")
+            raise ConfigError(
+                [
+                    f"{origin}: transform {early[0]} takes single clips and {built[first][0]} whole "
+                    f"batches in the model: put {', '.join(early)} before {built[first][0]}"
+                ]
+            )
+        return cls([t for _, t in built[:first]], [t for _, t in built[first:]])
+
+    def clip(self, clip: Clip, noticed: Noticed | None = None) -> Clip:
+        """One clip as it is stored; what the transforms find odd about it goes to ``noticed``."""
+        for transform in self.clipwise:
+            if noticed is not None and (findings := getattr(transform, "findings", None)) is not None:
+                noticed.add(clip.id, findings(clip))
+            with calling("transform", transform):
+                clip = transform(clip)
+            returned("transform", transform, clip, Clip, "asl_core.Clip")
+        return clip
+
+    def take(self, clip: Clip, noticed: Noticed) -> Clip | None:
+        """One clip as it is stored, or None where it holds numbers that no model can take.
+
+        NaN may stand for what was not seen: whether it may is up to the transforms, and only what they leave is judged.
+        No transform has a use for infinite numbers, nor for those whose squares are. What is wrong is noted, by the
+        place in the file where that is known.
+        """
+        if clip.features.ndim != 2 or not clip.features.size:
+            return clip  # the audit says what is wrong with it
+        fault = bad_numbers(clip.features, nan=False)
+        if fault is None:
+            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is judged
+                stored = self.clip(clip, noticed)
+            if (after := bad_numbers(stored.features)) is None:
+                return stored
+            fault = bad_numbers(clip.features) or f"{after}, as the transforms hand it on"
+        noticed.bad[clip.id] = f"clip {clip.id!r} ({clip.source or 'unknown source'}) holds {fault}"
+        return None
+
+    def unseen(self, clip: Clip) -> np.ndarray:
+        """(T,) for each frame of a stored clip the share that was not seen, 1 where nothing was.
+
+        The last transform that knows says so; where none does it is the share of numbers that are 0.
+        """
+        for transform in reversed(self.clipwise):
+            tell = getattr(transform, "unseen", None)
+            found: np.ndarray | None = None if tell is None else tell(clip)
+            if found is not None:
+                return found
+        return zero_share(clip)
+
+    def width(self, width: int) -> int:
+        """Numbers a frame that the encoder sees, of ``width`` stored ones."""
+        return functools.reduce(lambda w, transform: transform.output_width(w), self.batchwise, width)
+
+
+def bad_findings(
+    split: str, bad: Mapping[str, str], clips: int, width: int, config: RunConfig, dataset: Dataset
+) -> list[Finding]:
+    """That clips hold numbers that no model can take: an error, or a warning where the data set is to drop them.
+
+    Args:
+        split: for the message.
+        bad: what is wrong with each of the clips.
+        clips: of the split.
+        width: numbers a frame that the data set hands out.
+        config: of the run.
+        dataset: one with an option ``bad-clips`` says by an attribute of that name whether to ``stop`` or to ``drop``.
+    """
+    if not bad:
+        return []
+    policy = getattr(dataset, "bad_clips", None)
+    shown = "; ".join([*bad.values()][:5]) + (f"; and {len(bad) - 5} more clips" if len(bad) > 5 else "")
+    text = f"{len(bad)} of {clips} clips of {split} cannot be learned from: {shown}"
+    if policy == "drop":
+        return [Finding("warning", "bad-clips", f"dropped: {text}.", {"split": split, "ids": list(bad)})]
+    takers = transforms_with("takes_nan", config, width) if "holds NaN" in shown else []
+    remedy = f"If NaN stands for what was not seen, --transform {' or '.join(takers)} takes it. " if takers else ""
+    remedy += "Extract them again" + (", or leave them out with --dataset.bad-clips drop" if policy == "stop" else "")
+    return [Finding("error", "non-finite", f"{text}. {remedy}.", {"split": split, "ids": list(bad)})]
+
+
+def transforms_with(attribute: str, config: RunConfig, width: int) -> list[str]:
+    """The transforms, beside those of the run, that take frames of this width and have a true attribute of a name."""
+    found = []
+    for offer in discover().registry.slot("transform"):
+        if any(choice.component == offer.component for choice in config.transforms):
+            continue
+        with contextlib.suppress(Exception):  # of a plugin that nobody chose: it is not worth another error here
+            transform = offer.component.load()(offer.component.options())
+            if getattr(transform, attribute, False) and _reason(transform, width) is None:
+                found.append(offer.component.name)
+    return found
+
+
+def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
+    """The configuration without the suggested transforms that cannot take such clips.
+
+    Each is asked about what those before it hand on.
+
+    Raises:
+        ConfigError: one that the user chose does not fit, or stands in the wrong place. Of several the first is
+            told: what is wrong with the others comes of its not being applied.
+    """
+    Pipeline.of(config)  # their order comes first: what arrives at each depends on it
+    suggested = _suggested(config, "transform")
+    reasons: dict[str, str] = {}
+    width = clip.features.shape[1]
+    # Only its layout matters here: numbers that are not finite are told later, and of all clips together.
+    clip = attrs.evolve(clip, features=np.where(np.isfinite(clip.features), clip.features, np.float32(0)))
+    for choice in config.transforms:
+        transform = choice.build()
+        if (reason := _reason(transform, width)) is not None:
+            reasons[choice.name] = reason
+            if not suggested:
+                break
+        elif getattr(transform, "batchwise", False):
+            width = transform.output_width(width)
+        else:
+            with calling("transform", transform):
+                clip = transform(clip)
+            width = returned("transform", transform, clip, Clip, "asl_core.Clip").features.shape[1]
+    return _without(config, "transform", config.transforms, reasons)
+
+
+def fit_augments(config: RunConfig, stored: int) -> RunConfig:
+    """The configuration without the suggested augmentations that cannot take ``stored`` numbers a frame.
+
+    One that is not ``raw`` sees frames after the batchwise transforms.
+
+    Raises:
+        ConfigError: one that the user chose does not fit.
+    """
+    described = Pipeline.of(config).width(stored)
+    built = [(choice.name, choice.build()) for choice in config.augments]
+    found = {name: _reason(a, stored if getattr(a, "raw", False) else described) for name, a in built}
+    return _without(config, "augment", config.augments, {k: v for k, v in found.items() if v is not None})
+
+
+def _suggested(config: RunConfig, slot: str) -> bool:
+    return config.origin(f"{slot}.names").kind is Kind.SUGGESTION
+
+
+def _reason(component: Any, width: int) -> str | None:
+    unfit = getattr(component, "unfit", None)
+    return None if unfit is None else unfit(width)
+
+
+def _without(config: RunConfig, slot: str, choices: tuple[Choice, ...], reasons: dict[str, str]) -> RunConfig:
+    if not reasons:
+        return config
+    texts = [f"{slot} {name} does not fit: {reason}" for name, reason in reasons.items()]
+    if not _suggested(config, slot):
+        origin = config.origin(f"{slot}.names")
+        # Where a recipe or another file chose it, the clips may be the wrong ones rather than the setting.
+        from_file = origin.file is not None
+        remedy = "; name clips that it can take, or choose another" if from_file else "; leave it out of"
+        raise ConfigError([f"{origin}: {t}" + f"{remedy} --{slot}" * (" put " not in t) for t in texts])
+    kept = tuple(c for c in choices if c.name not in reasons)
+    notes = (*config.notes, *(f"{text}; it is left out" for text in texts))
+    changed: dict[str, Any] = {f"{slot}s": kept, "notes": notes}
+    return attrs.evolve(config, **changed)

@@ -1,0 +1,1 @@
+"""Evaluation: inference, metrics, prediction, error analysis."""

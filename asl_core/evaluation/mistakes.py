@@ -1,0 +1,268 @@
+"""Why a model errs: which signs, taken for which others, and in which kinds of clips.
+
+A clip is right where it was named right, as :func:`asl_core.evaluation.inference.answers` has it. Groups of clips
+are compared by their share of right answers with an interval that holds for few clips too, since most groups are small.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from asl_core.clips.store import ClipStore
+from asl_core.data.audit import shortened
+from asl_core.evaluation.intervals import wilson_interval
+from asl_core.evaluation.metrics import Predictions, answers, ranks, scored
+
+__all__ = ["Confusion", "Group", "Mistakes", "SignReport", "explain"]
+
+PARTS = 4  #: groups that a quantity is cut into, of about as many clips each
+EXAMPLES = 3  #: clips named as examples of a sign
+
+
+@attrs.frozen
+class Group:
+    """Clips that have something in common, and how many of them were right."""
+
+    name: str
+    clips: int
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 of no clip."""
+        return self.right / self.clips if self.clips else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of :attr:`accuracy`."""
+        return wilson_interval(self.right, self.clips)
+
+    def to_json(self) -> dict[str, Any]:
+        """Name, counts, accuracy and interval."""
+        return attrs.asdict(self) | {"accuracy": self.accuracy, "interval": list(self.interval)}
+
+
+@attrs.frozen
+class SignReport:
+    """What became of the clips of one sign."""
+
+    gloss: str
+    train_clips: int | None  #: None where train was not at hand
+    clips: int
+    right: int
+    top5: int
+    mean_rank: float  #: of the true gloss, 1 the best
+    taken_for: tuple[tuple[str, int], ...]  #: what its clips were named instead, the commonest first
+    false_alarms: int  #: clips of other signs that were named so
+
+
+@attrs.frozen
+class Mistake:
+    """A clip that was named wrong."""
+
+    clip: str
+    source: str
+    probability: float  #: of what it was named
+    true_probability: float
+    true_rank: int  #: 1 the best
+
+
+@attrs.frozen
+class Confusion:
+    """One sign taken for another, with clips to look at."""
+
+    was: str
+    said: str
+    mistakes: tuple[Mistake, ...]
+    reverse: int  #: clips of ``said`` that were taken for ``was``
+    was_examples: tuple[str, ...]  #: training clips of ``was``
+    said_examples: tuple[str, ...]  #: training clips of ``said``
+
+
+@attrs.frozen
+class Mistakes:
+    """Everything that is known about the wrong answers of an evaluation."""
+
+    clips: int
+    right: int
+    signs: tuple[SignReport, ...]  #: from the hardest; empty for sentences
+    confusions: tuple[Confusion, ...]  #: from the commonest; empty for sentences
+    groups: Mapping[str, tuple[Group, ...]]  #: by what the clips are divided
+    notes: tuple[str, ...]  #: what could not be told, and why
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``asl eval --why --json``."""
+        return {
+            "clips": self.clips,
+            "right": self.right,
+            "groups": {name: [g.to_json() for g in groups] for name, groups in self.groups.items()},
+            "signs": [attrs.asdict(s) for s in self.signs],
+            "confusions": [attrs.asdict(c) for c in self.confusions],
+            "notes": list(self.notes),
+        }
+
+
+def explain(
+    predictions: Predictions,
+    store: ClipStore,
+    unseen: Sequence[np.ndarray],
+    train: ClipStore | None = None,
+) -> Mistakes:
+    """Where the wrong answers are.
+
+    Args:
+        predictions: of the clips of ``store``.
+        store: the clips; those that are not scored (:func:`asl_core.evaluation.metrics.scored`) are counted in a note.
+        unseen: for each clip (T,) the share of each frame that was not seen, as the model's transforms tell it.
+        train: the clips that the model was trained on, which tell known signers from new ones and show each sign.
+
+    Raises:
+        ValueError: the model named nothing, or no clip has a gloss to compare with.
+    """
+    kept = scored(predictions, store)
+    if not kept.places:
+        raise ValueError("there is no answer or no gloss to compare it with; expected predictions of labelled clips")
+    right = np.array([answer for answer in answers(predictions, store) if answer is not None], dtype=bool)
+    scores = predictions.scores if kept.how == "rank" else None
+    notes = [] if scores is not None else ["signs and confusions are told of isolated signs; these clips are sentences"]
+    notes += [f"not scored, for {why}: {shortened([store.ids[p] for p in where])}" for why, where in kept.rest.items()]
+    shares = [unseen[p] for p in kept.places]
+    groups: dict[str, tuple[Group, ...]] = {}
+
+    def divide(name: str, values: Sequence[float] | np.ndarray, show: Callable[[float], str]) -> None:
+        found = _by_value(np.asarray(values, dtype=float), right, show)
+        if len(found) > 1:
+            groups[name] = found
+        else:
+            notes.append(f"{name}: {found[0].name} for every clip, so it explains nothing")
+
+    divide("frames of the clip", store.lengths.numpy()[list(kept.places)], lambda v: f"{v:.0f}")
+    divide("share of frames in which nothing was seen", [(u >= 1).mean() for u in shares], _percent)
+    divide("share that was not seen", [u.mean() for u in shares], _percent)
+    if train is None:
+        notes.append("the training clips are not at hand, so signers and signs are told without them")
+    else:
+        counts = train.counts()
+        divide("training clips of the sign", [min(counts[g] for g in store.glosses[p]) for p in kept.places],
+               lambda v: f"{v:.0f}")  # fmt: skip
+    groups |= _by_signer([store.signers[p] for p in kept.places], right, train, notes)
+    signs, confusions = ((), ()) if scores is None else _signs(scores, store, kept.places, train)
+    return Mistakes(len(kept.places), int(right.sum()), signs, confusions, groups, tuple(notes))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _by_value(values: np.ndarray, right: np.ndarray, show: Callable[[float], str]) -> tuple[Group, ...]:
+    """Groups of about equal size from the smallest values to the largest; equal values stay together.
+
+    What is 0 is a group of its own, since "nothing is missing" is another kind of clip than "little is".
+    """
+    there = np.unique(values[values != 0])
+    ends = there[:-1]  # the largest value of each group but the last
+    if len(there) > PARTS:
+        ends = np.unique(np.quantile(values[values != 0], np.arange(1, PARTS) / PARTS, method="lower"))
+        ends = np.minimum(ends, there[-2])
+    place = np.searchsorted(np.unique(ends), values, side="left")
+    parts = [values == 0, *((values != 0) & (place == part) for part in range(PARTS))]
+    groups = []
+    for part in parts:
+        if not part.any():
+            continue
+        low, high = show(values[part].min()), show(values[part].max())
+        groups.append(Group(low if low == high else f"{low} to {high}", int(part.sum()), int(right[part].sum())))
+    return tuple(groups)
+
+
+def _by_signer(
+    signers: Sequence[str | None], right: np.ndarray, train: ClipStore | None, notes: list[str]
+) -> dict[str, tuple[Group, ...]]:
+    """Signers that train knows against those it does not, and each signer by itself."""
+    if all(s is None for s in signers):
+        notes.append("signer: no clip names its signer")
+        return {}
+    found = {}
+    known = {s for s in train.signers if s is not None} if train is not None else None
+    if known is not None:
+        names = [
+            "signer not named" if s is None else "signer in train" if s in known else "signer not in train"
+            for s in signers
+        ]
+        found["signer known"] = _by_name(names, right)
+    found["signer"] = _by_name([str(s) if s is not None else "not named" for s in signers], right)
+    return found
+
+
+def _by_name(names: Sequence[str], right: np.ndarray) -> tuple[Group, ...]:
+    """The largest group first."""
+    counts = Counter(names)
+    hits = Counter(n for n, r in zip(names, right, strict=True) if r)
+    return tuple(Group(n, counts[n], hits[n]) for n in sorted(counts, key=lambda n: (-counts[n], n)))
+
+
+def _signs(
+    scores: Tensor, store: ClipStore, places: Sequence[int], train: ClipStore | None
+) -> tuple[tuple[SignReport, ...], tuple[Confusion, ...]]:
+    """What became of each sign in the clips at ``places``, which have one gloss each."""
+    glosses = store.vocabulary.glosses
+    scores = scores[list(places)]
+    targets = torch.tensor([store.targets[p][0] for p in places])
+    place = ranks(scores, targets).tolist()
+    own = torch.nn.functional.one_hot(targets.clamp(min=0), len(glosses)).bool() & (targets >= 0)[:, None]
+    said = scores.masked_fill(own, -torch.inf).argmax(1).tolist()  # what is named where the true gloss is not
+    probability = scores.exp()
+    of_gloss: defaultdict[str, list[int]] = defaultdict(list)
+    wrong: defaultdict[tuple[str, str], list[Mistake]] = defaultdict(list)
+    for n, (was,) in enumerate(store.glosses[p] for p in places):
+        of_gloss[was].append(n)
+        if place[n]:
+            true = float(probability[n, targets[n]]) if targets[n] >= 0 else 0.0
+            clip, rank = places[n], min(place[n], len(glosses)) + 1
+            mistake = Mistake(store.ids[clip], store.sources[clip], float(probability[n, said[n]]), true, rank)
+            wrong[was, glosses[said[n]]].append(mistake)
+    alarms = Counter(dict.fromkeys(glosses, 0))
+    taken: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for (was, other), mistakes in sorted(wrong.items(), key=lambda item: (-len(item[1]), item[0])):
+        alarms[other] += len(mistakes)
+        taken[was].append((other, len(mistakes)))
+    counts = train.counts() if train is not None else None
+    signs = [
+        SignReport(
+            gloss=gloss,
+            train_clips=None if counts is None else counts[gloss],
+            clips=len(members),
+            right=sum(place[n] == 0 for n in members),
+            top5=sum(place[n] < min(5, len(glosses)) for n in members),
+            mean_rank=sum(place[n] for n in members) / len(members) + 1,
+            taken_for=tuple(taken[gloss]),
+            false_alarms=alarms[gloss],
+        )
+        for gloss, members in of_gloss.items()
+    ]
+    examples = _examples(train)
+    confusions = [
+        Confusion(was, other, tuple(mistakes), len(wrong.get((other, was), ())), examples[was], examples[other])
+        for (was, other), mistakes in wrong.items()
+    ]
+    return (
+        tuple(sorted(signs, key=lambda s: (s.right / s.clips, s.top5 / s.clips, -s.mean_rank, s.gloss))),
+        tuple(sorted(confusions, key=lambda c: (-len(c.mistakes), -c.reverse, c.was, c.said))),
+    )
+
+
+def _examples(train: ClipStore | None) -> Mapping[str, tuple[str, ...]]:
+    """The first training clips of every gloss."""
+    found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    if train is not None:
+        for clip, names in zip(train.ids, train.glosses, strict=True):
+            if len(names) == 1 and len(found[names[0]]) < EXAMPLES:
+                found[names[0]] = (*found[names[0]], clip)
+    return found

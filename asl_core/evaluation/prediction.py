@@ -1,0 +1,234 @@
+"""Prediction on files: one .npy clip, or whatever the run's data set can read."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from asl_core.clips.clip import Clip
+from asl_core.clips.store import ClipStore
+from asl_core.compute.host import undisturbed
+from asl_core.contracts import Dataset
+from asl_core.data.outliers import far_from_training
+from asl_core.data.pipeline import Noticed, Pipeline
+from asl_core.errors import DataError
+from asl_core.evaluation.alignment import Alignment, align, frame_numbers
+from asl_core.evaluation.ensemble import Answer, naming, refuse_twice, together
+from asl_core.evaluation.inference import inference
+from asl_core.evaluation.loading import LoadedRun, as_run_takes, load
+from asl_core.files.arrays import array_remedy, read_npy_header
+from asl_core.files.sniffing import recognise_file
+from asl_core.registry.component import Registry
+
+__all__ = ["ClipPrediction", "clips_of", "load_together", "predict_clips", "predict_file", "read_npy"]
+
+
+@attrs.frozen
+class ClipPrediction:
+    """What a model says of one clip."""
+
+    id: str
+    glosses: tuple[str, ...]  #: the true ones, where the file tells them
+    top: tuple[tuple[str, float], ...]  #: the likeliest glosses and their probabilities, best first
+    text: tuple[str, ...] | None = None  #: the glosses read in order, where the run was trained on sentences
+    warnings: tuple[str, ...] = ()  #: why the answer may mean little
+    alignment: Alignment | None = None  #: where the glosses stand in time, where that was asked for
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        top = [{"gloss": g, "probability": p} for g, p in self.top]
+        found: dict[str, Any] = {"clip": self.id, "glosses": list(self.glosses), "top": top}
+        if self.text is not None:
+            found["text"] = list(self.text)
+        if self.alignment is not None:
+            found["alignment"] = attrs.asdict(self.alignment)
+        return found | ({"warnings": list(self.warnings)} if self.warnings else {})
+
+
+@undisturbed()
+def predict_file(
+    run: str | os.PathLike[str],
+    file: str | os.PathLike[str],
+    *,
+    top: int = 5,
+    weights: str = "final",
+    device: str = "cpu",
+    average_views: Sequence[str] | None = None,
+    alignment: bool = False,
+    together_with: Sequence[str | os.PathLike[str]] = (),
+    registry: Registry | None = None,
+) -> list[ClipPrediction]:
+    """Predictions for every clip in a file; see :func:`asl_core.load` for how the model is found.
+
+    With ``alignment`` each says where its glosses stand in time; see
+    :class:`asl_core.evaluation.alignment.Alignment`. The probabilities of further runs, ``together_with`` this one,
+    are averaged with its own.
+
+    Raises:
+        DataError: the file cannot be read, or its clips are not as wide as the run's.
+    """
+    loaded, *others = load_together(
+        (run, *together_with), weights=weights, device=device, average_views=average_views, registry=registry
+    )
+    clips = clips_of(loaded, Path(file))
+    return predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
+
+
+def load_together(runs: Sequence[str | os.PathLike[str]], **how: Any) -> list[LoadedRun]:
+    """The models of several different runs; see :func:`asl_core.load`."""
+    refuse_twice(runs)
+    return [load(run, **how) for run in runs]
+
+
+def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
+    """The clips of a file: a .npy array is one clip, and the run's data set reads the rest.
+
+    Raises:
+        DataError: neither; the message says what the file is by its content, and what to type.
+    """
+    kind = recognise_file(path)
+    if kind is not None and kind.code == "npy":
+        return [Clip(id=path.stem, features=read_npy(path, loaded.width), source=str(path))]
+    if path.suffix.lower() == ".npy" and (kind is None or kind.code != "pickle"):
+        return [Clip(id=path.stem, features=read_npy(path), source=str(path))]  # which says what is wrong
+    dataset: Dataset = loaded.config.dataset.build()
+    try:
+        return list(dataset.read(path))
+    except DataError as fault:
+        if kind is None or kind.what in str(fault):
+            raise
+        raise DataError(
+            f"{path} is {kind.what}, and no clip was read from it: {str(fault).rstrip('.')}. {kind.remedy}"
+        ) from fault
+
+
+@undisturbed()
+def predict_clips(
+    loaded: LoadedRun,
+    clips: list[Clip],
+    *,
+    top: int = 5,
+    alignment: bool = False,
+    together_with: Sequence[LoadedRun] = (),
+) -> list[ClipPrediction]:
+    """Predictions for clips in memory, through the same transforms and statistics as in training.
+
+    Each run that is asked ``together_with`` the first takes the clips through its own transforms. Only probabilities
+    are averaged; texts, alignments and warnings are those of the first.
+
+    Raises:
+        DataError: no clip, a width that is not a run's, or numbers that are not finite.
+        UsageError: an alignment was asked for, and the run's head does not place glosses in time; or the runs know
+            different glosses.
+    """
+    pipeline, noticed = Pipeline.of(loaded.config), Noticed()
+    files = [(len(c.features), frame_numbers(c, pipeline.clipwise)) for c in clips] if alignment else []
+    runs = (loaded, *together_with)
+    with naming(loaded.path, runs):
+        stored, store = as_run_takes(loaded, clips, pipeline, noticed)
+        answers = [_asked(loaded, store)]
+    for run in together_with:
+        with naming(run.path, runs):
+            answers.append(_asked(run, as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]))
+    found = together(answers)
+    names = loaded.vocabulary.glosses
+    values, places = cast("Tensor", found.scores).exp().topk(min(top, len(names)), dim=1)
+    # Asked of the run, not of the clips: a file from a camera has no gloss that would tell.
+    sentences = loaded.vocabulary.sentences or any(len(g) > 1 for g in store.glosses)
+    read = found.decoded if sentences else None
+    placed: list[Alignment | None] = [None] * len(store)
+    if alignment:
+        placed[:] = align(loaded.model, store, read or [[p] for p in places[:, 0].tolist()], files)
+    return [
+        ClipPrediction(
+            id=store.ids[n],
+            glosses=store.glosses[n],
+            top=tuple((names[p], v) for p, v in zip(places[n].tolist(), values[n].tolist(), strict=True)),
+            text=tuple(names[c] for c in read[n]) if read is not None else None,
+            warnings=_warnings(stored[n], pipeline, noticed, _deviations(loaded, store, n)),
+            alignment=placed[n],
+        )
+        for n in range(len(store))
+    ]
+
+
+def _asked(loaded: LoadedRun, store: ClipStore) -> Answer:
+    found = loaded.predict(store)
+    if found.scores is None:
+        raise DataError(f"{loaded.path} has no head that ranks glosses (a stage-1 run); predict with a later stage.")
+    return Answer(str(loaded.path), loaded.vocabulary, store.ids, found)
+
+
+def _deviations(loaded: LoadedRun, store: ClipStore, place: int) -> np.ndarray | None:
+    """(T, D) of one clip from the mean of training, where the model's features are standardised."""
+    if not loaded.config.train.standardise:
+        return None
+    standardiser = loaded.model.standardiser
+    with inference(loaded.model):
+        batch = store.batch(torch.tensor([place])).to(standardiser.mean.device)
+        return np.asarray(standardiser.deviations(batch)[0].cpu().numpy())
+
+
+def _warnings(
+    clip: Clip, pipeline: Pipeline, noticed: Noticed, deviations: np.ndarray | None = None
+) -> tuple[str, ...]:
+    """Why what is said of a stored clip may mean little."""
+    found = [f.message for f in noticed.of_clip.get(clip.id, ()) if f.level != "note"]
+    if (pipeline.unseen(clip) >= 1).all():
+        found.append("it shows nothing in any frame, only zeros or no hand; the answer is a guess.")
+    if deviations is not None and (text := far_from_training(deviations)) is not None:
+        found.append(text)
+    return tuple(found)
+
+
+def read_npy(path: Path, width: int | None = None) -> np.ndarray:
+    """A (T, D) array of numbers as float32.
+
+    The header is read first and checked against the size of the file, since numpy would allocate what it claims.
+
+    Args:
+        path: of the file.
+        width: numbers a frame that are expected, for the hint where the array has another shape.
+
+    Raises:
+        DataError: missing, damaged, of objects, or not two-dimensional; the message says what to type.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × numbers a frame).")
+    header = read_npy_header(path)
+    if isinstance(header, Exception):
+        kind = recognise_file(path)
+        if kind is not None and kind.code != "npy":
+            raise DataError(f"{path} is no .npy file but {kind.what}. {kind.remedy}") from header
+        reason = " ".join(str(header).split())[:200]
+        raise DataError(
+            f"{path} cannot be read as a .npy file ({type(header).__name__}: {reason}); expected what numpy.save "
+            f"writes."
+        ) from header
+    shape, dtype = header.shape, header.dtype
+    if len(shape) == 2 and 0 in shape:
+        raise DataError(f"{path} holds no number: its shape is {shape} (frames, numbers a frame). Extract it again.")
+    if dtype.kind not in "fiu" or len(shape) != 2 or any(type(n) is not int or n < 1 for n in shape):
+        raise DataError(
+            f"{path} holds {header}; expected numbers of shape (frames, numbers a frame). "
+            f"{array_remedy(header, path, width)}"
+        )
+    if math.prod(shape) * dtype.itemsize != header.size:
+        raise DataError(
+            f"{path} declares {header} but holds {header.size} bytes; expected "
+            f"{str(math.prod(shape) * dtype.itemsize)[:60]}. It was cut short or damaged: write it again."
+        )
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
+        warnings.simplefilter("ignore")
+        array: np.ndarray = np.load(path, allow_pickle=False)
+        # What float32 cannot hold becomes infinite, and the audit refuses that.
+        return array.astype(np.float32, copy=False)

@@ -1,0 +1,46 @@
+"""Reading the JSON files of a run, which may be damaged or somebody else's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asl_core.errors import CheckpointError
+from asl_core.files.bounded import parse_json
+
+__all__ = ["plain", "read_json"]
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """The table that a file holds.
+
+    Args:
+        path: the file.
+        remedy: what to do where it cannot be read, as the end of the message.
+
+    Raises:
+        CheckpointError: missing, no file, no JSON, or not a table.
+    """
+    try:
+        if not path.is_file():
+            raise OSError("there is no such file")
+        found = parse_json(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__} instead of a table")
+    except (OSError, ValueError, RecursionError) as fault:
+        raise CheckpointError(
+            f"{path} cannot be read ({type(fault).__name__}: {str(fault)[:200]}); expected what a run wrote there. "
+            f"{remedy}"
+        ) from fault
+    return found
+
+
+def plain(value: Any) -> Any:
+    """For JSON: numbers that are not finite become null, since JSON has no word for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value

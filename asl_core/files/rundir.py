@@ -1,0 +1,232 @@
+"""The directory that a run leaves behind: one writer, nothing overwritten, every file whole."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from asl_core.errors import CheckpointError, RunError, UsageError, as_word
+from asl_core.files.atomic import keep_as, move, sync_folder, write_text
+from asl_core.files.curriculum_folder import of_curriculum
+from asl_core.files.json_files import plain, read_json
+from asl_core.files.paths import TRAINED_ON, is_folder_name, refuse_links
+from asl_core.text import json_text, one_line
+
+__all__ = ["RunDir"]
+
+#: what may stand in a run's folder before config.toml is whole
+_UNBEGUN = (".lock", "config.toml.part")
+
+
+class RunDir:
+    """Paths of a run's files, and the lock that keeps two processes from writing them.
+
+    The lock is the operating system's, so that a killed run leaves none.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.toml"
+        self.audit = path / "audit.json"
+        self.transfer = path / "transfer.json"
+        self.trained_on = path / TRAINED_ON
+        self.metrics = path / "metrics.jsonl"
+        self.timings = path / "timings.jsonl"
+        self.best = path / "best.safetensors"
+        self.final = path / "final.safetensors"
+        self.last = path / "last" / "state.safetensors"
+        self.previous = path / "last" / "previous.safetensors"
+        self.continues = path / "continues.json"  # where the run that it starts from is
+        self.next = path / "last" / "next.safetensors"
+        self.summary = path / "summary.json"
+        self.environment = path / "environment.json"
+        self.log = path / "log.txt"
+        self._lock = filelock.FileLock(path / ".lock", timeout=0)
+
+    @classmethod
+    def create(cls, out: Path, name: str | None, stem: str) -> RunDir:
+        """A new directory: ``out/name``, or ``out/stem-1``, ``-2``, … where no name is given.
+
+        Raises:
+            UsageError: it exists already, or cannot be made.
+        """
+        if name is not None and not is_folder_name(name):
+            raise UsageError(f"run name {name!r} cannot be a folder's; give a plain --name, and the place with --out.")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            for number in itertools.count(1):
+                run = cls(out / (name or f"{stem}-{number}"))
+                with contextlib.suppress(FileExistsError):
+                    run.path.mkdir()
+                    sync_folder(out)
+                    return run
+                if name is not None:
+                    # What a kill before the first file left is no run, and would be in the way of the name for ever.
+                    if run.path.is_dir() and all(p.name in _UNBEGUN for p in run.path.iterdir()):
+                        refuse_links(run.path)  # the lock would be taken on, and made in, what a link leads to
+                        return run
+                    raise run.taken()
+        except OSError as fault:
+            raise UsageError(
+                f"run directories cannot be made in {out} ({fault.strerror or fault}); choose a folder you can write "
+                f"to with --out."
+            ) from fault
+        raise AssertionError("unreachable: there is a number for every run")
+
+    def taken(self) -> UsageError:
+        """What to raise where a new run would be written over this one."""
+        return UsageError(
+            f"run directory {self.path} exists, and a run is never overwritten; go on with it by "
+            f"`asl run --resume {as_word(self.path)}`, or choose another --name."
+        )
+
+    @staticmethod
+    def clear_if_unbegun(path: Path) -> None:
+        """Remove a run's folder if a kill or a full disk left nothing in it but the lock's file."""
+        if path.is_dir() and all(p.name in _UNBEGUN for p in path.iterdir()):
+            for left in path.iterdir():
+                left.unlink()
+            path.rmdir()
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """An existing run.
+
+        Raises:
+            UsageError: there is none at ``path``.
+        """
+        run = cls(path)
+        refuse_links(path)
+        if (path / "curriculum.json").is_file():
+            told = of_curriculum(path, "asl run --resume {}")
+            raise UsageError(f"{told} `asl run FILE.toml` of its file goes on with all of them.")
+        if not run.config.is_file():
+            raise UsageError(
+                f"{path} is not a run directory (it has no config.toml); expected one that `asl run` made."
+            )
+        return run
+
+    def lock(self) -> None:
+        """Take the run for this process until :meth:`release` or the process's end.
+
+        Raises:
+            UsageError: another process has it.
+        """
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as fault:
+            raise UsageError(
+                f"run {self.path} is being written by another process; wait for it, or stop it first.{self._holder()}"
+            ) from fault
+        except (OSError, NotImplementedError) as fault:  # the latter where a file system has no locks
+            raise UsageError(
+                f"run {self.path} cannot be locked ({fault}); choose a folder on a local disk that you can write to."
+            ) from fault
+
+    def _holder(self) -> str:
+        """What to do where the file system has no locks: there the file names its holder, and outlives a lost machine.
+
+        The operating system's own locks leave the file empty.
+        """
+        try:
+            with Path(self._lock.lock_file).open(encoding="utf-8", errors="replace") as file:
+                holder = file.read(1000).split("\n")
+        except OSError:
+            return ""
+        if len(holder) < 2:
+            return ""
+        return (
+            f" The file system has no locks, so {self._lock.lock_file} stands for one; machine {holder[1]!r} holds it. "
+            f"If that machine is gone, as a notebook's is after a disconnect, remove the file and resume."
+        )
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is one to go on from."""
+        return any(file.is_file() for file in (self.next, self.last, self.previous))
+
+    def settle(self) -> None:
+        """Let a new state be the last one, and the last one be that before it.
+
+        The new one is whole under a name of its own first, and only then is the oldest given up: whenever a kill
+        comes, two states are there, each with bytes of its own. After one that came in between, a resume does this.
+        """
+        if self.next.is_file():
+            if self.last.is_file():
+                keep_as(self.last, self.previous)
+            move(self.next, self.last)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+    def write_history(self, history: Iterable[Mapping[str, Any]]) -> None:
+        """``metrics.jsonl``, whole: it holds no clock, so equal runs have equal files."""
+        write_text(
+            self.metrics, "".join(json.dumps(plain(entry), sort_keys=True, allow_nan=False) + "\n" for entry in history)
+        )
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """A JSON file, readable."""
+        write_text(path, json_text(plain(value), indent=2, sort_keys=True, default=str) + "\n")
+
+    def note(self, *lines: str) -> None:
+        """Append to ``log.txt``."""
+        self._append(self.log, "".join(f"{one_line(line)}\n" for line in lines))
+
+    def note_processes(self, size: int) -> list[str]:
+        """Keep by how many processes a run was trained, and say when it is not the same number throughout.
+
+        The checkpoints do not depend on it. Gradients are added up in another order, though, and dropout is drawn by
+        each process for its own clips, so that the bits after a change are not those of a run without one.
+        """
+        if self.summary.is_file():
+            return []  # it is done
+        kept = read_json(self.environment, "Put the file back, or start a new run from its config.toml.")
+        numbers: list[int] = kept.get("processes", [1])
+        if not isinstance(numbers, list) or not numbers or not all(type(n) is int for n in numbers):
+            raise CheckpointError(
+                f"{self.environment} says of the run's processes {str(numbers)[:80]}; expected a list of their "
+                f"numbers, such as [1]. Put the file back, or start a new run from its config.toml."
+            )
+        if numbers[-1] != size:
+            numbers = [*numbers, size] if self.has_state else [size]
+        if numbers != kept.get("processes", [1]):
+            self.write_json(self.environment, kept | {"processes": numbers})
+        if len(numbers) == 1:
+            return []
+        told = (
+            f"{', then '.join(map(str, numbers))} processes train this run: it ends as good as a run that one number "
+            f"of them trained, and not with the same bits"
+        )
+        self.note(told)
+        return [told]
+
+    def note_timing(self, entry: Mapping[str, Any]) -> None:
+        """Append to ``timings.jsonl``."""
+        self._append(self.timings, json.dumps(entry) + "\n")
+
+    @staticmethod
+    def _append(path: Path, text: str) -> None:
+        size = None
+        try:
+            content = path.read_bytes() if path.is_file() else b""
+            size = content.rfind(b"\n") + 1
+            if size < len(content):  # a kill came in the middle of a line; the next would be appended to its half
+                os.truncate(path, size)
+            with path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+                file.write(text)
+        except OSError as fault:
+            if size is not None:
+                with contextlib.suppress(OSError):  # half of it takes room, and would be read as the whole
+                    os.truncate(path, size)
+            raise RunError(
+                f"{path} cannot be written ({fault.strerror or fault}); make room, then go on with --resume."
+            ) from fault

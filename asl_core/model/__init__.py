@@ -1,0 +1,1 @@
+"""The model: recogniser, standardiser, objectives, mixup."""

@@ -1,0 +1,1 @@
+"""The registry: components, hooks, discovery of plugins, options, recipes."""

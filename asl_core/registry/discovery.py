@@ -1,0 +1,321 @@
+"""Finding plugins: each imported under its own guard, so that a broken one is reported and harms nobody.
+
+pluggy's ``load_setuptools_entrypoints`` is not used: it stops at the first bad import, loads in the order of
+the file system and silently skips a second entry point of the same name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.metadata as metadata
+import importlib.util
+import io
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+import pluggy
+
+from asl_core.errors import UsageError
+from asl_core.registry import hookspecs
+from asl_core.registry.component import API, BUILTIN, SLOTS, Component, Offer, Registry
+from asl_core.registry.distribution import former_requirement
+from asl_core.registry.installed import (
+    ALLOW,
+    PLUGINS,
+    Damaged,
+    Installed,
+    Wanted,
+    installed,
+    name_and_version,
+    unknown_names,
+)
+from asl_core.registry.options import option_specs
+
+__all__ = ["PluginRecord", "PluginReport", "discover", "location"]
+
+PATIENCE = 5.0  #: seconds after which a user is told which plugin they are waiting for
+SLOW = 1.0  #: seconds that the import of a catalogue should never take
+HEAVY = ("torch", "tensorflow", "jax")  #: modules that a catalogue has no use for, and that take seconds to import
+
+
+@attrs.frozen
+class PluginRecord:
+    """What became of one entry point."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    status: str  #: ``ok``, ``broken`` or ``blocked``
+    reason: str = ""  #: why it is not ``ok``
+    seconds: float = 0.0  #: time its import took
+    components: tuple[tuple[str, str], ...] = ()  #: (slot, name)
+    notes: tuple[str, ...] = ()  #: what its author should change although it works
+
+    @property
+    def heading(self) -> str:
+        """``plugin NAME of DIST VERSION``."""
+        what = f"plugin {self.name!r} of" if self.name else "package"
+        return f"{what} {self.distribution} {self.version}"
+
+
+@attrs.frozen
+class PluginReport:
+    """Every plugin found, and the registry of what the working ones offer."""
+
+    records: tuple[PluginRecord, ...]
+    registry: Registry
+    manager: pluggy.PluginManager
+
+    @property
+    def broken(self) -> tuple[PluginRecord, ...]:
+        """Those that could not be used."""
+        return tuple(r for r in self.records if r.status == "broken")
+
+    def warnings(self) -> list[str]:
+        """What a user should know: broken plugins and names claimed twice, each with what to do."""
+        found = []
+        for record in self.broken:
+            said = record.name or record.distribution
+            if sum(said in (r.name, r.distribution) for r in self.records) > 1:
+                said = f"{record.distribution}:{record.name}"
+            foreign = record.distribution != BUILTIN
+            remedy = (
+                f"fix, uninstall or leave it out (-P no:{said} or {ALLOW}=-{said})"
+                if foreign
+                else f"reinstall {BUILTIN}"
+            )
+            found.append(f"{record.heading} is not used: {record.reason} Everything else works; {remedy}.")
+        for slot, name, offers in self.registry.clashes():
+            names = " and ".join(o.qualified for o in offers)
+            meant = "plain name means the built-in" if offers[0].distribution == BUILTIN else "plain name is refused"
+            found.append(f"{slot} {name!r} is offered twice: {names} say which; the {meant}.")
+        return found
+
+    def notes(self) -> list[str]:
+        """What authors should change in plugins that work."""
+        return [f"{record.heading} works, but {note}" for record in self.records for note in record.notes]
+
+
+def location(record: PluginRecord) -> str | None:
+    """The folder that a plugin's top-level module is in, found without importing it."""
+    with contextlib.suppress(ImportError, ValueError, AttributeError):
+        spec = importlib.util.find_spec(record.module.partition(":")[0].partition(".")[0])
+        if spec is not None and spec.origin is not None:
+            return str(Path(spec.origin).parent)
+    return None
+
+
+class _BrokenPluginError(Exception):
+    """The reason why a plugin cannot be used."""
+
+
+def discover(
+    entry_points: Iterable[metadata.EntryPoint] | None = None,
+    environ: Mapping[str, str] | None = None,
+    block: Iterable[str] = (),
+) -> PluginReport:
+    """Find, import and check every installed plugin; never raises because of one, unless told to be strict.
+
+    Args:
+        entry_points: what to load instead of the installed ones (tests).
+        environ: where ``ASL_PLUGINS`` (see :class:`asl_core.registry.installed.Wanted`) and ``ASL_STRICT_PLUGINS``
+            are read (default: the process's).
+        block: names of entry points or distributions to leave out.
+
+    Raises:
+        UsageError: ``ASL_STRICT_PLUGINS=1`` and a plugin is broken, clashes or is asked for and not there.
+    """
+    environ = os.environ if environ is None else environ
+    there, damaged = installed(PLUGINS) if entry_points is None else (_sorted(entry_points), [])
+    wanted = Wanted.parse(environ.get(ALLOW), block)
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    records = [_unreadable(package, wanted) for package in damaged]
+    offers: list[Offer] = []
+    for one in there:
+        record, mine = _load(one, manager, wanted, offers)
+        records.append(record)
+        offers += mine
+    unused = [
+        f"{r.name or r.distribution} ({'broken; `asl plugins` tells why' if r.status == 'broken' else 'left out'})"
+        for r in records
+        if r.status != "ok"
+    ]
+    report = PluginReport(tuple(records), Registry(offers, unused), manager)
+    if environ.get("ASL_STRICT_PLUGINS", "") not in ("", "0"):
+        faults = report.warnings() + ([] if entry_points is not None else unknown_names(environ.get(ALLOW)))
+        if faults:
+            lines = "\n".join(f"  - {fault}" for fault in faults)
+            raise UsageError(f"plugins must be sound (ASL_STRICT_PLUGINS is set):\n{lines}")
+    return report
+
+
+def _sorted(entry_points: Iterable[metadata.EntryPoint]) -> list[Installed]:
+    every = [Installed(entry, *name_and_version(entry.dist)) for entry in entry_points]
+    return sorted(every, key=lambda one: (one.distribution, one.entry.name))
+
+
+def _unreadable(package: Damaged, wanted: Wanted) -> PluginRecord:
+    status = "broken" if wanted.takes(package.distribution, "") else "blocked"
+    reason = f"its entry_points.txt cannot be read ({package.reason})."
+    return PluginRecord("", package.distribution, package.version, "", status, reason)
+
+
+def _load(
+    one: Installed, manager: pluggy.PluginManager, wanted: Wanted, before: Iterable[Offer]
+) -> tuple[PluginRecord, list[Offer]]:
+    """Import and register one plugin, whatever it does meanwhile."""
+    entry = one.entry
+    record = PluginRecord(entry.name, one.distribution, one.version, entry.value, "ok")
+    if not wanted.takes(one.distribution, entry.name, builtin=one.distribution == BUILTIN):
+        return attrs.evolve(record, status="blocked", reason="left out on request."), []
+    loaded = set(sys.modules)
+    printed = io.StringIO()
+    offers: list[Offer] = []
+    started = time.perf_counter()
+    try:
+        with _announced(record), contextlib.redirect_stdout(printed):
+            module = _import(entry)
+            record = attrs.evolve(record, seconds=time.perf_counter() - started)
+            offers = _register(manager, module, record, before)
+    except _BrokenPluginError as why:
+        seconds = record.seconds or time.perf_counter() - started
+        record = attrs.evolve(record, status="broken", reason=str(why), seconds=seconds)
+    notes = []
+    heavy = [m for m in HEAVY if m in sys.modules and m not in loaded]
+    if heavy or record.seconds >= SLOW:
+        also = f", since it imports {' and '.join(heavy)}" if heavy else ""
+        notes.append(f"its import takes {record.seconds:.1f} s{also}: name factories by their path, import there.")
+    if requirement := former_requirement(entry.dist):
+        notes.append(
+            f"it requires {requirement!r}, on the public index a project of somebody else: its author should require "
+            f"{BUILTIN!r} instead, and you should install it with --no-deps."
+        )
+    if text := printed.getvalue().strip():
+        notes.append(f"it prints when it is imported ({text[:60]!r}); that is kept off the output of asl.")
+    components = tuple((o.slot, o.component.name) for o in offers)
+    return attrs.evolve(record, components=components, notes=tuple(notes)), offers
+
+
+@contextlib.contextmanager
+def _announced(record: PluginRecord) -> Iterator[None]:
+    """Say whom the user is waiting for when a plugin takes long, or for ever."""
+
+    def say() -> None:
+        import logging  # whose last resort is stderr, unless a program has set up something else
+
+        logging.getLogger("asl").warning(
+            "%s has been importing for %g s; interrupt, and leave it out with -P no:%s, if it does not end.",
+            record.heading, PATIENCE, record.name,
+        )  # fmt: skip
+
+    timer = threading.Timer(PATIENCE, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def _guarded(what: str) -> Iterator[None]:
+    """Turn whatever a plugin raises into the reason why it is not used; only the user's Ctrl-C passes.
+
+    Not everything raised is an ``Exception``: ``sys.exit`` is not, nor is what ``pytest.skip`` raises.
+    """
+    try:
+        yield
+    except (_BrokenPluginError, KeyboardInterrupt):
+        raise
+    except pluggy.PluginValidationError as fault:
+        hooks = SLOTS.values()
+        misspelt = re.search(r"unknown hook '(\w+)'", str(fault))
+        if misspelt is not None:
+            near = difflib.get_close_matches(misspelt[1], hooks, n=1)
+            meant = f"; did you mean {near[0]!r}? The hooks are" if near else "; the hooks are"
+            raise _BrokenPluginError(f"there is no hook {misspelt[1]!r}{meant} {', '.join(hooks)}.") from fault
+        raise _BrokenPluginError(f"pluggy refuses its hooks ({fault}); the hooks are {', '.join(hooks)}.") from fault
+    except SystemExit as fault:
+        raise _BrokenPluginError(f"{what} called exit({fault.code}).") from fault
+    except BaseException as fault:
+        raise _BrokenPluginError(f"{what} failed ({type(fault).__name__}: {fault}).") from fault
+
+
+def _import(entry: metadata.EntryPoint) -> ModuleType:
+    if entry.pattern.match(entry.value) is None:
+        raise _BrokenPluginError(f"its entry point {entry.value!r} is no name of a module.")
+    with _guarded(f"its import of {entry.value!r}"):
+        loaded = entry.load()
+    if not isinstance(loaded, ModuleType):
+        raise _BrokenPluginError(f"its entry point {entry.value!r} is a {type(loaded).__name__}; expected a module.")
+    return loaded
+
+
+def _register(
+    manager: pluggy.PluginManager, module: ModuleType, record: PluginRecord, before: Iterable[Offer]
+) -> list[Offer]:
+    """Register a module and collect what it offers; on any fault it is taken out again."""
+    name = f"{record.distribution}:{record.name}"
+    if manager.is_registered(module):
+        raise _BrokenPluginError(f"its module {record.module!r} is a plugin already, as {manager.get_name(module)}.")
+    try:
+        with _guarded("a hook of it"):
+            manager.register(module, name=name)
+            manager.check_pending()
+            if not manager.get_hookcallers(module):
+                raise _BrokenPluginError("it implements no hook (mark the functions with @asl_core.hookimpl).")
+            offers = [
+                Offer(slot, component, record.distribution, record.name)
+                for slot, hook in SLOTS.items()
+                for component in _call(manager, module, hook)
+            ]
+            _check_names(offers, before)
+            return offers
+    except BaseException:
+        if manager.is_registered(module):
+            manager.unregister(module)
+        raise
+
+
+def _call(manager: pluggy.PluginManager, module: ModuleType, hook: str) -> list[Component]:
+    """Call one hook of one plugin, through pluggy, so that a hook may gain arguments later."""
+    others = [p for p in manager.get_plugins() if p is not module]
+    results: list[Any] = manager.subset_hook_caller(hook, others)()
+    if not results and any(i.plugin is module for i in getattr(manager.hook, hook).get_hookimpls()):
+        raise _BrokenPluginError(f"{hook} returned nothing; expected a list of asl_core.Component.")
+    components = [c for result in results for c in result]
+    for component in components:
+        if not isinstance(component, Component):
+            raise _BrokenPluginError(f"{hook} returned a {type(component).__name__}; expected asl_core.Component.")
+        if not 1 <= component.api <= API:
+            raise _BrokenPluginError(
+                f"component {component.name!r} is written for plugin api {component.api}, this asl speaks "
+                f"1 to {API}; install a version of it for this asl."
+            )
+        if not (isinstance(component.summary, str) and isinstance(component.suggests, Mapping)):
+            raise _BrokenPluginError(f"component {component.name!r}: expected a text as summary, a dict as suggests.")
+        option_specs(component.options)
+    return components
+
+
+def _check_names(offers: Iterable[Offer], before: Iterable[Offer]) -> None:
+    """``dist:name`` has to mean one component, so a distribution may use a name once."""
+    taken = {(o.slot, o.qualified): o.plugin for o in before}
+    for offer in offers:
+        if (offer.slot, offer.qualified) in taken:
+            raise _BrokenPluginError(
+                f"it offers {offer.slot} {offer.component.name!r}, which its package offers already, in plugin "
+                f"{taken[offer.slot, offer.qualified]!r}."
+            )
+        taken[offer.slot, offer.qualified] = offer.plugin

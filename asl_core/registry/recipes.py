@@ -1,0 +1,63 @@
+"""Recipes: settings that are known to go well together, shipped with a plugin as TOML files in its folder ``recipes``.
+
+A recipe is a settings file (or a curriculum) under a name: ``asl run --recipe NAME`` is ``asl run PATH`` of that file,
+and a flag beats it. Its first line is a comment that says what it is for.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import attrs
+
+from asl_core.errors import ConfigError, nearest
+from asl_core.registry.discovery import PluginReport, discover
+from asl_core.registry.distribution import current_name
+
+__all__ = ["Recipe", "find_recipe", "recipes"]
+
+
+@attrs.frozen
+class Recipe:
+    """One file of settings."""
+
+    name: str
+    path: Path
+    distribution: str
+    summary: str  #: its first line
+
+    @property
+    def qualified(self) -> str:
+        """``dist:name``, which always means this one."""
+        return f"{self.distribution}:{self.name}"
+
+
+def recipes(report: PluginReport | None = None) -> list[Recipe]:
+    """Every recipe of every working plugin, in the order of the plugins."""
+    report = discover() if report is None else report
+    found = []
+    for record in report.records:
+        module = sys.modules.get(record.module) if record.status == "ok" else None
+        for folder in getattr(module, "__path__", ()):
+            for path in sorted((Path(folder) / "recipes").glob("*.toml")):
+                # What is no UTF-8 is refused where the recipe is used; the list of all has to work.
+                with path.open(encoding="utf-8-sig", errors="replace") as file:
+                    summary = file.readline(500).lstrip("# ").rstrip()
+                found.append(Recipe(path.stem, path, record.distribution, summary))
+    return found
+
+
+def find_recipe(name: str, report: PluginReport | None = None) -> Recipe:
+    """The recipe that ``name`` (plain or ``dist:name``) means.
+
+    Raises:
+        ConfigError: there is none, or several plugins ship one of that name.
+    """
+    every = recipes(report)
+    found = [r for r in every if name in (r.name, r.qualified) or current_name(name) == r.qualified]
+    if not found:
+        raise ConfigError([f"there is no recipe {name!r}{nearest(name, {r.name for r in every})}"])
+    if len(found) > 1:
+        raise ConfigError([f"recipe {name!r} is shipped twice: say {' or '.join(r.qualified for r in found)}"])
+    return found[0]

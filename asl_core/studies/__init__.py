@@ -1,0 +1,1 @@
+"""Studies: curricula and comparisons of runs."""

@@ -1,0 +1,251 @@
+"""The training loop: :func:`train` is the whole of it, over small functions that each do one step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from asl_core.checkpoints.format import save_tensors
+from asl_core.clips.batching import epoch_batches
+from asl_core.clips.store import ClipStore
+from asl_core.compute.device import told_out_of_memory
+from asl_core.compute.host import seed_generators
+from asl_core.compute.progress import track
+from asl_core.compute.seeding import ClipRandom, mix_seed
+from asl_core.compute.signals import unbroken
+from asl_core.contracts import EpochReport, Observer
+from asl_core.evaluation.inference import Predictions, metrics, predict
+from asl_core.files.rundir import RunDir
+from asl_core.model.objectives import compute
+from asl_core.training.not_finite import of_gradient, of_loss
+from asl_core.training.optimiser import learning_rate, set_learning_rate
+from asl_core.training.selection import deciding, selection_value
+from asl_core.training.skipped import NotFinite, NotFiniteError, Skipped
+from asl_core.training.trainer import Progress, Trainer, fingerprints
+
+__all__ = [
+    "Progress",
+    "Trainer",
+    "backward",
+    "fingerprints",
+    "predict_val",
+    "train",
+    "train_epoch",
+    "train_step",
+    "validate",
+]
+
+
+def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> Progress:
+    """Train from where ``trainer`` stands to the last epoch, keeping ``best`` and ``last`` in ``run``.
+
+    The global generators are seeded at the start of every epoch from (seed, epoch), so an epoch's dropout does
+    not depend on whether the run was resumed before it.
+
+    Raises:
+        NotFiniteError: a loss or a gradient is not finite, and ``train.on-nan`` says to stop, or it is no exception.
+        RunError: memory ran out, or a file cannot be written; finished epochs are kept.
+    """
+    options, progress = trainer.config.train, trainer.progress
+    spent: list[float] = []
+    while progress.epoch < options.epochs and not _out_of_patience(trainer):
+        started = time.perf_counter()
+        epoch = progress.epoch + 1
+        # Several processes draw dropout each for their own clips: with one seed they would draw the same for all.
+        own = (trainer.processes.rank,) if trainer.processes.size > 1 else ()
+        seed_generators(mix_seed(trainer.config.run.seed, epoch, "dropout", *own))
+        smaller = f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate}"
+        with told_out_of_memory(f"in epoch {epoch} with batches of {options.batch_size}", trainer.device, smaller):
+            trained = train_epoch(trainer, epoch)
+        trainer.average_epoch(epoch)
+        trainer.hold_together(f"after epoch {epoch}", buffers_only=True)
+        validated = validate(trainer)
+        progress.epoch = epoch
+        entry = {"epoch": epoch, "train": trained, "val": validated}
+        progress.history.append(entry | ({"skipped": trainer.skipped.steps} if trainer.skipped.steps else {}))
+        value = selection_value(options.select, deciding(validated, trained), trainer.loss_names)
+        better = value > progress.best_value or not progress.best_epoch
+        if better:
+            progress.best_value, progress.best_epoch = value, epoch
+        if trainer.processes.leads:
+            with unbroken():
+                if better:
+                    save_model(trainer, run.best)
+                trainer.save(run)
+                run.write_history(progress.history)
+                run.note(*trainer.skipped.told())
+        spent.append(time.perf_counter() - started)
+        if trainer.processes.leads:
+            run.note_timing({"epoch": epoch, "seconds": round(spent[-1], 4)})
+        report = EpochReport(
+            epoch=epoch,
+            epochs=options.epochs,
+            train=trained,
+            val=validated,
+            best_epoch=progress.best_epoch,
+            warnings=tuple(_warnings(trainer, validated)),
+            seconds=spent[-1],
+            seconds_left=sum(spent) / len(spent) * (options.epochs - epoch),
+        )
+        for observer in observers:
+            observer.on_epoch(report)
+    if trainer.processes.leads:
+        save_model(trainer, run.final)
+    return progress
+
+
+def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
+    """One pass over the training clips; the mean of the loss and of its parts over the clips of the steps taken."""
+    options, seed = trainer.config.train, trainer.config.run.seed
+    store = trainer.data.train
+    batches = epoch_batches(store.lengths, options.batch_size, seed, epoch, options.pool)
+    steps_an_epoch = math.ceil(len(batches) / options.accumulate)
+    trainer.model.train()
+    for objective in trainer.objectives:
+        objective.train()
+    trainer.skipped = Skipped(epoch, steps_an_epoch)
+    sums: dict[str, torch.Tensor] = {}
+    for step in track(range(steps_an_epoch), f"epoch {epoch}/{options.epochs}"):
+        group = batches[step * options.accumulate : (step + 1) * options.accumulate]
+        rate = learning_rate(options, (epoch - 1) * steps_an_epoch + step, options.epochs * steps_an_epoch)
+        set_learning_rate(trainer.optimizer, rate)
+        for parts in train_step(trainer, group, epoch):
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value
+    trainer.skipped.end()
+    totals = trainer.processes.total({name: float(value) for name, value in sorted(sums.items())})
+    taken = len(store) - trainer.skipped.clips
+    return {name: value / taken for name, value in sorted(totals.items())}
+
+
+def train_step(trainer: Trainer, group: Sequence[torch.Tensor], epoch: int) -> list[dict[str, torch.Tensor]]:
+    """One step of the optimiser on the batches of a group; each batch's sums of the loss and its parts over clips.
+
+    A step that is left out changes nothing, neither weights nor averages nor buffers, and gives no sums.
+    """
+    skips, options = trainer.config.train.on_nan == "skip", trainer.config.train
+    before = [buffer.clone() for buffer in trainer.buffers] if skips else []
+    clips = sum(len(index) for index in group)
+    # A last batch may have fewer clips than there are processes.
+    shares = [index for index in map(trainer.processes.share, group) if len(index)]
+    sums: list[dict[str, torch.Tensor]] = []
+    fault: NotFinite | None = None
+    for index in shares:
+        try:
+            parts = backward(trainer, index, epoch, share=len(index) / clips)
+        except NotFiniteError as error:
+            if not skips:
+                raise
+            fault = error.fault
+            break
+        sums.append({name: value * len(index) for name, value in parts.items()})
+    if skips:
+        fault = next(filter(None, trainer.processes.gather(fault)), None)  # all leave out what one has to
+    if fault is None:
+        trainer.processes.add_gradients(trainer.parameters)
+        if trainer.precision.clip(trainer.optimizer, options.clip_norm):
+            scaled = not trainer.precision.step(trainer.optimizer)
+            trainer.skipped.note_taken(scaled_out=scaled)
+            trainer.average_step()
+            return sums
+        # The gradient is everybody's, but what the model saw of a clip only one process knows.
+        found = trainer.processes.gather(of_gradient(trainer, shares, epoch))
+        fault = next((f for f in found if f.seen), found[0])
+        if not skips:
+            raise NotFiniteError(fault)
+    trainer.optimizer.zero_grad(set_to_none=True)
+    for buffer, value in zip(trainer.buffers, before, strict=True):
+        buffer.copy_(value)
+    trainer.skipped.note(fault, clips)
+    return []
+
+
+def backward(trainer: Trainer, index: torch.Tensor, epoch: int, share: float) -> dict[str, torch.Tensor]:
+    """Add one batch's gradient, weighted by its share of the step's clips.
+
+    Raises:
+        NotFiniteError: the loss is not finite.
+    """
+    seed = trainer.config.run.seed
+    batch = trainer.data.train.batch(index).to(trainer.device)
+
+    with trainer.precision.autocast():
+        result = compute(
+            trainer.model,
+            trainer.objectives,
+            batch,
+            lambda purpose: ClipRandom.of(batch.index, seed, epoch, purpose),
+            trainer.augments,
+            mixup=trainer.config.train.mixup,
+        )
+    if not bool(torch.isfinite(result.total)):
+        raise NotFiniteError(of_loss(trainer, batch, result, epoch))
+    trainer.precision.backward(result.total * share)
+    return {"loss": result.total.detach(), **result.parts}
+
+
+def validate(trainer: Trainer) -> dict[str, float]:
+    """Metrics of the evaluated weights on val; empty where there is none."""
+    val = trainer.data.val
+    if val is None:
+        return {}
+    trainer.validated = predict_val(trainer, val)
+    return metrics(trainer.validated, val)
+
+
+def predict_val(trainer: Trainer, val: ClipStore) -> Predictions:
+    """What the evaluated weights say of the clips of val."""
+    size = trainer.config.train.eval_batch_size
+    with told_out_of_memory(
+        f"in validation with batches of {size}", trainer.device, f"--eval-batch-size {max(1, size // 2)}"
+    ):
+        return predict(
+            trainer.evaluated,
+            val,
+            size,
+            trainer.objectives,
+            trainer.augments,
+            trainer.device,
+            trainer.processes,
+            trainer.views,
+        )
+
+
+def save_model(trainer: Trainer, path: Path) -> None:
+    """The evaluated weights with all that prediction needs: configuration, vocabulary, width, metrics."""
+    entry = trainer.progress.history[-1] if trainer.progress.history else {}
+    meta = {
+        "config": trainer.config.values(),
+        "vocabulary": list(trainer.data.vocabulary.glosses),
+        "sentences": trainer.data.vocabulary.sentences,
+        "width": trainer.data.train.width,
+        "epoch": trainer.progress.epoch,
+        "metrics": entry,
+    }
+    save_tensors(path, trainer.evaluated.state_dict(), meta)
+
+
+def _out_of_patience(trainer: Trainer) -> bool:
+    patience, progress = trainer.config.train.patience, trainer.progress
+    return bool(patience) and progress.epoch - progress.best_epoch >= patience
+
+
+def _warnings(trainer: Trainer, validated: dict[str, float]) -> list[str]:
+    heads = trainer.model.heads
+    found = trainer.skipped.warnings()
+    found += [
+        f"{name} of val is not a number: a val clip holds values far beyond those of train; `asl data` shows them"
+        for name, value in validated.items()
+        if not math.isfinite(value)
+    ]
+    for name in heads:
+        prefix = f"{name}." if len(heads) > 1 else ""
+        own = {k.removeprefix(prefix): v for k, v in validated.items()}
+        own["chance"] = 1 / max(1, len(trainer.data.vocabulary))
+        if text := trainer.model.head(name).diagnose(own):
+            found.append(text)
+    return found

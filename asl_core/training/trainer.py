@@ -1,0 +1,289 @@
+"""All that changes while a run trains, and how it is saved and found again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from asl_core.checkpoints.format import (
+    DamagedError,
+    Saved,
+    flatten_optimizer,
+    load_tensors,
+    restore_optimizer,
+    save_tensors,
+)
+from asl_core.compute.device import Precision
+from asl_core.compute.distributed import ALONE, Processes
+from asl_core.config.resuming import free_keys
+from asl_core.config.run_config import RunConfig
+from asl_core.contracts import Augment
+from asl_core.data.splits import RunData
+from asl_core.errors import CheckpointError, RunError, as_word
+from asl_core.evaluation.inference import Predictions
+from asl_core.evaluation.tta import View, find_views
+from asl_core.files.atomic import write_bytes
+from asl_core.files.rundir import RunDir
+from asl_core.model.objectives import Objective
+from asl_core.model.recogniser import Recognizer
+from asl_core.training.optimiser import averaged, averaged_equally, make_optimizer
+from asl_core.training.skipped import Skipped
+
+__all__ = ["Progress", "Trainer", "fingerprints"]
+
+
+@attrs.define
+class Progress:
+    """How far a run has come; with the weights, all that a resume needs."""
+
+    epoch: int = 0  #: finished epochs
+    best_epoch: int = 0
+    best_value: float = -math.inf  #: of the selection metric, larger is better
+    history: list[dict[str, Any]] = attrs.field(factory=list)  #: the lines of metrics.jsonl
+
+    @classmethod
+    def kept(cls, values: Mapping[str, Any]) -> Progress:
+        """From what a checkpoint keeps; JSON has no word for a best value of minus infinity, which is null there.
+
+        Raises:
+            ValueError: it holds what no run keeps.
+        """
+        found = cls(**values)
+        found.best_value = -math.inf if found.best_value is None else found.best_value
+        whole = all(type(n) is int and n >= 0 for n in (found.epoch, found.best_epoch))
+        lines = isinstance(found.history, list) and all(isinstance(line, dict) for line in found.history)
+        if not (whole and lines and isinstance(found.best_value, int | float)):
+            raise ValueError("its progress is not that of a run")
+        if not found.best_epoch <= found.epoch == len(found.history):
+            raise ValueError(f"its history has {len(found.history)} epochs and not {found.epoch}")
+        return found
+
+
+@attrs.define(eq=False)
+class Trainer:
+    """All that changes while a run trains."""
+
+    config: RunConfig
+    data: RunData
+    model: Recognizer
+    objectives: Sequence[Objective]
+    augments: Sequence[Augment]
+    device: torch.device
+    precision: Precision
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None  #: of the weights after every step (EMA), or after each of the last epochs
+    views: Sequence[View] = ()  #: that evaluation averages over
+    processes: Processes = ALONE
+    progress: Progress = attrs.field(factory=Progress)
+    validated: Predictions | None = None  #: of the weights after the last epoch, where this process trained it
+    skipped: Skipped = attrs.field(factory=Skipped)  #: the steps of this epoch that were left out
+
+    @classmethod
+    def new(
+        cls,
+        config: RunConfig,
+        data: RunData,
+        model: Recognizer,
+        objectives: Sequence[Objective],
+        device: torch.device,
+        transferred: Collection[str] = (),
+        processes: Processes = ALONE,
+    ) -> Trainer:
+        """Move the model to its device and give it an optimiser and an average.
+
+        Those of the encoder's parameters that are ``transferred`` learn at a rate of their own.
+        """
+        model.to(device)
+        modules: list[nn.Module] = [model, *objectives]
+        for objective in objectives:
+            objective.to(device)
+        scaled = [p for name, p in model.encoder.named_parameters() if name in transferred]
+        scale = config.init.learning_rate_scale
+        return cls(
+            config=config,
+            data=data,
+            model=model,
+            objectives=objectives,
+            augments=[a.build() for a in config.augments],
+            device=device,
+            precision=Precision.of(config.train.precision, device),
+            optimizer=make_optimizer(modules, config.train, device, scaled, scale),
+            average=_average(config, model),
+            views=find_views(config),
+            processes=processes,
+        )
+
+    @property
+    def evaluated(self) -> Recognizer:
+        """The weights that are evaluated and kept: the average, where there is one by now."""
+        average = self.average
+        if average is None or (self.config.train.average_last and not int(average.n_averaged)):
+            return self.model
+        return average.module  # type: ignore[return-value]  # a copy of model
+
+    def average_step(self) -> None:
+        """Take the weights after an optimiser step into their moving average."""
+        if self.average is not None and self.config.train.ema:
+            self.average.update_parameters(self.model)
+
+    def average_epoch(self, epoch: int) -> None:
+        """Take the weights after one of the last epochs into their mean."""
+        options = self.config.train
+        if self.average is not None and epoch > options.epochs - options.average_last:
+            self.average.update_parameters(self.model)
+
+    @property
+    def loss_names(self) -> set[str]:
+        """Names of the objectives, as they stand among the figures."""
+        return {o.name for o in self.objectives}
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """What the optimiser changes."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    @property
+    def buffers(self) -> list[torch.Tensor]:
+        """What a forward pass in training may change: running averages of a batch norm, of a loss."""
+        return [b for module in (self.model, *self.objectives) for b in module.buffers()]
+
+    def hold_together(self, when: str, *, buffers_only: bool) -> None:
+        """Let several processes go on from the same bits; nothing alone.
+
+        Weights and buffers, or the buffers alone, are taken from the first process: each takes the running averages
+        of a batch norm from its own clips, and as in DDP those of the first stand, which has a clip of every batch.
+        All else has to be the same already.
+
+        Raises:
+            RunError: it is not.
+        """
+        if self.processes.size == 1:
+            return
+        modules: list[nn.Module] = [self.model, *self.objectives, *([self.average] if self.average is not None else [])]
+        tensors = [b for m in modules for b in m.buffers()]
+        if not buffers_only:
+            tensors += [p for m in modules for p in m.parameters()]
+        self.processes.take_from_first(tensors)
+        self.processes.check_same(f"the state {when}", self.state())
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Every tensor a resume needs."""
+        parts: dict[str, dict[str, torch.Tensor]] = {
+            "model": self.model.state_dict(),
+            "objectives": nn.ModuleList(self.objectives).state_dict(),
+            "optimizer": flatten_optimizer(self.optimizer),
+            "precision": self.precision.state(),
+        }
+        if self.average is not None:
+            parts["ema"] = self.average.state_dict()
+        return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+
+    def save(self, run: RunDir) -> None:
+        """The state from which a resume goes on, in one file, so that it is whole or the one before.
+
+        The one before is kept too: bytes on a disk can change after they were written.
+        """
+        _make_folder(run.last.parent)
+        meta = {
+            "progress": attrs.asdict(self.progress) | {"best_value": _finite(self.progress.best_value)},
+            "config": self.config.values(),
+            "data": fingerprints(self.data),
+        }
+        save_tensors(run.next, self.state(), meta)
+        run.settle()
+
+    def restore(self, run: RunDir) -> str | None:
+        """Go on from what :meth:`save` wrote; where that is damaged, from what it wrote before, which is told.
+
+        Returns:
+            What to tell. The caller puts the state gone on from in the damaged one's place, see :meth:`mend`.
+
+        Raises:
+            CheckpointError: both states are damaged, or of other data or settings than those at hand.
+        """
+        missing = not run.last.is_file()
+        what = "is missing" if missing else "is damaged"
+        try:
+            saved, told = load_tensors(run.last), None
+        except CheckpointError as fault:
+            if not (missing or isinstance(fault, DamagedError)):
+                raise
+            if not run.previous.is_file():
+                raise DamagedError(
+                    f"{run.last} {what}, and there is no state before it to go on from; start a new run with "
+                    f"`asl run {as_word(run.config)}`."
+                ) from fault
+            saved = load_tensors(run.previous)
+            told = (
+                f"{run.last} {'is missing' if missing else 'was damaged (cut short, or its bytes changed)'}: the run "
+                f"goes on from the state before it, "
+                f"after epoch {saved.meta['progress']['epoch']}"
+            )
+        try:
+            self._restore(saved, run)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as fault:
+            reason = str(fault).partition("\n")[0]
+            raise CheckpointError(
+                f"{run.last} does not hold the state of this run ({type(fault).__name__}: {reason}); it was damaged or "
+                f"replaced. Put it back, or start a new run with `asl run {as_word(run.config)}`."
+            ) from fault
+        return told
+
+    @staticmethod
+    def mend(run: RunDir) -> None:
+        """Put a copy of the state before in the place of the damaged last one: then there are two good ones again."""
+        write_bytes(run.last, run.previous.read_bytes())
+
+    def _restore(self, saved: Saved, run: RunDir) -> None:
+        if saved.meta["data"] != fingerprints(self.data):
+            raise CheckpointError(
+                f"run {run.path} was trained on other clips than the data set holds now (fingerprints differ); put "
+                f"the files back as they were, or start a new run."
+            )
+        if changed := [k for k in self.config.changed(saved.meta["config"]) if k not in free_keys(self.config)]:
+            shown = ", ".join(key[:60] for key in changed[:5]) + (", …" if len(changed) > 5 else "")
+            raise CheckpointError(
+                f"{run.config} was changed since run {run.path} was begun ({shown}), and a resumed run "
+                f"must end as one left alone; put the settings back, or start a new run with "
+                f"`asl run {as_word(run.config)}`."
+            )
+        self.model.load_state_dict(saved.under("model"))
+        nn.ModuleList(self.objectives).load_state_dict(saved.under("objectives"))
+        restore_optimizer(self.optimizer, saved.under("optimizer"))
+        self.precision.restore(saved.under("precision"))
+        if self.average is not None:
+            self.average.load_state_dict(saved.under("ema"))
+        self.validated = None
+        self.progress = Progress.kept(saved.meta["progress"])
+
+
+def _average(config: RunConfig, model: Recognizer) -> AveragedModel | None:
+    if config.train.average_last:
+        return averaged_equally(model)
+    return averaged(model, config.train.ema) if config.train.ema else None
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as fault:
+        raise RunError(
+            f"{path} cannot be made ({fault.strerror or fault}); make room, or put the run's folder back, then go on "
+            f"with --resume."
+        ) from fault
+
+
+def fingerprints(data: RunData) -> dict[str, str]:
+    """What identifies the clips of a run."""
+    return {name: split.fingerprint for name, split in data.audit.splits.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
