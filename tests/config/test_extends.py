@@ -14,7 +14,8 @@ from asl_core.errors import ConfigError
 from asl_core.registry.recipes import find_recipe
 from asl_core.studies.curriculum import load_curriculum
 
-FROZEN = Path(__file__).parent / "frozen_recipes"
+FROZEN = sorted((Path(__file__).resolve().parents[1] / "frozen_recipes").glob("*.toml"))
+assert FROZEN, "the recipes as they were"
 
 
 def configured(file: Path, **settings):
@@ -26,7 +27,7 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("file", sorted(FROZEN.glob("*.toml")), ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", FROZEN, ids=lambda f: f.stem)
 def test_a_recipe_of_0_1_sets_what_it_set(file: Path) -> None:
     """Curricula that were begun with it are resumed: a stage's settings are compared one by one."""
     flags = flag_layer({"dataset.root": "x", "stage.stage1.dataset.root": "pool"})
