@@ -63,7 +63,7 @@ def _scalars(size: int, _: Random) -> bytes:
 
 def _keys(size: int, random: Random) -> bytes:
     """Keys that land in one place: equal modulo 2^61 - 1, or alike in the bits that a dict looks at first."""
-    step = random.choice((_MERSENNE, _MERSENNE, 1 << 24, 1 << 40))
+    step = random.choice((_MERSENNE, _MERSENNE, _MERSENNE, 1 << 24, 1 << 40))
     keys = b"".join(_number(1 + step * n) + b"N" for n in range(size // 12))
     return b"\x80\x04}(" + keys + b"u."
 
@@ -91,7 +91,7 @@ def _shared(size: int, random: Random) -> bytes:
     return b"\x80\x04" + clip + b"}(" + ids + b"u."
 
 
-_PICKLES: tuple[Bomb, ...] = (_repeated, _repeated, _repeated, _scalars, _keys, _nested, _shared, _deep_key)
+_PICKLES: tuple[Bomb, ...] = (_repeated, _repeated, _repeated, _scalars, _keys, _keys, _nested, _shared, _deep_key)
 
 
 # ---- checkpoints -----------------------------------------------------------------------------------------------------

@@ -34,9 +34,9 @@ def bombs_of(reader: Reader, size: int, seed: int = 1) -> Iterator[bytes]:
             yield make(size, random)
 
 
-def grown(reader: Reader, data: bytes, random: Random, pool: list[bytes]) -> bytes:
-    """One more input: a change of a kept one, of a valid one, or, once in two hundred times, a bomb."""
-    if random.random() < 0.005:
+def grown(reader: Reader, data: bytes, random: Random, pool: list[bytes], bombs: float = 0.005) -> bytes:
+    """One more input: a change of a kept one, of a valid one, or, in a share of ``bombs``, a bomb."""
+    if random.random() < bombs:
         size = int(10 ** random.uniform(3.5, 6.95))
         return random.choice(BOMBS[reader.name])(size, random)
     made = random.choice(pool) if not 2 <= len(data) <= _LARGE or random.random() < 0.3 else data

@@ -112,7 +112,11 @@ def plants(names: list[str], runs: int, seed: int, jobs: int) -> int:
     """Whether every planted bug is found."""
     from fuzz.server import PLANTS, Task, prepare, work
 
-    tasks = [Task(name, runs, seed, plant, _PLANT_SECONDS, 30) for name in names for plant in PLANTS[name]]
+    tasks = [
+        Task(name, runs, seed, plant, _PLANT_SECONDS, bombs=0.03, patience=60)
+        for name in names
+        for plant in PLANTS[name]
+    ]
     prepare(names)
     missed = 0
     print("| reader | planted | found after | as |\n|---|---|---|---|", flush=True)

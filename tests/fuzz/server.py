@@ -76,6 +76,7 @@ class Task:
     seed: int
     plant: str = ""
     seconds: float = float("inf")  #: of the processor, after which it ends
+    bombs: float = 0.005  #: share of the inputs
     patience: int = 300  #: seconds of the clock for one input, for what never ends
 
 
@@ -159,7 +160,7 @@ def _fuzz(task: Task, folder: Path) -> NoReturn:
 
     def mutate(data: bytes, max_size: int, number: int) -> bytes:
         random = Random(number)
-        made = grown(reader, data, random, pool)
+        made = grown(reader, data, random, pool, task.bombs)
         return made if len(made) <= max_size else random.choice(pool)
 
     def one(data: bytes) -> None:
