@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import pickle
 import struct
 import warnings
@@ -13,9 +15,13 @@ from pathlib import Path
 import torch
 from costs import Cost, allowance, seconds_for
 
-from asl_core import CheckpointError, DataError, NoOptions
+from asl_core import NoOptions, read_packed, right_answers
+from asl_core.errors import AslError
+from asl_core.packed import Sizes
+from asl_core.toml_file import read_toml
 from asl_stages.loaders import StateDictLoader
 from asl_wlasl.dataset import WlaslDataset
+from asl_wlasl.labels import read_labels, read_vocabulary
 from asl_wlasl.options import WlaslOptions
 from cases.table import case
 
@@ -25,7 +31,7 @@ def _measured(path: Path, read: Callable[[Path], object]) -> str:
     cost, refusal = Cost(), None
     try:
         read(path)
-    except (DataError, CheckpointError) as refused:
+    except AslError as refused:
         refusal = str(refused)
     cost.stop()
     assert refusal is None or path.name in refusal
@@ -191,4 +197,75 @@ def compressed(place: Path) -> str:
     )
     said = _measured(path, _weights)
     assert "compressed" in said
+    return said
+
+
+@case("JSON of labels that is deep, or made of empty tables, and lines of millions of columns")
+def labels(place: Path) -> str:
+    said = ""
+    n = 3_000_000
+    for text in ("[" * n, "[" + "{}," * n + "{}]", "a," * n, '{"a": ' + "9" * n + "}", "a\n" * n):
+        path = place / "labels.txt"
+        path.write_text(text, encoding="utf-8")
+        said = _measured(path, read_labels)
+        assert not said.endswith("read"), text[:20]
+    return said
+
+
+@case("a vocabulary.json whose numbers all hash alike")
+def vocabulary(place: Path) -> str:
+    table = ",".join(f'"g{n}":{(2**61 - 1) * n}' for n in range(50_000))
+    inverse = ",".join(f'"{(2**61 - 1) * n}":"g{n}"' for n in range(50_000))
+    path = place / "vocabulary.json"
+    path.write_text(f'{{"gloss_to_id":{{{table}}},"id_to_gloss":{{{inverse}}}}}', encoding="utf-8")
+    said = _measured(path, lambda file: read_vocabulary(file.parent))
+    stored = read_vocabulary(place)
+    assert stored is not None
+    assert "15 digits" in stored.faults[0]
+    return said
+
+
+@case("a safetensors file whose header names a hundred thousand tensors, or one of a million dimensions")
+def header(place: Path) -> str:
+    said = ""
+    many = {str(n): {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(100_000)}
+    wide = {"a": {"dtype": "F32", "shape": [1] * 1_000_000, "data_offsets": [0, 4]}}
+    for content in (many, wide, {"__metadata__": {str(n): "a" for n in range(300_000)}}):
+        text = json.dumps(content).encode()
+        path = place / "x.safetensors"
+        path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
+        said = _measured(path, _weights)
+        assert "more than the names" in said
+    return said
+
+
+@case("predictions of a run with a heading of a hundred thousand columns and short rows")
+def predictions(place: Path) -> str:
+    path = place / "predictions-val.csv"
+    path.write_text("clip,correct,glosses" + ",x" * 100_000 + "\n" + "1,1,a\n" * 2000, encoding="utf-8")
+    said = _measured(path, lambda file: right_answers(file.parent))
+    assert "heading" in said
+    return said
+
+
+@case("a packed file of a hundred thousand clips of one number")
+def packed(place: Path) -> str:
+    clips = 100_000
+    index = {"ids": ["a"] * clips, "glosses": [], "signers": [], "sources": [""], "labels": [[]] * clips,
+             "signer": [None] * clips, "source": [0] * clips}  # fmt: skip
+    text = json.dumps(index, separators=(",", ":")).encode()
+    body = bytes(4 * clips) + b"\1\0\0\0" * clips + text
+    path = place / "train.safetensors"
+    path.write_bytes(Sizes(clips, clips, 1, len(text)).header(hashlib.blake2b(body, digest_size=16).hexdigest()) + body)
+    said = _measured(path, read_packed)
+    assert "few bytes" in said
+    return said
+
+
+@case("a TOML file of one key of thousands of parts")
+def dotted_key(place: Path) -> str:
+    path = place / "settings.toml"
+    path.write_text("a" + ".a" * 16_000 + " = 1\n", encoding="utf-8")
+    said = _measured(path, read_toml)
+    assert "parts" in said
     return said
