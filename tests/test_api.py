@@ -31,6 +31,7 @@ def test_nested_tables_paths_and_numpys_numbers(tmp_path: Path) -> None:
     assert (config.train.epochs, config.train.learning_rate, config.run.out) == (2, 0.5, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_registry_of_ones_own_is_used_throughout(tmp_path: Path) -> None:
     """A component that no package offers: trained, resumed, evaluated and predicted with."""
     mine = asl.Component(

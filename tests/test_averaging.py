@@ -52,6 +52,7 @@ def test_the_mean_of_equal_parts() -> None:
     assert int(average.module.num_batches_tracked) == 6
 
 
+@pytest.mark.slow
 def test_final_weights_are_the_mean_after_each_of_the_last_epochs(tmp_path: Path) -> None:
     watch = AfterEpoch(tmp_path / "r")
     done = api.run(config_of(tmp_path, "r"), [watch])

@@ -28,6 +28,7 @@ def sides(tmp_path: Path, a: np.ndarray, b: np.ndarray) -> tuple[list[Path], lis
     )
 
 
+@pytest.mark.slow
 def test_difference_and_intervals(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     a = (rng.random((5, 200)) < 0.5).astype(int)

@@ -53,6 +53,7 @@ def test_help_works_beside_three_broken_plugins_and_imports_none(broken: Path, t
     assert probed == []
 
 
+@pytest.mark.slow
 def test_plugins_names_the_three_with_what_to_do(broken: Path, tmp_path: Path) -> None:
     done = asl("plugins", path=(broken,), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -86,6 +87,7 @@ def test_left_out_they_are_told_no_more(broken: Path, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, ""), variable
 
 
+@pytest.mark.slow
 def test_strict_refuses_the_three_at_once(broken: Path, tmp_path: Path) -> None:
     done = asl("run", *flags(small(tmp_path)), path=(broken,), cwd=tmp_path, ASL_STRICT_PLUGINS="1")
     assert done.returncode == 2
@@ -95,6 +97,7 @@ def test_strict_refuses_the_three_at_once(broken: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_name_to_leave_out_that_nobody_has_is_told(broken: Path, tmp_path: Path) -> None:
     done = asl("show", "encoder", "gru", "-P", "no:clamming", path=(broken,), cwd=tmp_path)
     assert done.returncode == 0

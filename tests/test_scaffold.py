@@ -63,6 +63,7 @@ def test_what_is_written_keeps_the_contract(made: dict[str, Path], kind: str) ->
     assert expected in {r.check for r in results if r.slot == slot and r.status == "passed"}
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass_as_they_are(made: dict[str, Path]) -> None:
     """All of them in one process, to import torch once; each is a project with tests of its own."""
     folder = made["encoder"].parent
@@ -74,6 +75,7 @@ def test_its_own_tests_pass_as_they_are(made: dict[str, Path]) -> None:
     assert " passed" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_its_tests_fail_when_it_is_broken(tmp_path: Path) -> None:
     """Without the mask padding leaks: an author who leaves it out is told."""
     folder = write_plugin(names_for("leaky-one", "encoder", REGISTRY), "encoder", tmp_path)
@@ -101,6 +103,7 @@ def test_what_is_written_is_clean(made: dict[str, Path]) -> None:
         assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="needs mypy")
 def test_what_is_written_is_typed(made: dict[str, Path]) -> None:
     """Under the project's own settings, so that what it has cached of torch serves here."""
@@ -120,6 +123,7 @@ def test_only_public_names_are_used(made: dict[str, Path]) -> None:
             assert taken <= {*asl_core.__all__, "testing"}, path
 
 
+@pytest.mark.slow
 def test_installed_it_runs(made: dict[str, Path], tmp_path: Path) -> None:
     """As a wheel would be: the package and its entry points in a folder of the path."""
     source = made["encoder"] / "src" / "new_encoder"

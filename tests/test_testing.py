@@ -33,6 +33,7 @@ def check_loader(loader: Component) -> None:
     testing.check_checkpoint_loader(loader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "good", "module"),
     [
@@ -100,6 +101,7 @@ def test_devices_are_those_that_torch_sees(monkeypatch: pytest.MonkeyPatch) -> N
     assert [d.type for d in testing.devices()] == ["cpu", "mps"]
 
 
+@pytest.mark.slow
 def test_an_encoder_that_remembers_steps_does_not_resume() -> None:
     testing.check_run("encoder", component("GoodEncoder"))
     with pytest.raises(testing.ContractError, match="cut off and resumed ends otherwise than one left alone"):
@@ -249,6 +251,7 @@ def test_wrong_loaders_are_caught(tmp_path: Path, name: str, text: str) -> None:
         testing.check_checkpoint_loader(component(name, wrong_clips), sample=sample)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "text"),
     [

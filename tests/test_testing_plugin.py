@@ -58,6 +58,7 @@ def told(results: list[testing.CheckResult], status: str) -> dict[str, str]:
     return {r.check: r.reason for r in results if r.status == status}
 
 
+@pytest.mark.slow
 def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
     results = testing.check_plugin(tree(tmp_path, "sound_one", catalogue("wrong_modules:GoodEncoder")))
     assert told(results, "failed") == {}
@@ -69,6 +70,7 @@ def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
     assert not any(str(tmp_path) in p for p in sys.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factory", "check", "text"),
     [
@@ -112,6 +114,7 @@ def test_a_plugin_that_offers_nothing_is_told(tmp_path: Path) -> None:
     assert failed == {"offers": "its hooks return no component: it does nothing"}
 
 
+@pytest.mark.slow
 def test_plugins_of_one_package_that_get_in_each_other_s_way(tmp_path: Path) -> None:
     """Each is fine alone; together they offer one name twice."""
     source = catalogue("wrong_modules:GoodEncoder")
@@ -123,6 +126,7 @@ def test_plugins_of_one_package_that_get_in_each_other_s_way(tmp_path: Path) -> 
     assert "it offers encoder 'toy', which its package offers already" in failed["together"]
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_imports_torch_is_told_with_its_time(tmp_path: Path) -> None:
     source = "import torch\nimport numpy\n" + catalogue("wrong_modules:GoodEncoder")
     failed = told(testing.check_plugin(tree(tmp_path, "heavy_one", source)), "failed")
@@ -130,12 +134,14 @@ def test_a_catalogue_that_imports_torch_is_told_with_its_time(tmp_path: Path) ->
     assert " s and brings in numpy, torch, which every `asl --help` would wait for" in failed["light"]
 
 
+@pytest.mark.slow
 def test_a_name_that_a_built_in_has(tmp_path: Path) -> None:
     source = catalogue("wrong_modules:GoodEncoder", name="gru")
     failed = told(testing.check_plugin(tree(tmp_path, "claiming_one", source)), "failed")
     assert failed == {"name": "asl-core:gru has that name, and users would have to write claiming_one-kit:gru"}
 
 
+@pytest.mark.slow
 def test_required_options_are_asked_for_and_taken(tmp_path: Path) -> None:
     folder = tree(tmp_path, "needy_one", catalogue("wrong_modules:GoodEncoder", default=""))
     skipped = told(testing.check_plugin(folder), "skipped")
@@ -156,6 +162,7 @@ def test_options_and_samples_of_nothing_are_refused_all_at_once(tmp_path: Path) 
         assert part in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slot", "factory", "checks"),
     [
@@ -174,6 +181,7 @@ def test_every_slot_has_its_checks(tmp_path: Path, slot: str, factory: str, chec
     assert {r.slot for r in results} == {"plugin", slot.replace("_", "-")}
 
 
+@pytest.mark.slow
 def test_a_loss_is_checked_on_every_head_that_it_accepts(tmp_path: Path) -> None:
     """On a head of its own package too; without any it cannot be used, and that is told."""
     source = catalogue("wrong_modules:GoodLoss", "losse", name="toy")
@@ -190,6 +198,7 @@ def test_built_in_loaders_run_nothing_and_refuse_in_words(name: str) -> None:
     testing.check_checkpoint_loader(testing.isolated().registry.find("checkpoint-loader", name).component)
 
 
+@pytest.mark.slow
 def test_samples_are_read(tmp_path: Path) -> None:
     folder = tree(tmp_path, "reading_one", catalogue("wrong_clips:GoodLoader", "checkpoint_loader"))
     assert "--sample toy=FILE" in told(testing.check_plugin(folder), "skipped")["reads"]
@@ -310,12 +319,14 @@ def test_clips_are_finite_and_bounded(clip: Clip) -> None:
     assert abs(clip.features).max() <= 10
 
 
+@pytest.mark.slow
 def test_strategies_without_hypothesis_say_what_to_do() -> None:
     script = "import sys; sys.modules['hypothesis'] = None; import asl_core.testing.strategies"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "ImportError: asl_core.testing.strategies needs hypothesis, which asl itself does not" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_kit_needs_neither_pytest_nor_hypothesis() -> None:
     script = "import sys; sys.modules['pytest'] = sys.modules['hypothesis'] = None; import asl_core.testing"
     environ = {**os.environ, "PYTHONWARNINGS": "error"}

@@ -47,6 +47,7 @@ def test_the_folder_is_removed_under_the_run(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists(), "no half of a run is left in its place"
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_backwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def files(name: str) -> dict[str, bytes]:
         return {file: (tmp_path / name / file).read_bytes() for file in FILES}

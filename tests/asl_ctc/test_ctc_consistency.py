@@ -206,6 +206,7 @@ def test_frames_stay_in_line_where_frames_are_compared() -> None:
     assert not torch.equal(lengths, others)
 
 
+@pytest.mark.slow
 def test_mixup_mixes_both_views_alike() -> None:
     options = {"loss.consistency": 0.2, "train.mixup": 0.4}
     tries = [step(["noise"], seed, **options) for seed in range(12)]

@@ -129,6 +129,7 @@ def test_a_batch_is_the_mean_of_its_clips(loss: Loss, labels: list[list[int]]) -
     torch.testing.assert_close(together, torch.stack(alone).mean(), rtol=1e-9, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "labels"), LOSSES)
 def test_gradients_are_exact(loss: Loss, labels: list[list[int]]) -> None:
     logits = frame_logits().requires_grad_()

@@ -182,6 +182,7 @@ class StopAfter:
     def on_end(self, summary: Any) -> None: ...
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["ctc", "ctc-isolated"])
 def test_a_run_that_was_cut_off_goes_on_from_its_prior(tmp_path: Path, loss: str) -> None:
     settings = {**SETTINGS, "loss": loss, "loss.label-prior": 0.3, "run.out": str(tmp_path)}

@@ -96,6 +96,7 @@ def test_the_same_every_time(length: int) -> None:
     assert not any(np.array_equal(x.features, y.features) for x, y in zip(clips, other.clips("train"), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 3])
 def test_a_clip_does_not_depend_on_how_many_there_are(length: int) -> None:
     """Other numbers of clips put it in another place of another block, among longer and shorter ones."""

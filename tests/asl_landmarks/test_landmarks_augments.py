@@ -33,6 +33,7 @@ def applied(name: str, batch: Batch, *parts: int, **options: Any) -> Batch:
     return out
 
 
+@pytest.mark.slow
 @every
 @given(
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=7),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ def random_of(clips: int, seed: int = 0) -> ClipRandom:
     return ClipRandom.of(torch.arange(clips), seed)
 
 
+@pytest.mark.slow
 @given(LENGTHS, st.floats(0.05, 0.95), st.integers(1, 12), st.integers(0, 20), st.integers(0, 99))
 def test_hidden_frames(lengths: list[int], share: float, span: int, padding: int, seed: int) -> None:
     n = torch.tensor(lengths)

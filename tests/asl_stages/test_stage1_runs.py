@@ -65,6 +65,7 @@ def test_head_keeps_the_contract(head: str) -> None:
         pooled(torch.zeros(2, 16), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "head"), PAIRS.items())
 def test_loss_keeps_the_contract(loss: str, head: str) -> None:
     on = REGISTRY.find("head", head).component
@@ -98,6 +99,7 @@ def test_a_few_epochs_move_the_figure(loss: str, tmp_path: Path) -> None:
     assert seen.reports[-1].warnings == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", PAIRS)
 def test_padding_and_downsampling_in_a_whole_run(loss: str, tmp_path: Path) -> None:
     result = run(settings(tmp_path, loss, train__epochs=1, encoder__downsample=3))

@@ -100,7 +100,7 @@ def curriculum(place: Path, head: str = "mean", loss: str = "cross-entropy", roo
 # Clips that are evaluated on and were trained on
 
 
-@case("recipe hands-stage1 without the pool's root")
+@case("recipe hands-stage1 without the pool's root", slow=True)
 def val_in_the_pool(place: Path) -> str:
     root = shared_data() / "wlasl100-hands"
     said = asl(place, "run", "--recipe", "hands-stage1", "--dataset.root", str(root))
@@ -431,7 +431,7 @@ def predicted(place: Path) -> str:
     return said["odd"].text
 
 
-@case("no outlier in the real clips")
+@case("no outlier in the real clips", slow=True)
 def real_clips(place: Path) -> str:
     shared = shared_data()
     for folder in ("wlasl100", "wlasl100-hands"):

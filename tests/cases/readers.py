@@ -316,7 +316,7 @@ def gloss_fields(place: Path) -> str:
 # Checkpoints
 
 
-@case("{'model': state_dict, 'best_acc': tensor(.91)}")
+@case("{'model': state_dict, 'best_acc': tensor(.91)}", slow=True)
 def lone_tensor(place: Path) -> str:
     whole = safetensors.torch.load_file(trained() / "runs/x/final.safetensors")
     encoder = {n.removeprefix("encoder."): t for n, t in whole.items() if n.startswith("encoder.")}
@@ -408,7 +408,7 @@ def turned(place: Path) -> str:
     return said.error
 
 
-@case("csv, json, mp4, HDF5, a web page given to predict and to the data set")
+@case("csv, json, mp4, HDF5, a web page given to predict and to the data set", slow=True)
 def other_formats(place: Path) -> str:
     frames = clip()
     table = "\n".join(",".join(map(str, row)) for row in frames.tolist())

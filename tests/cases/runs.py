@@ -195,7 +195,7 @@ def full_device(place: Path) -> str:
     return said.getvalue()
 
 
-@case("a kill while a new state is put in place, and one flipped bit after it")
+@case("a kill while a new state is put in place, and one flipped bit after it", slow=True)
 def kill_and_bit(place: Path) -> str:
     from asl_core import api
 

@@ -207,7 +207,7 @@ def project_file_leads_out(place: Path) -> str:
     return said.error
 
 
-@case("asl eval of best.safetensors says which weights")
+@case("asl eval of best.safetensors says which weights", slow=True)
 def weights_are_named(_: Path) -> str:
     place = curriculum_runs()
     best = asl(place, "eval", "runs/c/zero/best.safetensors")
@@ -220,7 +220,7 @@ def weights_are_named(_: Path) -> str:
     return best.out.splitlines()[0]
 
 
-@case("eval, predict, inspect, --resume, --init and the library on a curriculum's folder: the advice works")
+@case("eval, predict, inspect, --resume, --init and the library on a curriculum's folder: the advice works", slow=True)
 def curriculum_folder(_: Path) -> str:
     from asl_core import api
 

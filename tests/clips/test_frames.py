@@ -128,6 +128,7 @@ def test_gathered_takes_parts_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> 
     assert np.array_equal(plain, np.concatenate(parts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"split.fold": "1/3"}, {"split.train-share": 0.5}])
 def test_a_run_beyond_memory_is_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> None:
     results = []

@@ -141,6 +141,7 @@ class Curious(OfApi1):
         self.reports.append(report)
 
 
+@pytest.mark.slow
 def test_a_run_tells_each_phase_to_those_who_ask(tmp_path: Path) -> None:
     plain, curious = OfApi1(), Curious()
     asl.run(asl.configure(small(tmp_path, train__epochs=2), environ={}), [plain, curious])
@@ -169,6 +170,7 @@ def test_a_bar_is_an_observer_and_a_context(tmp_path: Path) -> None:
     assert "evaluating" in terminal.getvalue()
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing_and_json_says_events(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asl_core.training.progress_bar.SILENCE", 0.0)
     words = flags(small(tmp_path, train__epochs=1))

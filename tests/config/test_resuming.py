@@ -221,6 +221,7 @@ def test_more_epochs_make_a_new_run(tmp_path: Path) -> None:
         api.resume(first, values={"train.epochs": 5})
 
 
+@pytest.mark.slow
 def test_the_new_run_may_be_cut_off_as_any_other(tmp_path: Path) -> None:
     first = copied(tmp_path, "whole")
     one = api.resume(first, values={"train.epochs": 5, "run.name": "one", "run.out": str(tmp_path / "out")}).path

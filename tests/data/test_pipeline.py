@@ -94,6 +94,7 @@ def run(registry: Registry, tmp_path: Path) -> Callable[..., api.RunResult]:
     return made
 
 
+@pytest.mark.slow
 def test_a_model_of_transformed_frames_trains_resumes_its_names_and_takes_raw_clips(
     run: Callable[..., api.RunResult], registry: Registry
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_model_of_transformed_frames_trains_resumes_its_names_and_takes_raw_cl
         assert said[name][0][0] == first, "prediction on raw clips agrees with evaluation"
 
 
+@pytest.mark.slow
 def test_the_standardiser_is_fitted_on_what_the_encoder_sees(
     run: Callable[..., api.RunResult], registry: Registry
 ) -> None:

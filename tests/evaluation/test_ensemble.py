@@ -51,6 +51,7 @@ def test_runs_that_do_not_answer_the_same_question(other: Answer, words: list[st
     assert all(word in str(refused.value) for word in words)
 
 
+@pytest.mark.slow
 def test_a_run_counts_once(runs: list[Path]) -> None:
     for ask in (
         lambda: asl.evaluate_run(runs[0], device="cpu", together_with=[runs[1], runs[0]]),

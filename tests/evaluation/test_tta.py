@@ -44,6 +44,7 @@ def val(loaded: asl.LoadedRun) -> ClipStore:
     return load_split(loaded.config, "val", loaded.vocabulary)
 
 
+@pytest.mark.slow
 def test_scores_are_the_mean_probability_of_all_looks(trained: asl.RunResult) -> None:
     loaded = asl.load(trained.path)
     store = val(loaded)

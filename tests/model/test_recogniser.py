@@ -86,6 +86,7 @@ def test_small_movements_are_no_constants() -> None:
     assert float(standardiser.scale) == pytest.approx(1e-5, rel=0.1)
 
 
+@pytest.mark.slow
 def test_statistics_travel_with_the_weights() -> None:
     one, other = build(), build()
     one.standardiser.fit(torch.randn(50, 3))

@@ -49,16 +49,19 @@ class StopAfter:
     def on_end(self, summary) -> None: ...
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes(tmp_path: Path) -> None:
     one, two = run(tmp_path, run__name="a"), run(tmp_path, run__name="b")
     assert files(one.path) == files(two.path)
 
 
+@pytest.mark.slow
 def test_other_seed_other_bytes(tmp_path: Path) -> None:
     one, two = run(tmp_path, run__name="a"), run(tmp_path, run__name="b", run__seed=1)
     assert files(one.path)["metrics.jsonl"] != files(two.path)["metrics.jsonl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"train__ema": 0.0, "train__accumulate": 3}, {"encoder": "transformer"}])
 def test_resumed_ends_with_the_same_bytes(tmp_path: Path, settings: dict) -> None:
     if "encoder" in settings:
@@ -78,6 +81,7 @@ def _config(out: Path, name: str, settings: dict):
     return api.configure(values, environ={})
 
 
+@pytest.mark.slow
 def test_killed_process_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     """SIGKILL between two epochs, wherever it lands."""
     whole = run(tmp_path, run__name="whole", train__epochs=30)
@@ -95,6 +99,7 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     assert files(resumed.path) == files(whole.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_a_damaged_state_is_told_and_the_one_before_it_used(tmp_path: Path, damage: str) -> None:
     whole = run(tmp_path, run__name="whole")
@@ -132,6 +137,7 @@ def test_damaged_with_nothing_before_it(tmp_path: Path) -> None:
         api.resume(tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_resume_of_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, run__name="a")
     before = files(done.path)
@@ -147,12 +153,14 @@ def test_resume_refuses_other_data(tmp_path: Path) -> None:
         api.resume(done.path)
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path: Path) -> None:
     done = run(tmp_path, dataset__train=16, dataset__val=6, encoder__hidden_size=32, train__epochs=20)
     assert done.report["chance"] == 1 / 6
     assert done.last["top1"] >= 0.6
 
 
+@pytest.mark.slow
 def test_best_is_the_earliest_of_equals_and_both_are_kept(tmp_path: Path) -> None:
     done = run(tmp_path, train__epochs=6, train__learning_rate=1e-2)
     history = [json.loads(line)["val"]["top1"] for line in (done.path / "metrics.jsonl").read_text().splitlines()]
@@ -166,6 +174,7 @@ def test_early_stopping(tmp_path: Path) -> None:
     assert len((done.path / "metrics.jsonl").read_text().splitlines()) == done.best_epoch + 2 < 50
 
 
+@pytest.mark.slow
 def test_selection_by_another_metric(tmp_path: Path) -> None:
     done = run(tmp_path, train__select="loss", train__epochs=4)
     history = [json.loads(line)["val"]["loss"] for line in (done.path / "metrics.jsonl").read_text().splitlines()]
@@ -186,6 +195,7 @@ def test_selection_by_an_objective_takes_the_smallest(tmp_path: Path) -> None:
     assert done.best_epoch == 1 + values.index(min(values)) > 1
 
 
+@pytest.mark.slow
 def test_killed_before_the_last_line_of_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state of the last epoch is saved, its line is not: a resume brings it back."""
     whole = run(tmp_path, run__name="whole")
@@ -311,6 +321,7 @@ def test_bf16_trains_on_a_cpu(tmp_path: Path) -> None:
     assert math.isfinite(run(tmp_path, train__precision="bf16", train__epochs=1).last["loss"])
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_the_readme_lists(tmp_path: Path) -> None:
     done = run(tmp_path)
     there = {p.name for p in done.path.iterdir()}

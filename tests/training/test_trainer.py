@@ -128,6 +128,7 @@ class Killed(BaseException):
     """As a kill: nothing holds it."""
 
 
+@pytest.mark.slow
 def test_whenever_a_kill_comes_there_are_two_states_of_bytes_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
