@@ -29,3 +29,18 @@ def small(out: Path, **more: Any) -> dict[str, Any]:
 def flags(values: dict[str, Any]) -> list[str]:
     """The same settings as command-line words."""
     return [w for k, v in values.items() for w in (f"--{k}", str(v).lower() if isinstance(v, bool) else str(v))]
+
+
+class StopAfter:
+    """An observer that pulls the plug after some epochs."""
+
+    def __init__(self, epochs: int):
+        self.epochs = epochs
+
+    def on_start(self, config: Any, summary: Any) -> None: ...
+
+    def on_epoch(self, report: Any) -> None:
+        if report.epoch == self.epochs:
+            raise KeyboardInterrupt
+
+    def on_end(self, summary: Any) -> None: ...

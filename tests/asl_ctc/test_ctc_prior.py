@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import Any, TypeVar
 
-import attrs
 import pytest
 import torch
+from small import StopAfter
 from torch import Tensor
 
 import asl_core as asl
@@ -167,19 +167,6 @@ def test_no_prior_has_no_state() -> None:
     assert not CtcLoss(CtcOptions()).state_dict()
     assert not CtcIsolatedLoss(CtcIsolatedOptions()).state_dict()
     assert {"prior.mean", "prior.batches"} == set(CtcLoss(CtcOptions(label_prior=0.3)).state_dict())
-
-
-@attrs.define
-class StopAfter:
-    epochs: int
-
-    def on_start(self, config: Any, summary: Any) -> None: ...
-
-    def on_epoch(self, report: asl.EpochReport) -> None:
-        if report.epoch == self.epochs:
-            raise KeyboardInterrupt
-
-    def on_end(self, summary: Any) -> None: ...
 
 
 @pytest.mark.slow

@@ -16,8 +16,7 @@ import pytest
 import ranks
 import torch
 import torch.distributed as dist
-from small import flags, small
-from test_train import StopAfter
+from small import StopAfter, flags, small
 
 from asl_core import api
 from asl_core.checkpoints.format import load_tensors

@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 import torch
-from small import flags, small
+from small import StopAfter, flags, small
 
 from asl_core import api
-from asl_core.contracts import EpochReport
 from asl_core.errors import CheckpointError, ConfigError, RunError
 from asl_core.files.rundir import RunDir
 from asl_core.training.loop import Progress, Trainer
@@ -32,21 +31,6 @@ def files(path: Path) -> dict[str, bytes]:
     """Everything of a run that must not depend on when or how often it was stopped."""
     names = ("metrics.jsonl", "best.safetensors", "final.safetensors", "predictions-val.csv", "last/state.safetensors")
     return {name: (path / name).read_bytes() for name in names}
-
-
-class StopAfter:
-    """An observer that pulls the plug after some epochs."""
-
-    def __init__(self, epochs: int):
-        self.epochs = epochs
-
-    def on_start(self, config, summary) -> None: ...
-
-    def on_epoch(self, report: EpochReport) -> None:
-        if report.epoch == self.epochs:
-            raise KeyboardInterrupt
-
-    def on_end(self, summary) -> None: ...
 
 
 @pytest.mark.slow
