@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from asl_core.packed import Sizes
-from asl_core.toml_file import read_toml
 from costs import Cost, allowance, seconds_for
 
 from asl_core import NoOptions, read_packed, right_answers
+from asl_core.clips.packed import Sizes
 from asl_core.errors import AslError
+from asl_core.files.toml_file import read_toml
 from asl_stages.loaders import StateDictLoader
 from asl_wlasl.dataset import WlaslDataset
 from asl_wlasl.labels import read_labels, read_vocabulary

@@ -57,10 +57,12 @@ MODULES: dict[str, dict[str, int]] = {
 
 #: the tests; which of them run a line is measured
 TESTS = (
-    "test_averaging.py", "test_batching.py", "test_checkpoint.py", "test_data.py", "test_device.py",
-    "test_evaluate.py", "test_frames.py", "test_initial.py", "test_intervals.py", "test_labels.py",
-    "test_mistakes.py", "test_model.py", "test_objectives.py", "test_optim.py", "test_outliers.py",
-    "test_selection.py", "test_splits.py", "test_train.py", "test_trainer.py", "test_transfer.py",
+    "test_averaging.py", "clips/test_batching.py", "checkpoints/test_format.py", "clips/test_store.py",
+    "compute/test_device.py", "evaluation/test_inference.py", "clips/test_frames.py",
+    "checkpoints/test_initialise.py", "evaluation/test_intervals.py", "training/test_labels.py",
+    "evaluation/test_mistakes.py", "model/test_recogniser.py", "model/test_objectives.py",
+    "training/test_optimiser.py", "data/test_outliers.py", "training/test_selection.py", "data/test_splits.py",
+    "training/test_loop.py", "training/test_trainer.py", "checkpoints/test_transfer.py",
     "asl_ctc/test_ctc_alignment.py", "asl_ctc/test_ctc_head.py", "asl_ctc/test_ctc_scores.py",
     "asl_packed/test_packed_files.py", "asl_packed/test_packed_runs.py", "asl_wlasl/test_wlasl_dataset.py",
     "asl_wlasl/test_wlasl_labels.py", "asl_wlasl/test_wlasl_layout.py",
