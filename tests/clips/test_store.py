@@ -161,3 +161,10 @@ def test_a_vocabulary_knows_whether_its_clips_are_sentences() -> None:
     rows = [(False, [two], False), (True, [one], True), (None, [one, two], True), (None, [one], False)]
     for of, clips, expected in rows:
         assert ClipStore(clips, Vocabulary(("a", "b", "c"), of)).sentences is expected
+
+
+def test_a_sentence_and_a_clip_without_a_gloss_are_not_two_single_ones() -> None:
+    """There are as many glosses as clips, and one clip has just one."""
+    batch = ClipStore(make_clips([2] * 3, [("a", "b"), (), ("c",)]), Vocabulary(("a", "b", "c"))).batch(torch.arange(3))
+    with pytest.raises(ValueError, match="no gloss, or more than one"):
+        _ = batch.single

@@ -234,3 +234,11 @@ def test_one_process_holds_nothing_together(tmp_path: Path) -> None:
     trainer.processes = Two(0, 1)
     trainer.hold_together("now", buffers_only=False)
     assert trainer.processes.taken == trainer.processes.held == []
+
+
+def test_a_state_goes_on_in_another_folder_and_not_with_other_settings(tmp_path: Path) -> None:
+    before, run = made(tmp_path), run_dir(tmp_path)
+    before.save(run)
+    assert made(tmp_path / "elsewhere").restore(run) is None
+    with pytest.raises(CheckpointError, match="clip-norm"):
+        made(tmp_path, train__clip_norm=0.5).restore(run)
