@@ -132,3 +132,16 @@ def test_real_clips_are_left_alone(shared: Path, folder: str, transform: str) ->
             deviations = standardiser.deviations(split.batch(torch.tensor([place])))[0].numpy()
             assert far_from_training(deviations) is None
             assert np.abs(deviations).max() < DEVIATIONS
+
+
+def test_half_of_the_frames_are_the_clip_and_fewer_are_some_of_them() -> None:
+    frames = np.ones((6, 2))
+    frames[:2, 1] = 400.0
+    assert "frames 0-1 hold numbers far outside" in str(far_from_training(frames))
+    frames[2, 1] = 400.0
+    assert "on the whole" in str(far_from_training(frames))
+
+
+def test_the_bound_is_the_same_in_every_version() -> None:
+    """Models of before were trained, and their figures taken, with numbers held there."""
+    assert DEVIATIONS == 1000.0

@@ -354,3 +354,19 @@ def test_batches_are_moved_to_the_device_that_is_asked_for(
     clips = ClipStore(make_clips([4, 2], ["a", "b"]), ABC)
     predict(recognizer(), clips, 1, device=torch.device(asked) if asked else None)
     assert moved == [used, used]
+
+
+class Reads(ClassLoss):
+    """Takes any number of glosses, and says how many it was given."""
+
+    labels = "any"
+
+    def forward(self, sample: Sample) -> LossResult:
+        return LossResult(sample.output.values.mean() * 0 + sample.batch.target_lengths.double().mean())
+
+
+def test_sentences_are_in_the_figures_of_losses_that_take_them() -> None:
+    clips = ClipStore(make_clips([4, 2, 3], [("a", "b", "c"), ("b",), ()]), ABC)
+    reads, one = Objective("reads", "main", Reads(), 1.0), Objective("class", "main", ClassLoss(), 1.0)
+    assert predict(recognizer(), clips, 3, [reads]).figures["reads"] == pytest.approx(2)
+    assert predict(recognizer(), clips, 3, [reads, one]).figures["reads"] == pytest.approx(1), "of those that both take"
