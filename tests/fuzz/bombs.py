@@ -161,11 +161,13 @@ _PTS: tuple[Bomb, ...] = (_pickle_of_checkpoint, _repeated_in_checkpoint, _twice
 
 def _json(size: int, random: Random) -> bytes:
     """A list or a table of very small things, or of very deep ones."""
-    unit = random.choice(("[],", "{},", "1,", "1.5,", '"",', '"ab",', "[[]],", '{"a":1},', "null,"))
+    unit = random.choice(("[],", "{},", "[],", "{},", "1,", "1.5,", '"",', '"ab",', "[[]],", '{"a":1},', "null,"))
     key = random.choice(('"%d":1', '"%d":{}', '"%d":[]', '"%d":"a"', '"2305843009213693951%d":"a"'))
     deep = random.choice(("[", '{"a":', "[{"))
     return random.choice(
         (
+            lambda: _repeat(b"[", unit.encode(), b"0]", size),
+            lambda: _repeat(b"[", unit.encode(), b"0]", size),
             lambda: _repeat(b"[", unit.encode(), b"0]", size),
             lambda: ("{" + ",".join(key % n for n in range(size // 14)) + "}").encode(),
             lambda: deep.encode() * (size // len(deep)),

@@ -37,7 +37,8 @@ def bombs_of(reader: Reader, size: int, seed: int = 1) -> Iterator[bytes]:
 def grown(reader: Reader, data: bytes, random: Random, pool: list[bytes], bombs: float = 0.005) -> bytes:
     """One more input: a change of a kept one, of a valid one, or, in a share of ``bombs``, a bomb."""
     if random.random() < bombs:
-        size = int(10 ** random.uniform(3.5, 6.95))
+        # Most bounds allow for 64 MB, which small files do not reach; large ones take a second each.
+        size = int(10 ** random.choice((random.uniform(3.5, 6), random.uniform(3.5, 6.95), random.uniform(6, 6.95))))
         return random.choice(BOMBS[reader.name])(size, random)
     made = random.choice(pool) if not 2 <= len(data) <= _LARGE or random.random() < 0.3 else data
     for _ in range(random.choice((1, 1, 1, 2))):
