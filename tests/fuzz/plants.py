@@ -127,7 +127,8 @@ def _first_of_two_names() -> None:
             made.entries["data.pkl"] = archive.Entry(first.filename, start, first.file_size, first.CRC)
         return made
 
-    archive._refuse_names = lambda _: None
+    refuse = archive._refuse_names
+    archive._refuse_names = lambda raws: refuse(list(dict.fromkeys(raws)))
     loaders_pt.open_archive = opened  # type: ignore[attr-defined]
 
 
