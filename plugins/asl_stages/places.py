@@ -21,6 +21,7 @@ _PLACES = (
     "params", "checkpoint", "ema", "model_ema", "ema_model", "teacher", "shadow",
 )  # fmt: skip
 _DEPTH = 6
+_LONGEST_KEY = 400  #: characters of a key, as a part of a place
 _MOST = 200  #: dicts that are looked at: a file may hold any number
 #: what wrappers put before each name: data parallel, torch.compile, Lightning
 _WRAPPERS = re.compile(r"^((?:module|_orig_mod|_module|model|net|network|encoder)\.)+")
@@ -68,7 +69,7 @@ def state_dicts(content: Any) -> list[StateDict]:
 def _tables(content: Any) -> Iterator[tuple[str, Mapping[Any, Any]]]:
     """Every table in nested tables and lists, with its place; each container once, since one may hold itself."""
     seen: set[int] = set()
-    waiting: list[tuple[str, Any, int]] = [("", content, 0)]
+    waiting: list[tuple[str, Any, int]] = [("", content, 0)] if isinstance(content, Mapping | list | tuple) else []
     for place, value, depth in waiting:  # grows while it is gone through: breadth first
         if id(value) in seen or depth > _DEPTH or len(seen) > _MOST:
             continue
@@ -78,7 +79,8 @@ def _tables(content: Any) -> Iterator[tuple[str, Mapping[Any, Any]]]:
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, inner in pairs:
             if isinstance(inner, Mapping | list | tuple) and not _is_state_of_training(key):
-                waiting.append((f"{place}.{key}" if place else str(key), inner, depth + 1))
+                name = str(key)[:_LONGEST_KEY]
+                waiting.append((f"{place}.{name}" if place else name, inner, depth + 1))
                 if len(waiting) > 10 * _MOST:
                     break
 

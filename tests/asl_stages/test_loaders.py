@@ -213,6 +213,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "asks for a tensor": (rewritten(lambda _: b"\x80\x02ctorch\nTensor\nJ\0\0\0\x7f\x85R."), r"torch\.Tensor"),
     "pickle cut": (rewritten(lambda b: b[:40]), "damaged"),
+    "a number": (lambda p: torch.save(5, p), "holds a int"),
+    "a tensor": (lambda p: torch.save(torch.ones(2), p), "no state dict|holds a Tensor"),
     "not a dict": (lambda p: torch.save([torch.ones(1)], p), "holds a list"),
     "no tensors": (lambda p: torch.save({"epoch": 3, "loss": 0.5}, p), "epoch, loss"),
     "in itself": (in_itself, "no state dict"),
