@@ -50,8 +50,8 @@ _BY_HAND = (
 
 #: module, function, line, fault, and why it cannot be noticed
 _EQUIVALENT = (
-    ("asl_core/clips/clip.py", "module", "UNKNOWN = -1  #: class number of a gloss that the vocabulary lacks", "[1 to 2]",
-     "every use goes by its name or by its sign, and it is never saved"),
+    ("asl_core/clips/clip.py", "module", "UNKNOWN = -1  #: class number of a gloss that the vocabulary lacks",
+     "[1 to 2]", "every use goes by its name or by its sign, and it is never saved"),
     ("plugins/asl_ctc/scores.py", "_SingleGlossScores.forward", "gloss.masked_fill_(padded[..., None], 0.0)",
      "[0.0 to 1.0]",
      "no path ends on a padded frame (`after` is -inf there), so any finite number gives the same scores"),
