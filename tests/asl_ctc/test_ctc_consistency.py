@@ -98,6 +98,7 @@ def test_equal_views_are_consistent(name: str) -> None:
     assert float(result.parts["consistency"]) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_gradient_pulls_each_view_to_the_other() -> None:
     """Of logits a against a fixed target p, the gradient of KL(p ‖ softmax a) is softmax a - p."""
     scores = logits(3).requires_grad_()

@@ -187,6 +187,7 @@ def test_a_run_that_was_cut_off_goes_on_from_its_prior(tmp_path: Path, loss: str
     assert not torch.allclose(mean, torch.full((5,), 0.2), atol=0.01)
 
 
+@pytest.mark.slow
 def test_several_processes_are_told_that_each_has_a_mean_of_its_own(tmp_path: Path) -> None:
     told = []
     for alpha in (0.0, 0.3):

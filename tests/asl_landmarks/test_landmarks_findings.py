@@ -76,6 +76,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return asl.run(asl.configure(values, recipe="hands", project_file=False, environ={})).path
 
 
+@pytest.mark.slow
 def test_the_audit_knows_empty_packed_frames_and_odd_clips(trained: Path) -> None:
     audit = json.loads((trained / "audit.json").read_text(encoding="utf-8"))
     told = {f["code"]: f for f in audit["findings"]}

@@ -225,7 +225,7 @@ def vocabulary(place: Path) -> str:
     return said
 
 
-@case("a safetensors file whose header names a hundred thousand tensors, or one of a million dimensions")
+@case("a safetensors file whose header names a hundred thousand tensors, or one of a million dimensions", slow=True)
 def header(place: Path) -> str:
     said = ""
     many = {str(n): {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(100_000)}

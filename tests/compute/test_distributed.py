@@ -90,6 +90,7 @@ def test_two_processes_give_the_figures_of_one(runs: Path) -> None:
     assert losses[-1] < 0.98 * losses[0]
 
 
+@pytest.mark.slow
 def test_weights_and_average_and_optimiser_are_those_of_one_process(runs: Path) -> None:
     one, two = (load_tensors(runs / name / "last" / "state.safetensors") for name in ("one", "two"))
     assert one.tensors.keys() == two.tensors.keys()
@@ -100,6 +101,7 @@ def test_weights_and_average_and_optimiser_are_those_of_one_process(runs: Path) 
         torch.testing.assert_close(two.tensors[name], value, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_every_clip_is_evaluated_once(runs: Path) -> None:
     ids = [
         [row["clip"] for row in csv.DictReader((runs / name / "predictions-val.csv").read_text().splitlines())]
@@ -110,6 +112,7 @@ def test_every_clip_is_evaluated_once(runs: Path) -> None:
     assert json.loads((runs / "two/summary.json").read_text())["report"]["clips"] == 15
 
 
+@pytest.mark.slow
 def test_one_process_speaks_and_writes(runs: Path) -> None:
     said = (runs / "said").read_text()
     assert said.count("epoch 5/5") == said.count("saved in") == 1
@@ -164,6 +167,7 @@ def test_a_process_that_fails_tells_and_the_others_end(failed: tuple[Path, str])
     run.release()
 
 
+@pytest.mark.slow
 def test_augmentation_is_the_clips_own_and_dropout_the_processes_own(
     failed: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

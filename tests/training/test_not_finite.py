@@ -246,6 +246,7 @@ def test_skipped_steps_are_counted_told_and_out_of_the_mean(tmp_path: Path) -> N
             assert told[0] in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"train__accumulate": 2, "encoder": "norm"}])
 def test_skipping_resumes_to_the_same_bits(tmp_path: Path, more: dict[str, Any]) -> None:
     settings = {**SOME, **more}
