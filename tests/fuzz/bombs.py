@@ -14,7 +14,7 @@ from random import Random
 
 import torch
 from fuzz.mutate_pickle import _global, _hostile, _number, _text
-from fuzz.mutate_tensors import join_safetensors
+from fuzz.mutate_tensors import join_safetensors, split_safetensors
 from fuzz.packs import repacked
 
 __all__ = ["BOMBS"]
@@ -223,6 +223,19 @@ def _header(size: int, random: Random) -> bytes:
     )()
 
 
+def _large_model(_: int, random: Random) -> bytes:
+    """A small file that describes a model of any size."""
+    from fuzz.seeds import run_folder  # which trains it
+
+    header, body = split_safetensors((run_folder() / "final.safetensors").read_bytes())
+    kept = json.loads(header["__metadata__"]["asl"])
+    kept.pop("checksum", None)
+    sizes = [key for key, value in kept["config"].items() if type(value) is int and "encoder" in key]
+    kept["config"][random.choice(sizes)] = random.choice((3000, 5000, 100_000, 2**31 - 1))
+    header["__metadata__"]["asl"] = json.dumps(kept)
+    return join_safetensors(header, body)
+
+
 def _npy(size: int, random: Random) -> bytes:
     header = random.choice((b"(" * size, b"{'descr':'<f4','shape':(" + b"1," * size, b" " * size, b"9" * size))
     return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(header)) + header
@@ -243,6 +256,7 @@ def _run(size: int, random: Random) -> bytes:
         (
             ("predictions-val.csv", _columns), ("predictions-val.csv", _csv), ("summary.json", _json),
             ("transfer.json", _json), ("environment.json", _json), ("final.safetensors", _header),
+            ("final.safetensors", _large_model), ("best.safetensors", _large_model),
             ("config.toml", _toml), ("last/state.safetensors", _header), ("curriculum.json", _json),
         )
     )  # fmt: skip
@@ -268,7 +282,7 @@ BOMBS: Mapping[str, tuple[Bomb, ...]] = {
     "pickle": _PICKLES,
     "labels": (_json, _csv, _vocabulary, _columns),
     "pt": _PTS,
-    "safetensors": (_header,),
+    "safetensors": (_header, _large_model),
     "toml": (_toml,),
     "run": (_run,),
     "npy": (_npy, _wide_npy),

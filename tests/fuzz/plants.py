@@ -342,12 +342,7 @@ PLANTS: Mapping[str, Mapping[str, Callable[[], None]]] = {
         "header": _headers_of_any_size,
     },
     "toml": {"write": _pickled_settings, "error": _bare_toml_errors, "parts": _keys_of_any_depth},
-    "run": {
-        "links": _followed_links,
-        "answers": _answers_of_any_form,
-        "model": _unbounded_models,
-        "header": _headers_of_any_size,
-    },
+    "run": {"links": _followed_links, "answers": _answers_of_any_form, "model": _unbounded_models},
     "npy": {"error": _bare_npy, "size": _npy_by_its_header},
     "packed": {"clips": _clips_of_no_bytes, "columns": _columns_of_any_kind},
 }
