@@ -71,7 +71,7 @@ READERS = {
     for reader in (
         Reader(
             name="pickle", file="clips.pkl", ways=(clips, read), seeds=seeds.pickles, mutate=mutate_pickle,
-            beyond=("asl_core.files.pickles:PickleStandIns.find",),
+            beyond=("asl_core.files.pickles.stand_ins:PickleStandIns.find",),
         ),
         Reader(
             name="labels", file="vocabulary.json", ways=(label_file, vocabulary), seeds=seeds.labels,
