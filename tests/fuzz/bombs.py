@@ -6,6 +6,7 @@ The changes of ``mutate_*`` stay small, and a small file stays below any bound t
 from __future__ import annotations
 
 import io
+import json
 import struct
 import warnings
 import zipfile
