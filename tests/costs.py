@@ -20,7 +20,7 @@ def allowance(size: int) -> int:
 
 def seconds_for(size: int) -> float:
     """Processor time that reading may take: 5 s for 10 MB, and not as much for a smaller file."""
-    return min(5.0, 1.5 + 0.5 * size / 2**20)
+    return min(5.0, 2.5 + 0.25 * size / 2**20)
 
 
 class Cost:
