@@ -129,9 +129,11 @@ class _State:
         return Outcome(mutant, entry["noticed"], len(tests))
 
     def hash(self, file: str) -> str:
-        """Of what a file holds."""
+        """Of what a file holds; one that was moved since is another."""
         if file not in self._hashes:
-            self._hashes[file] = hashlib.blake2b((ROOT / file).read_bytes(), digest_size=8).hexdigest()
+            path = ROOT / file
+            content = path.read_bytes() if path.is_file() else b"gone"
+            self._hashes[file] = hashlib.blake2b(content, digest_size=8).hexdigest()
         return self._hashes[file]
 
 
