@@ -17,6 +17,7 @@ from conftest import COLUMNS, Write, clip
 
 from asl_landmark_csv.dataset import LandmarkCsv, hold_missing
 from asl_landmark_csv.options import LandmarkCsvOptions
+from asl_landmark_csv.table import columns_of, read_rows
 
 
 def dataset(folder: Path, **options: Any) -> LandmarkCsv:
@@ -286,3 +287,16 @@ def test_nothing_of_the_readme_is_out_of_date() -> None:
     options = {f.name.replace("_", "-") for f in LandmarkCsvOptions.__attrs_attrs__}
     assert set(re.findall(r"--dataset\.([a-z-]+)", text)) <= options
     assert all(f"`{name}`" in text or f"--dataset.{name}" in text for name in options)
+
+
+def test_a_small_file_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """Two letters of a missing column stand for as many zeros as the clip has frames; a heading may have any length."""
+    many = tmp_path / "many.csv"
+    many.write_text(",".join(f"c{n}" for n in range(100_000)) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="100,000 columns"):
+        columns_of(many)
+    long = tmp_path / "long.csv"
+    row = '"[' + "1," * 40_000 + '1]"' + ",0" * (len(COLUMNS) - 1)
+    long.write_text(",".join(COLUMNS) + "\n" + f"{row}\n" * 30, encoding="utf-8")
+    with pytest.raises(DataError, match="missing"):
+        list(read_rows(long, COLUMNS, None))

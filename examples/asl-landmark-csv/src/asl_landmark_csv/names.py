@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from asl_core import DataError, text_encoding
+from asl_core import DataError, parse_json, text_encoding
 
 __all__ = ["read_names"]
 
@@ -23,7 +22,7 @@ def read_names(file: Path) -> Mapping[str, str]:
     """
     try:
         text = file.read_text(encoding=text_encoding(file))
-        found = _from_json(json.loads(text)) if file.suffix.lower() == ".json" else _from_lines(text)
+        found = _from_json(parse_json(text)) if file.suffix.lower() == ".json" else _from_lines(text)
     except OSError as fault:
         raise DataError(
             f"{file} cannot be read ({fault.strerror}); --dataset.names takes a file of glosses."

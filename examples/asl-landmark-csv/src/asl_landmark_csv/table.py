@@ -17,6 +17,9 @@ from asl_landmark_csv.points import standard_name
 __all__ = ["Row", "columns_of", "label_column", "label_columns", "labels_of", "read_rows"]
 
 
+_COLUMNS = 10_000  #: of the first line
+
+
 @attrs.frozen(eq=False)
 class Row:
     """A clip as the file has it."""
@@ -35,6 +38,8 @@ def columns_of(file: Path) -> tuple[str, ...]:
         DataError: it is missing, empty, or no CSV.
     """
     for _, cells in _lines(file):
+        if len(cells) > _COLUMNS:
+            raise DataError(f"{file} line 1: {len(cells):,} columns, and a table of landmarks has some hundred.")
         columns = tuple(standard_name(c) for c in cells)
         if twice := sorted({c for c in columns if columns.count(c) > 1}):
             raise DataError(f"{file} line 1: column {twice[0]!r} is there twice; expected each once.")
@@ -84,6 +89,8 @@ def read_rows(file: Path, columns: Sequence[str], label: str | None) -> Iterator
         DataError: the first thing that is wrong, with file, line, column and clip.
     """
     header = columns_of(file)
+    # A missing column takes two letters in the file and as many zeros as the clip has frames.
+    claimed, limit = 0, (32 << 20) + 5 * file.stat().st_size
     for number, (line, cells) in enumerate(_lines(file)):
         if number == 0 or not any(cells):
             continue  # the header; and some programs end a file with an empty line
@@ -91,12 +98,19 @@ def read_rows(file: Path, columns: Sequence[str], label: str | None) -> Iterator
             raise DataError(f"{file} line {line}: {len(cells)} cells; expected {len(header)}, as many as line 1 has.")
         by_name = dict(zip(header, cells, strict=True))
         name = by_name.get("video_id", "").strip() or f"{file.stem}:{number}"
+        frames = _frames(f"{file} line {line}", name, by_name, columns)
+        claimed += frames.nbytes
+        if claimed > limit:
+            raise DataError(
+                f"{file} line {line}: nearly all columns of its clips are missing, and would take {limit >> 20} MiB of "
+                f"zeros; leave such clips out."
+            )
         yield Row(
             id=name,
             line=line,
             label=by_name.get(label or "", "").strip() or None,
             signer=metadata_text(by_name.get("signer_id")),
-            frames=_frames(f"{file} line {line}", name, by_name, columns),
+            frames=frames,
         )
 
 
