@@ -209,7 +209,6 @@ def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
             raise ValueError(f"{name[:100]} is {there}, and its model has {wanted}")
 
 
-@undisturbed()
 def weights_used(path: str | os.PathLike[str], weights: str) -> str:
     """Which weights are meant: those that are asked for of a run's folder, or the file that is named."""
     file = Path(path)
@@ -218,6 +217,7 @@ def weights_used(path: str | os.PathLike[str], weights: str) -> str:
     return f"{file.stem} weights" if file.stem in ("final", "best") else f"weights of {file.name}"
 
 
+@undisturbed()
 def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
     values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,

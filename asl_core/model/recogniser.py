@@ -91,7 +91,8 @@ class Standardiser(nn.Module):
         batch = self._transformed(batch)
         features = (batch.features - self.mean) / self.scale
         if self.bounded:
-            features = features.clamp(-DEVIATIONS, DEVIATIONS)
+            held = features.clamp(-DEVIATIONS, DEVIATIONS)
+            features = torch.where(features.isinf(), features, held)  # a fault to be traced, and not to be hidden
         return batch.with_features(features * batch.mask[:, :, None])
 
 

@@ -18,6 +18,10 @@ class Unpad:
     def __init__(self, options: NoOptions):
         pass
 
+    def unfit(self, width: int) -> str | None:
+        """Nothing: any number of features will do."""
+        return None
+
     def __call__(self, clip: Clip) -> Clip:
         """The clip from its first to its last frame that has a number other than 0."""
         return attrs.evolve(clip, features=clip.features[self.frames_kept(clip)])

@@ -119,7 +119,8 @@ def test_predict_warns(
         else:
             (answer,) = json.loads(said.out)
             told = [f"warning: clip 'one': {w}" for w in answer.get("warnings", [])]
-            assert (len(told), all(w.startswith(text) for w in told)) == (bool(text), True)
+            assert bool(told) == bool(text)
+            assert all(w.startswith(text) for w in told[:1])  # how far it is from the train clips may follow
 
 
 def test_why_it_errs_is_told_by_unseen_hands(trained: Path) -> None:

@@ -6,6 +6,7 @@ import bz2
 import contextlib
 import datetime
 import functools
+import gc
 import gzip
 import json
 import lzma
@@ -16,6 +17,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -76,8 +78,10 @@ def typed(place: Path, text: str) -> str:
     found = re.search(r'python -c "(?P<code>.+?)" (?P<rest>\S+ \S+)', text)
     assert found is not None, text
     source, result = shlex.split(found["rest"])
-    with contextlib.chdir(place), mock.patch.object(sys, "argv", ["-c", source, result]):
+    quiet = warnings.catch_warnings(category=ResourceWarning, action="ignore")  # of files left open to its end
+    with contextlib.chdir(place), mock.patch.object(sys, "argv", ["-c", source, result]), quiet:
         exec(found["code"], {})  # noqa: S102 - our own message
+        gc.collect()
     return result
 
 

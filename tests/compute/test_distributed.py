@@ -7,7 +7,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 import ranks
 import torch
 import torch.distributed as dist
+from processes import torchrun
 from small import StopAfter, flags, small
 
 from asl_core import api
@@ -34,7 +34,7 @@ from asl_core.training.loop import Trainer
 
 pytestmark = pytest.mark.skipif(not dist.is_available() or sys.platform == "win32", reason="needs gloo and SIGKILL")
 
-RANKS = Path(__file__).parent / "ranks.py"
+RANKS = Path(__file__).parents[1] / "ranks.py"
 
 #: 25 clips in batches of 8: no multiple of either, and the second process gets nothing of each epoch's last one
 PLAIN: dict[str, Any] = {
@@ -48,12 +48,6 @@ COMMAND = Path(sys.executable).with_name("asl.exe" if os.name == "nt" else "asl"
 
 def plain(out: Path, name: str, **more: Any) -> dict[str, Any]:
     return {**small(out, run__name=name, **more), **PLAIN}
-
-
-def torchrun(*words: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": ""}
-    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=120, check=False, env=environ)
 
 
 def history(path: Path) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ class Late(Turned):
 @pytest.fixture
 def registry() -> Registry:
     def offer(slot: str, name: str) -> Offer:
-        made = Component(name=name, factory=f"test_fitting:{name.title()}", options=Nothing, summary="of this test")
+        made = Component(name=name, factory=f"test_pipeline:{name.title()}", options=Nothing, summary="of this test")
         return Offer(slot, made, "tests", "fitting")
 
     extra = [offer("transform", "double"), offer("transform", "squares"), offer("augment", "turned")]

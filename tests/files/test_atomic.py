@@ -87,7 +87,7 @@ def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     script = (
         "import os, signal, sys, pathlib\n"
-        "from asl_core import atomic\n"
+        "from asl_core.files import atomic\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "atomic.write_bytes(pathlib.Path(sys.argv[1]), b'new' * 1000)\n"
     )

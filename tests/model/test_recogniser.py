@@ -197,7 +197,7 @@ def test_an_encoder_that_drops_frames_in_silence_is_named() -> None:
     from asl_core.testing import random_batch
 
     model = Recognizer(Standardiser(3), Short(), {})
-    with pytest.raises(RunError, match=r"encoder test_model.Short gave .*\(4, 12, 3\).* 23 of 3 numbers"):
+    with pytest.raises(RunError, match=r"encoder test_recogniser.Short gave .*\(4, 12, 3\).* 23 of 3 numbers"):
         model(random_batch(width=3, dtype=torch.float32))
 
 
@@ -205,5 +205,5 @@ def test_a_transform_that_gives_another_width_than_it_says_is_named() -> None:
     from asl_core.errors import RunError
     from asl_core.testing import random_batch
 
-    with pytest.raises(RunError, match=r"transform test_model.Wide gave \(4, 23, 6\) .* say \(4, 23, 3\)"):
+    with pytest.raises(RunError, match=r"transform test_recogniser.Wide gave \(4, 23, 6\) .* say \(4, 23, 3\)"):
         Standardiser(3, [Wide()])(random_batch(width=3, dtype=torch.float32))

@@ -393,7 +393,7 @@ def test_a_changed_setting_is_named_and_a_new_one_only_where_it_is_set(tmp_path:
 @pytest.mark.skipif(not dist.is_available() or sys.platform == "win32", reason="needs gloo")
 def test_two_processes_leave_out_the_same_steps(tmp_path: Path) -> None:
     """What one of them cannot take, neither takes; the figures are those of one process."""
-    from test_distributed import torchrun
+    from processes import torchrun
 
     one = run(tmp_path, run__name="one", **SOME)
     done = torchrun(__file__, str(tmp_path), "two")
