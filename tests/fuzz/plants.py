@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["PLANTS"]
+__all__ = ["COSTLY", "PLANTS"]
 
 
 def _set(place: str, value: Any) -> None:
@@ -310,6 +310,10 @@ def _replace_way(reader: str, way: Callable[[Path], Any]) -> None:
 
     object.__setattr__(READERS[reader], "ways", (way,))
 
+
+#: those that show in what reading costs, and are found by large files
+COSTLY = {"memory", "numbers as keys", "nested keys", "clips", "weight", "columns", "names twice", "compressed",
+          "nested lists", "header", "parts", "model"}  # fmt: skip
 
 PLANTS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "pickle": {
