@@ -10,7 +10,14 @@ import torch
 from torch import nn
 
 from asl_core import CheckpointError
-from asl_core.checkpoints.format import DamagedError, flatten_optimizer, load_tensors, restore_optimizer, save_tensors
+from asl_core.checkpoints.format import (
+    DamagedError,
+    flatten_optimizer,
+    is_whole,
+    load_tensors,
+    restore_optimizer,
+    save_tensors,
+)
 
 TENSORS = {
     "float": torch.tensor([0.1, -0.0, float("nan"), float("inf"), 1e-45]),
@@ -205,3 +212,12 @@ def test_a_name_that_safetensors_cannot_open_is_refused_in_words(monkeypatch: py
     with pytest.raises(CheckpointError, match="has bytes in its name that are not UTF-8") as raised:
         load_tensors(Path("caf\udce9.safetensors"))
     assert not isinstance(raised.value, DamagedError)
+
+
+def test_what_is_whole(saved: Path) -> None:
+    assert is_whole(saved)
+    content = bytearray(saved.read_bytes())
+    content[-1] ^= 1
+    saved.write_bytes(content)
+    assert not is_whole(saved)
+    assert not is_whole(saved.parent / "gone")

@@ -101,3 +101,13 @@ def test_a_gradient_that_is_not_finite_is_left_as_it_is(value: float) -> None:
     assert parameter.grad.tolist() == pytest.approx([value, 3.0], nan_ok=True)
     parameter.grad = torch.tensor([4.0, 3.0])
     assert Precision.of("fp32", CPU).clip(optimizer, 0.5)
+
+
+def test_a_scaler_and_its_state_are_restored_together_or_not_at_all() -> None:
+    """A run may go on in another precision, or from a state of before its first step."""
+    Precision(CPU, None).restore({"scale": torch.tensor(2.0)})
+    fresh = Precision(CPU, torch.float16)
+    assert fresh.scaler is not None
+    before = fresh.scaler.state_dict()
+    fresh.restore({})
+    assert fresh.scaler.state_dict() == before

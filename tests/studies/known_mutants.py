@@ -52,6 +52,11 @@ _BY_HAND = (
 _EQUIVALENT = (
     ("asl_core/clips/clip.py", "module", "UNKNOWN = -1  #: class number of a gloss that the vocabulary lacks",
      "[1 to 2]", "every use goes by its name or by its sign, and it is never saved"),
+    ("asl_core/clips/batching.py", "epoch_batches", "for part in torch.split(order, batch_size * max(pool, 1)):",
+     "[1 to 2]", "a pool of one batch is not sorted, so that it does not matter how many are taken at a time"),
+    (MODEL, "Standardiser.fit", 'for part in track(torch.split(frames, 1 << 16), "statistics of train"):',
+     "[1 to 2] #1",
+     "how many frames are summed at a time changes a float64 sum by less than the float32 result holds"),
     ("plugins/asl_ctc/scores.py", "_SingleGlossScores.forward", "gloss.masked_fill_(padded[..., None], 0.0)",
      "[0.0 to 1.0]",
      "no path ends on a padded frame (`after` is -inf there), so any finite number gives the same scores"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from asl_core.data.splits import load_data
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import build_objectives
 from asl_core.model.recogniser import build_model
-from asl_core.training.loop import Trainer, train_epoch
+from asl_core.training.loop import Progress, Trainer, train_epoch
 
 CPU = torch.device("cpu")
 
@@ -242,3 +243,18 @@ def test_a_state_goes_on_in_another_folder_and_not_with_other_settings(tmp_path:
     assert made(tmp_path / "elsewhere").restore(run) is None
     with pytest.raises(CheckpointError, match="clip-norm"):
         made(tmp_path, train__clip_norm=0.5).restore(run)
+
+
+def test_what_was_transferred_learns_at_a_rate_of_its_own(tmp_path: Path) -> None:
+    plain = made(tmp_path)
+    config = attrs.evolve(plain.config, init=attrs.evolve(plain.config.init, path="x", learning_rate_scale=0.25))
+    names = [name for name, _ in plain.model.encoder.named_parameters()]
+    trainer = Trainer.new(config, plain.data, plain.model, plain.objectives, CPU, transferred=names[1:])
+    own = dict(trainer.model.encoder.named_parameters())
+    slow = {id(p) for group in trainer.optimizer.param_groups if group["scale"] == 0.25 for p in group["params"]}
+    assert slow == {id(own[name]) for name in names[1:]}
+    assert {group["scale"] for group in plain.optimizer.param_groups} == {1.0}
+
+
+def test_nothing_is_best_before_the_first_epoch() -> None:
+    assert Progress() == Progress(epoch=0, best_epoch=0, best_value=-math.inf, history=[])
