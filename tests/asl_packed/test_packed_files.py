@@ -230,6 +230,7 @@ def index_changed(path: Path, change: Callable[[dict[str, Any]], None], lengths:
     ("change", "said"),
     [
         (lambda i: i.update(labels=[[0], [99], [0]]), "points at entry 99 of 2"),
+        (lambda i: i.update(labels=[[0], [2], [0]]), "points at entry 2 of 2"),
         (lambda i: i.update(labels=[[0], [-1], [0]]), "points at entry -1"),
         (lambda i: i.update(labels=[[0], [True], [0]]), "points at entry True"),
         (lambda i: i.update(labels=[0, 1, 2]), "TypeError"),

@@ -140,3 +140,9 @@ def test_the_plan_that_is_suggested_is_of_the_checkpoint_for_the_encoder() -> No
     assert (rule, plan.covered, plan.total) == ("m=", 4, 6)
     assert [name for name, _ in plan.unexpected] == ["more"]
     assert [name for name, _ in plan.missing] == ["b"]
+
+
+def test_what_stands_outside_of_a_prefix_is_not_in_the_plan_for_it() -> None:
+    suggested = suggest_map([("m.w", (2, 2)), ("b", (2,))], [("w", (2, 2)), ("b", (2,))])
+    assert suggested is not None
+    assert (suggested[0], suggested[1].covered) == ("m=", 4)

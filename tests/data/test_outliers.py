@@ -145,3 +145,12 @@ def test_half_of_the_frames_are_the_clip_and_fewer_are_some_of_them() -> None:
 def test_the_bound_is_the_same_in_every_version() -> None:
     """Models of before were trained, and their figures taken, with numbers held there."""
     assert DEVIATIONS == 1000.0
+
+
+def test_what_hardly_changes_is_given_the_largest_range() -> None:
+    """Hardly is measured by what the other dimensions do, in whatever units they stand."""
+    for unit in (1000.0, 1e-6):
+        clips = [unit * np.array([[0.0, 0, 0, 0], [1, 1, 4, 0.0005]])] * 8
+        limits = Limits.of(clips)
+        assert limits is not None
+        assert limits.high == pytest.approx(unit * np.array([11, 11, 44, 40.0005]))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from toy_components import ToyDataset, component, make_clips, offer, registry
 
-from asl_core import Clip, ConfigError, DataError, Finding, Vocabulary
+from asl_core import Clip, ConfigError, DataError, Finding, RunError, Vocabulary
 from asl_core.config.resolve import resolve
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import value_layer
@@ -281,3 +281,28 @@ def test_a_reader_knows_how_wide_the_clips_of_the_file_are(monkeypatch: pytest.M
     reader = _Reader.of(config(), ManyClips(None))
     assert len(reader.clips("train")) == 2
     assert reader.width == 3
+
+
+def test_a_split_is_read_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_train(self: ManyClips, split: str) -> Iterable[Clip]:
+        assert split == "train", "nobody asked for it"
+        return self.train
+
+    monkeypatch.setattr(ManyClips, "clips", only_train)
+    assert load_split(config(), "train", Vocabulary(("g0",))).ids == tuple(ids(CLIPS))
+
+
+def test_features_of_one_dimension_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = [attrs.evolve(clip, features=np.zeros(3, np.float32)) for clip in CLIPS]
+    monkeypatch.setattr(ManyClips, "train", flat)
+    with pytest.raises(DataError, match="clips of train have no frames"):
+        load_data(config())
+
+
+def test_a_data_set_that_fails_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clips(self: ManyClips, split: str) -> Iterable[Clip]:
+        raise ZeroDivisionError(split)
+
+    monkeypatch.setattr(ManyClips, "clips", clips)
+    with pytest.raises(RunError, match=r"(?s)^dataset .*ManyClips.*ZeroDivisionError: train"):
+        load_data(config())

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from toy_components import ClassLoss, FrameHead, LinearEncoder, MeanHead, SmallOptions, make_clips
+from toy_components import ClassLoss, FrameHead, LinearEncoder, MeanHead, PoolingEncoder, SmallOptions, make_clips
 
 from asl_core import Batch, ClipStore, HeadOutput, LossResult, Sample, Vocabulary
 from asl_core.clips.clip import UNKNOWN
@@ -370,3 +370,33 @@ def test_sentences_are_in_the_figures_of_losses_that_take_them() -> None:
     reads, one = Objective("reads", "main", Reads(), 1.0), Objective("class", "main", ClassLoss(), 1.0)
     assert predict(recognizer(), clips, 3, [reads]).figures["reads"] == pytest.approx(2)
     assert predict(recognizer(), clips, 3, [reads, one]).figures["reads"] == pytest.approx(1), "of those that both take"
+
+
+class Louder:
+    """An augmentation that changes everything."""
+
+    def __call__(self, batch: Batch, random: object) -> Batch:
+        return batch.with_features(batch.features * 100)
+
+
+class Counted(ClassLoss):
+    """Has a figure of its own."""
+
+    def figures(self, sample: Sample) -> dict[str, Tensor]:
+        return {"a-figure": sample.batch.lengths.double()}
+
+
+def test_clips_are_evaluated_as_they_are_and_losses_have_figures() -> None:
+    """Also those of a batch of which some clips are in no loss, which goes through the encoder again."""
+    clips = ClipStore(make_clips([4, 2, 3], [("a",), (), ("b",)]), ABC)
+    loss = [Objective("class", "main", Counted(), 1.0)]
+    plain = predict(recognizer(), clips, 3, loss)
+    assert predict(recognizer(), clips, 3, loss, [Louder()]).figures == plain.figures
+    assert plain.figures["a-figure"] == pytest.approx(3.5), "the mean of the labelled ones"
+    assert list(plain.figures) == sorted(plain.figures)
+
+
+def test_labels_under_an_encoder_that_pools_need_no_frames() -> None:
+    model = Recognizer(Standardiser(3), PoolingEncoder(SmallOptions(), 3), {"main": MeanHead(None, 8, 3)})
+    clips = ClipStore(make_clips([4, 2], [("a",), ()]), ABC)
+    assert "class" in predict(model, clips, 2, [Objective("class", "main", ClassLoss(), 1.0)]).figures

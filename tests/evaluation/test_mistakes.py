@@ -204,3 +204,21 @@ def test_the_sixth_of_seven_is_not_among_the_first_five() -> None:
     val = ClipStore(make_clips([2, 2], ["b", "c"]), Vocabulary(tuple("abcdefg")))
     found = explain(Predictions(scores, None, {}), val, [np.zeros(2), np.zeros(2)])
     assert {s.gloss: (s.top5, s.mean_rank) for s in found.signs} == {"b": (0, 6.0), "c": (1, 5.0)}
+
+
+def test_what_is_zero_is_a_group_of_its_own_and_no_part_of_the_quarters() -> None:
+    values = np.array([0.0] * 20 + [2, 3, 4, 5, 6, 7, 8, 9])
+    groups = _by_value(values, np.ones(28, bool), lambda v: f"{v:.0f}")
+    assert [(g.name, g.clips) for g in groups] == [
+        ("0", 20),
+        ("2 to 3", 2),
+        ("4 to 5", 2),
+        ("6 to 7", 2),
+        ("8 to 9", 2),
+    ]
+
+
+def test_a_sign_is_taken_for_the_commonest_other_first() -> None:
+    val = store([2] * 4, ["a"] * 4, [None] * 4)
+    (sign,) = explain(said("bcca"), val, [np.zeros(2)] * 4).signs
+    assert sign.taken_for == (("c", 2), ("b", 1))
