@@ -257,4 +257,4 @@ def test_what_was_transferred_learns_at_a_rate_of_its_own(tmp_path: Path) -> Non
 
 
 def test_nothing_is_best_before_the_first_epoch() -> None:
-    assert Progress() == Progress(epoch=0, best_epoch=0, best_value=-math.inf, history=[])
+    assert Progress.kept({}) == Progress(epoch=0, best_epoch=0, best_value=-math.inf, history=[])
