@@ -89,7 +89,7 @@ def load_tensors(path: Path) -> Saved:
         ) from fault
     if version != FORMAT:
         raise CheckpointError(
-            f"{path} is of checkpoint format {version}, this asl reads {FORMAT}; use the asl that wrote it."
+            f"{path} is of checkpoint format {str(version)[:40]}, this asl reads {FORMAT}; use the asl that wrote it."
         )
     found = meta.pop(_SUM, None)
     if found is not None and found != _checksum(tensors, meta):

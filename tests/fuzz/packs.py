@@ -45,7 +45,7 @@ def packs() -> list[bytes]:
 
 def repacked(clips: int, index: Any, frames: bytes | None = None, width: int = 1) -> bytes:
     """A file of clips of one frame, or of given frames, with any index."""
-    text = json.dumps(index).encode()
+    text = json.dumps(index, separators=(",", ":")).encode()
     frames = bytes(4 * clips * width) if frames is None else frames
     sizes = Sizes(clips, len(frames) // 4 // width, width, len(text))
     lengths = np.ones(clips, "<i4")

@@ -181,10 +181,6 @@ def _keys_of_any_depth() -> None:
         _set(f"asl_core.files.toml_file:{bound}", 10**9)
 
 
-def _clips_of_no_bytes() -> None:
-    _set("asl_core.clips.packed:_CLIP", 0)
-
-
 def _columns_of_any_kind() -> None:
     _set("asl_core.clips.packed:_columns", lambda index, *_: [index[n] for n in ("ids", "labels", "signer", "source")])
 
@@ -256,16 +252,20 @@ def _pickled_settings() -> None:
 
 
 def _bare_toml_errors() -> None:
+    """Every reader of TOML says what tomllib says."""
+    import sys
     import tomllib
 
-    from asl_core.config import configure as configuring
-    from asl_core.config import sources as layers
+    from asl_core.files import toml_file
 
-    def layer(path: Path) -> Any:
-        values = tomllib.loads(path.read_bytes().decode())
-        return {k: layers.Setting(v, layers.Origin.of_file(path)) for k, v in layers.flatten(values)}
+    known = toml_file.read_toml
 
-    configuring.toml_layer = layer
+    def read(path: Path, *_: Any, **__: Any) -> toml_file.TomlFile:
+        return toml_file.TomlFile(tomllib.loads(path.read_bytes().decode()), {})
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "read_toml", None) is known:
+            module.read_toml = read  # type: ignore[attr-defined]
 
 
 def _followed_links() -> None:
@@ -348,5 +348,5 @@ PLANTS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "toml": {"write": _pickled_settings, "error": _bare_toml_errors, "parts": _keys_of_any_depth},
     "run": {"links": _followed_links, "answers": _answers_of_any_form, "model": _unbounded_models},
     "npy": {"error": _bare_npy, "size": _npy_by_its_header},
-    "packed": {"clips": _clips_of_no_bytes, "columns": _columns_of_any_kind},
+    "packed": {"weight": _json_of_any_weight, "columns": _columns_of_any_kind},
 }
