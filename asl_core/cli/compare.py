@@ -92,17 +92,18 @@ def compare(
         return
     for file, values in ((first, found.first), (second, found.second)):
         each = ", ".join(f"{100 * v:.1f}" for v in values)
-        spread = 100 * statistics.stdev(values) if len(values) > 1 else 0.0
-        say(
-            one_line(f"{file.stem:<24} top-1 {100 * statistics.fmean(values):.1f} % ± {spread:.1f} over seeds ({each})")
-        )
+        spread = f"± {100 * statistics.stdev(values):.1f} over seeds ({each})" if len(values) > 1 else "of one seed"
+        say(one_line(f"{file.stem:<24} top-1 {100 * statistics.fmean(values):.1f} % {spread}"))
     low, high = found.interval
     narrow = found.seed_interval
+    several = len(found.first) > 1
+    # Resampled seeds that all agree have no width, which is not what other seeds would show.
+    alone = f"{100 * narrow[0]:+.1f} to {100 * narrow[1]:+.1f} over seeds alone" if narrow[0] < narrow[1] else ""
+    alone = alone or ("all seeds differ by the same" if several else "one seed tells nothing of others")
     say(
         one_line(
             f"{second.stem} - {first.stem}: {100 * found.difference:+.1f} points, 95 % interval "
-            f"{100 * low:+.1f} to {100 * high:+.1f} over seeds and clips ({100 * narrow[0]:+.1f} to "
-            f"{100 * narrow[1]:+.1f} over seeds alone)"
+            f"{100 * low:+.1f} to {100 * high:+.1f} over {'seeds and clips' if several else 'clips'} ({alone})"
         )
     )
 

@@ -7,44 +7,24 @@ file, or packed. Figures on a clip that was trained on, in any stage, say nothin
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
-import numpy as np
 
-from asl_core.clips.clip import Clip
 from asl_core.data.audit import shortened
 from asl_core.errors import CheckpointError
 from asl_core.files.json_files import read_json
 from asl_core.files.paths import TRAINED_ON
 from asl_core.text import json_text
 
-__all__ = ["Identities", "Overlap", "TrainedOn", "identity"]
+__all__ = ["Identities", "Overlap", "TrainedOn"]
 
 _FORMAT = 1
 
 #: clip id -> digest of its frames; empty where it shows nothing, which is no clip's own
 Identities = Mapping[str, str]
-
-
-def identity(clip: Clip) -> str:
-    """A digest of a clip's frames; empty where every frame is one of zeros, of -1 or of NaN."""
-    frames = np.ascontiguousarray(clip.features, dtype=np.float32)
-    if frames.ndim != 2 or not frames.size or _shows_nothing(frames):
-        return ""
-    digest = hashlib.blake2b(str(frames.shape).encode(), digest_size=8)
-    digest.update(frames.data)
-    return digest.hexdigest()
-
-
-def _shows_nothing(frames: np.ndarray) -> bool:
-    def blank(part: np.ndarray) -> bool:
-        return bool(((part == 0).all(1) | (part == -1).all(1) | np.isnan(part).all(1)).all())
-
-    return blank(frames[len(frames) // 2 :][:1]) and blank(frames)  # one frame tells nearly always
 
 
 @attrs.frozen

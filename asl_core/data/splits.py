@@ -16,7 +16,8 @@ from asl_core.compute.progress import phase, track
 from asl_core.config.run_config import RunConfig, SplitOptions
 from asl_core.contracts import Dataset
 from asl_core.data.audit import Audit, audit_clips, shortened
-from asl_core.data.lineage import Identities, identity
+from asl_core.data.identity import identity
+from asl_core.data.lineage import Identities
 from asl_core.data.numbers import bad_numbers
 from asl_core.data.oddities import one_gloss, padding
 from asl_core.data.outliers import outlier_findings

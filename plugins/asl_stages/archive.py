@@ -211,7 +211,10 @@ def _refuse_names(raws: list[bytes]) -> None:
             raise OddArchiveError(f"a part has the name {name[:80]!a}")
         plain = unicodedata.normalize("NFC", name).casefold()
         if plain in seen:
-            raise OddArchiveError(f"it holds {name[:80]!a} twice, and readers differ in which of the two they take")
+            raise OddArchiveError(
+                f"it holds {name[:80]!a} twice, or names that differ from it in case or separators alone, and readers "
+                f"differ in which of them they take"
+            )
         seen.add(plain)
 
 

@@ -257,6 +257,20 @@ def packed(place: Path) -> str:
     return refused(asl(place, "run", "c.toml", "--quiet", *stage_two), "6 of 6 clips of val, 6 by id and frames")
 
 
+@case("clips of val in half precision, with other marks of a lost hand, under other ids in train")
+def near_copies(place: Path) -> str:
+    def alter(content: Entries) -> None:
+        one, two = entries(1000, ("book",), clips=2).values()
+        content["half"] = {**one, "features": one["features"].astype(np.float16)}
+        content["double"] = {**two, "features": two["features"].astype(np.float64)}
+
+    write(place / "D", alter)
+    text = findings(place)["leak"]
+    assert "01000 = half" in text
+    assert "01001 = double" in text
+    return text
+
+
 @case("one clip of val under another id in train")
 def copy(place: Path) -> str:
     def alter(content: Entries) -> None:

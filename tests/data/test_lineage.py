@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from toy_components import make_clips
 
 from asl_core import CheckpointError, Clip
-from asl_core.data.lineage import Overlap, TrainedOn, identity
+from asl_core.data.identity import identity
+from asl_core.data.lineage import Overlap, TrainedOn
 from asl_core.files.paths import TRAINED_ON
 
 TABLES = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["", "1", "2", "3", "4"]))
@@ -27,6 +28,21 @@ def test_identity_is_of_the_frames_alone() -> None:
     nudged[1, 1] += 1
     assert identity(attrs.evolve(clip, features=nudged)) != identity(clip)
     assert identity(attrs.evolve(clip, features=clip.features.reshape(-1, 2))) != identity(clip)
+
+
+def test_it_is_the_same_however_the_frames_are_stored() -> None:
+    frames = make_clips([9], ["a"])[0].features.copy()
+    frames[:3, 1] = -1
+    clip = Clip(id="x", features=frames)
+    for stored in (
+        frames.astype(np.float16),
+        np.where(frames == -1, 0, frames),
+        np.where(frames == -1, np.nan, frames),
+    ):
+        assert identity(Clip(id="y", features=stored)) == identity(clip)
+    assert identity(Clip(id="z", features=frames + np.float32(0.1))) != identity(clip)
+    tiny = frames * np.float32(1e-9)
+    assert identity(Clip(id="t", features=tiny)) != identity(Clip(id="u", features=tiny[::-1]))
 
 
 @pytest.mark.parametrize("empty", [0.0, -1.0, np.nan])
