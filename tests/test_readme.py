@@ -77,8 +77,8 @@ NOT_RUN = {
     "asl run --encoder my-encoder": ".ci/run does, with the three lines before it",
     "asl plugins check FOLDER_OR_PACKAGE": "tests/test_testing_plugin.py does",
     "asl run --dataset wlasl --dataset.root features/ --encoder lstm --init stage1:checkpoint_best.pt": "asl_stages",
-    "asl run examples/curriculum36.toml --set stage.stage1.dataset.root=pool/ --set stage.stage2.dataset.root=features/":
-        "needs a pool; tests/test_examples.py resolves it",
+    "asl run examples/curriculum36.toml --set stage.stage1.dataset.root=pool/ --set "
+    "stage.stage2.dataset.root=features/": "needs a pool; tests/test_examples.py resolves it",
     "asl run --recipe hands --dataset.root landmarks/": "tests/test_recipes.py does, with real landmarks",
     "asl run --recipe hands-stage1 --dataset.root landmarks/ --set stage.stage1.dataset.root=pool/": "test_extends.py",
     "asl eval runs/NAME --split test": "the folder has no test split; tests/test_cli.py does",
