@@ -81,7 +81,11 @@ def check_settings_file(path: Path, verb: str = "run") -> None:
             f"asl inspect {word}."
         )
     if kind == "missing":
-        raise UsageError(f"{path}: there is no such file{_beside(path, '.toml')}; expected a TOML file of settings.")
+        folder = "" if path.suffix else f"; a folder of features is given by --dataset.root {word}"
+        raise UsageError(
+            f"{path}: there is no such file or folder{_beside(path, '.toml')}; expected a TOML file of "
+            f"settings{folder}."
+        )
 
 
 def check_run(path: Path, verb: str, others: Sequence[Path] = ()) -> None:

@@ -51,7 +51,7 @@ class Labels:
         message = joined.counts("clips", f"entries of {self.path}")
         missed = len(joined.lacking)
         if (near := joined.near_miss()) and self.loose:
-            message += f". {near}, and are joined, as --dataset.label-ids loose says"
+            message += f". Of these, {near}: they are joined, as --dataset.label-ids loose says"
             missed -= len(joined.near)
         elif near:
             message += f". {near}; {_LOOSELY}"
