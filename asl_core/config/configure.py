@@ -15,7 +15,7 @@ from asl_core.config.project_file import PROJECT_FILE, outside, project_layer, p
 from asl_core.config.resolve import resolve
 from asl_core.config.run_config import RunConfig, is_resolved
 from asl_core.config.scripting import dotted
-from asl_core.config.sources import Layer, env_layer, flag_layer, value_layer
+from asl_core.config.sources import Layer, almost_settings, env_layer, flag_layer, value_layer
 from asl_core.errors import ConfigError, as_word
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import discover
@@ -86,7 +86,7 @@ def configure(
         said.append(value_layer(named, "script"))
         notes += more
     said = _with_variables(layers, said, environ, registry)
-    problems = outside(project, [*layers[1:], *said])
+    problems = [*outside(project, [*layers[1:], *said]), *almost_settings(environ)]
     try:
         config = resolve([*layers, *said], registry, saved=saved)
     except ConfigError as fault:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "LIST_SLOTS",
     "Layer",
     "Setting",
+    "almost_settings",
     "env_layer",
     "flag_layer",
     "merge",
@@ -89,6 +91,15 @@ def env_layer(environ: Mapping[str, str], known: Mapping[str, str] | None = None
         if environ.get(name):
             found[key] = Setting(environ[name], Origin(Kind.ENVIRONMENT, name), text=True)
     return found
+
+
+def almost_settings(environ: Mapping[str, str]) -> list[str]:
+    """Variables that are written as settings and lack ``RUN__``: ``ASL_TRAIN__EPOCHS`` would be ignored in silence."""
+    return [
+        f"{name}: no such variable; settings are given as {ENV_PREFIX}{name.removeprefix('ASL_')}"
+        for name in environ
+        if re.match(r"ASL_[A-Z0-9]+__", name) and not name.startswith(ENV_PREFIX)
+    ]
 
 
 def toml_layer(path: Path, kind: Kind = Kind.FILE) -> Layer:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from asl_core.config.configure import configure
 from asl_core.config.origins import Kind, Origin
 from asl_core.config.sources import env_layer, flag_layer, merge, shown, toml_layer, value_layer
 from asl_core.errors import ConfigError
@@ -232,3 +233,9 @@ def test_no_name_of_a_file_changes_what_a_setting_counts_for(tmp_path: Path, mon
         write(path, "[train]\nstandardise = false\n")
         origin = configure(file=path, environ={}).origin("train.standardise")
         assert (origin.kind, origin.file, origin.line, origin.chosen) == (Kind.FILE, str(path), 2, True)
+
+
+def test_a_variable_without_run_is_no_setting_and_is_refused() -> None:
+    with pytest.raises(ConfigError, match="ASL_TRAIN__EPOCHS: no such variable; settings are given as ASL_RUN__TRAIN"):
+        configure(environ={"ASL_TRAIN__EPOCHS": "1"}, project_file=False)
+    configure(environ={"ASL_STRICT_PLUGINS": "", "ASL_SHARED_DATA": "x"}, project_file=False)
