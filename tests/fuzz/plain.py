@@ -26,11 +26,11 @@ def corpus(reader: Reader) -> list[bytes]:
     return [json.dumps({**seed, **json.loads(change)}).encode() for change in found]
 
 
-def bombs_of(reader: Reader, size: int, seed: int = 1) -> Iterator[bytes]:
+def bombs_of(reader: Reader, size: int, seed: int = 1, times: int = 4) -> Iterator[bytes]:
     """Each of a reader's bombs a few times."""
     random = Random(seed)
     for make in BOMBS[reader.name]:
-        for _ in range(4):
+        for _ in range(times):
             yield make(size, random)
 
 

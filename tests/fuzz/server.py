@@ -60,7 +60,7 @@ with warnings.catch_warnings(), _quiet():
         for _name in ("loaders", "loaders_pt", "loaders_run"):
             importlib.import_module(f"asl_stages.{_name}")
 
-from fuzz.plain import grown  # noqa: E402
+from fuzz.plain import bombs_of, grown  # noqa: E402
 from fuzz.plants import PLANTS  # noqa: E402
 from fuzz.session import Session  # noqa: E402
 
@@ -153,7 +153,10 @@ def _fuzz(task: Task, folder: Path) -> NoReturn:
     if task.plant:
         PLANTS[task.reader][task.plant]()
     (folder / "grown").mkdir()
-    for number, data in enumerate(pool):
+    known = list(bombs_of(reader, 300_000, task.seed))
+    if task.bombs > 0.005:
+        known += bombs_of(reader, 7_000_000, task.seed, 8)
+    for number, data in enumerate((*pool, *known)):
         (folder / "grown" / f"seed{number}").write_bytes(data)
     figures = folder / "figures.json"
     written = time.monotonic()
