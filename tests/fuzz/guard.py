@@ -140,6 +140,8 @@ def judge(ways: Sequence[Way], path: Path, size: int, inside: Path, *, every: bo
     seconds, memory = 0.0, 0
     for way in ways:
         verdict = _one(way, path, size, inside)
+        if verdict.rule == "time":  # on a busy machine the same work is charged several times as much, now and then
+            verdict = _one(way, path, size, inside)
         if verdict.rule:
             return verdict
         accepted.append(verdict.accepted)
