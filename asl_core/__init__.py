@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from asl_core.clips.clip import Clip as Clip
     from asl_core.clips.clip import Finding as Finding
     from asl_core.clips.clip import Vocabulary as Vocabulary
+    from asl_core.clips.layout import Layout as Layout
+    from asl_core.clips.layout import Part as Part
     from asl_core.clips.packed import packed_splits as packed_splits
     from asl_core.clips.packed import read_packed as read_packed
+    from asl_core.clips.recording import Recording as Recording
     from asl_core.clips.store import ClipStore as ClipStore
     from asl_core.compute.progress import Phase as Phase
     from asl_core.compute.progress import ProgressReport as ProgressReport
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from asl_core.contracts import Encoder as Encoder
     from asl_core.contracts import EpochReport as EpochReport
     from asl_core.contracts import Foreign as Foreign
+    from asl_core.contracts import Format as Format
     from asl_core.contracts import Head as Head
     from asl_core.contracts import HeadOutput as HeadOutput
     from asl_core.contracts import Loss as Loss
@@ -71,12 +75,15 @@ if TYPE_CHECKING:
     from asl_core.contracts import Transform as Transform
     from asl_core.data.audit import Audit as Audit
     from asl_core.data.audit import SplitSummary as SplitSummary
+    from asl_core.data.formats import Formats as Formats
+    from asl_core.data.formats import find_format as find_format
     from asl_core.data.packing import PackedSplit as PackedSplit
     from asl_core.data.packing import pack as pack
     from asl_core.errors import AslError as AslError
     from asl_core.errors import CheckpointError as CheckpointError
     from asl_core.errors import ConfigError as ConfigError
     from asl_core.errors import DataError as DataError
+    from asl_core.errors import MissingExtraError as MissingExtraError
     from asl_core.errors import RunError as RunError
     from asl_core.errors import UsageError as UsageError
     from asl_core.errors import as_word as as_word
@@ -152,15 +159,21 @@ _HOMES = {
         "TrainOptions",
     ],
     "contracts": [
-        "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Head",
-        "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Span", "Transform",
+        "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Format",
+        "Head", "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Span", "Transform",
     ],
     "studies.curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
     "clips.batch": ["Batch", "at_least_float32", "frame_mask"],
     "clips.clip": ["Clip", "Finding", "Vocabulary"],
+    "clips.layout": ["Layout", "Part"],
+    "clips.recording": ["Recording"],
     "clips.store": ["ClipStore"],
+    "data.formats": ["Formats", "find_format"],
     "evaluation.embedding": ["Embeddings"],
-    "errors": ["AslError", "CheckpointError", "ConfigError", "DataError", "RunError", "UsageError", "as_word"],
+    "errors": [
+        "AslError", "CheckpointError", "ConfigError", "DataError", "MissingExtraError", "RunError", "UsageError",
+        "as_word",
+    ],
     "evaluation.inference": ["Predictions"],
     "config.given": ["registry_with"],
     "registry.hookspecs": ["hookimpl"],

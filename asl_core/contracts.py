@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from asl_core.clips.batch import Batch
 from asl_core.clips.clip import Clip, Finding
+from asl_core.clips.recording import Recording
 from asl_core.clips.store import ClipStore
 from asl_core.compute.seeding import ClipRandom
 
@@ -29,6 +30,7 @@ __all__ = [
     "Encoder",
     "EpochReport",
     "Foreign",
+    "Format",
     "Head",
     "HeadOutput",
     "Loss",
@@ -71,6 +73,31 @@ class Dataset(Protocol):
 
         Raises:
             DataError: not a file of this data set's layout; the message says what would be.
+        """
+        ...
+
+
+class Format(Protocol):
+    """A format of recordings on disk. Made by ``factory(options)``; its options need defaults.
+
+    A recording is a file, several of them are one file, or one is a folder of frames.
+    """
+
+    suffixes: ClassVar[Sequence[str]] = ()  #: endings of file names (``.pose``) that are worth asking about
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the file or folder is of this format, by its content. Cheap: it reads a header or a listing.
+
+        Two formats must not recognise the same file: :func:`asl_core.find_format` refuses it.
+        """
+        ...
+
+    def read(self, path: Path) -> Iterable[Recording]:
+        """The recordings in it, in an order that does not change; points that were not seen are NaN.
+
+        Raises:
+            DataError: it is damaged, cut short, or not of the format; the message says what was expected.
+            MissingExtraError: a library is not installed; the message says how to install it.
         """
         ...
 

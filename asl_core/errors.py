@@ -13,6 +13,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "MissingExtraError",
     "RunError",
     "UsageError",
     "as_word",
@@ -43,6 +44,15 @@ class UsageError(AslError):
 
 class DataError(UsageError):
     """A data file is missing, damaged, hostile, or not of the layout it claims."""
+
+
+class MissingExtraError(DataError):
+    """A library that is not installed is needed. The text holds the command that installs it."""
+
+    def __init__(self, library: str, extra: str, purpose: str):
+        super().__init__(
+            f"{purpose} needs the library {library}, which is not installed; type: pip install 'asl-core[{extra}]'"
+        )
 
 
 class CheckpointError(UsageError):

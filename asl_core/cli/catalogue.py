@@ -71,7 +71,7 @@ def _names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> 
 def ls(slot: str | None, as_json: bool) -> None:
     """List the components, of one SLOT or all, and the recipes.
 
-    SLOT is dataset, transform, augment, encoder, head, loss, checkpoint-loader, observer, or recipe.
+    SLOT is dataset, format, transform, augment, encoder, head, loss, checkpoint-loader, observer, or recipe.
     """
     report = discover()
     if slot == "recipe":
@@ -113,8 +113,8 @@ def _list_recipes(found: list[Recipe], as_json: bool) -> None:
 def show(slot: str, name: str | None, as_json: bool) -> None:
     """Show a component: every option with type, default, range and meaning; or what a recipe sets.
 
-    SLOT is dataset, transform, augment, encoder, head, loss, checkpoint-loader, observer, or recipe; `asl ls SLOT`
-    lists the names.
+    SLOT is dataset, format, transform, augment, encoder, head, loss, checkpoint-loader, observer, or recipe; `asl
+    ls SLOT` lists the names.
     """
     report = discover()
     if name is None:

@@ -9,10 +9,12 @@ from typing import Any
 import attrs
 import numpy as np
 
+from asl_core.clips.layout import Layout
 from asl_core.files.text_files import metadata_text
 
-__all__ = ["UNKNOWN", "Clip", "Finding", "Vocabulary"]
+__all__ = ["MOST_FPS", "UNKNOWN", "Clip", "Finding", "Vocabulary"]
 
+MOST_FPS = 1000.0  #: no camera that records signing is faster
 UNKNOWN = -1  #: class number of a gloss that the vocabulary lacks
 
 
@@ -28,15 +30,42 @@ def _signer(value: Any) -> str | None:
         return str(value)
 
 
+def _rate(clip: Clip, _: object, value: float | None) -> None:
+    if value is not None and not 0 < value <= MOST_FPS:
+        raise ValueError(f"clip {clip.id!r} has {value!r} frames per second; expected 0 to {MOST_FPS}, or None")
+
+
+def _frame_times(clip: Clip, _: object, value: np.ndarray | None) -> None:
+    if value is None:
+        return
+    frames = len(clip.features)
+    if value.shape != (frames,) or not np.isfinite(value).all() or (np.diff(value) <= 0).any():
+        raise ValueError(f"clip {clip.id!r} has times that are not {frames} rising numbers of seconds, one per frame")
+
+
+def _float64(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float64)
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Clip:
-    """One recorded clip as a data set hands it out."""
+    """One recorded clip as a data set hands it out.
+
+    A transform that changes which frames there are sets ``fps`` and ``times`` anew, or to None.
+    """
 
     id: str
     features: np.ndarray = attrs.field(converter=_float32)  #: (T, D) float32
     glosses: tuple[str, ...] = ()  #: one for an isolated sign, several for a sentence, none where unknown
     signer: str | None = attrs.field(default=None, converter=_signer)
     source: str = ""  #: where it was read, for messages
+    #: frames per second; None where nobody knows. With ``times`` it is their usual rate
+    fps: float | None = attrs.field(default=None, validator=_rate)
+    #: (T,) float64 seconds of each frame, where their rate is not even
+    times: np.ndarray | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_float64), validator=_frame_times
+    )
+    layout: Layout | None = None  #: which features are which points; None where nobody knows
 
 
 @attrs.frozen

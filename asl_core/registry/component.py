@@ -20,6 +20,7 @@ SCRIPT = "script"  #: stands for the distribution of what a script gives as an o
 #: slot -> the hook that fills it
 SLOTS: Mapping[str, str] = {
     "dataset": "asl_datasets",
+    "format": "asl_formats",
     "transform": "asl_transforms",
     "augment": "asl_augments",
     "encoder": "asl_encoders",

@@ -25,6 +25,12 @@ def asl_datasets() -> list[Component]:
 
 
 @hookspec
+def asl_formats() -> list[Component]:
+    """Formats of recordings on disk. Factory: ``(options) -> Format``, from a file or folder to points with names."""
+    return []
+
+
+@hookspec
 def asl_transforms() -> list[Component]:
     """Per-clip transforms, applied before training and at prediction. Factory: ``(options) -> Transform``."""
     return []

@@ -20,6 +20,7 @@ __all__ = ["broken", "calling", "make", "returned"]
 #: slot -> how its factory is called after the options, and the class that says what it gives
 _FACTORIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "dataset": ((), "Dataset"),
+    "format": ((), "Format"),
     "transform": ((), "Transform"),
     "augment": ((), "Augment"),
     "encoder": (("input_size",), "Encoder"),
@@ -31,6 +32,7 @@ _FACTORIES: Mapping[str, tuple[tuple[str, ...], str]] = {
 #: slot -> its methods and how the core calls them
 _METHODS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "dataset": {"splits": (), "clips": ("split",), "findings": ()},
+    "format": {"recognises": ("path",), "read": ("path",)},
     "transform": {"__call__": ("clip",)},
     "augment": {"__call__": ("batch", "random")},
     "encoder": {"forward": ("features", "lengths"), "output_lengths": ("lengths",)},

@@ -220,4 +220,5 @@ def _setup(
 
 assert set(SLOTS) == {  # noqa: S101 - a slot without checks would be a plugin that always passes
     "dataset", "transform", "augment", "encoder", "head", "loss", "checkpoint-loader", "observer",
+    "format",
 }  # fmt: skip

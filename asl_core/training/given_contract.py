@@ -19,6 +19,7 @@ _CALLS = {"encoder": "(input_size)", "head": "(input_size, classes)"}
 _FRAMES = 12  #: of the longer clip that a module is tried on
 _METHODS = {
     "dataset": ("splits", "clips", "findings"),
+    "format": ("recognises", "read"),
     "observer": ("on_start", "on_epoch", "on_end"),
     "checkpoint-loader": ("recognises", "load"),
 }
@@ -111,6 +112,7 @@ _NO_ACCEPTS = (
 def _expected(slot: str) -> str:
     return {
         "dataset": "splits() -> names, clips(split) -> clips and findings() -> a list that may be empty (asl.Dataset)",
+        "format": "recognises(path) -> bool and read(path) -> recordings (asl.Format)",
         "observer": "on_start(config, summary), on_epoch(report) and on_end(summary) (asl.Observer)",
         "checkpoint-loader": "recognises(path) and load(path) (asl.CheckpointLoader)",
         "transform": "transform(clip) -> clip (asl.Transform)",

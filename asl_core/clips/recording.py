@@ -1,0 +1,53 @@
+"""What a format reads from a file: points with names, time, and what else the file says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+
+from asl_core.clips.clip import Clip
+from asl_core.clips.layout import Layout
+
+__all__ = ["Recording"]
+
+
+def _points(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _three_dimensional(recording: Recording, _: object, value: np.ndarray) -> None:
+    expected = (recording.layout.points, len(recording.layout.axes))
+    if value.ndim != 3 or value.shape[1:] != expected:
+        raise ValueError(f"points of shape {value.shape}; its layout wants (frames, {expected[0]}, {expected[1]})")
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Recording:
+    """One recorded clip as its file has it. A point that was not seen is NaN on every axis, whatever the file says."""
+
+    id: str
+    layout: Layout
+    points: np.ndarray = attrs.field(converter=_points, validator=_three_dimensional)  #: (T, points, axes) float32
+    fps: float | None = None  #: frames per second; None where the file does not say
+    times: np.ndarray | None = None  #: (T,) float64 seconds of each frame, where their rate is not even
+    size: tuple[int, int] | None = None  #: width and height of the picture in pixels
+    glosses: tuple[str, ...] = ()
+    signer: str | None = None
+    split: str | None = None  #: where the file says that it belongs
+    source: str = ""  #: file it was read from, for messages
+    notes: tuple[str, ...] = ()  #: what a user should know of how it was read, such as frames that are missing
+
+    def to_clip(self) -> Clip:
+        """The clip of features (T, points · axes)."""
+        return Clip(
+            id=self.id,
+            features=self.points.reshape(len(self.points), -1),
+            glosses=self.glosses,
+            signer=self.signer,
+            source=self.source,
+            fps=self.fps,
+            times=self.times,
+            layout=self.layout,
+        )
