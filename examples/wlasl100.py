@@ -45,7 +45,7 @@ def row_of(name: str, *sides: list[Path]) -> str:
     clips = len({clip for path in sides[0] for clip in asl.right_answers(path)})  # folds have clips of their own
     for path, *others in zip(*sides, strict=True):
         if others:
-            report = asl.evaluate_run(path, device="cpu", together_with=others)[0]
+            report = asl.evaluate_run(path, device="cpu", ensemble=others)[0]
         else:
             report = json.loads((path / "summary.json").read_text(encoding="utf-8"))["report"]
         top1.append(report["metrics"]["top1"])

@@ -299,7 +299,7 @@ def test_all_faults_of_a_configuration_at_once(asl, tmp_path: Path) -> None:
         (["ls", "encoders"], "encoder"),
         (["nonsense"], "nonsense"),
         (["check", "missing.toml"], "missing.toml"),
-        (["data", "nowhere"], "nowhere"),
+        (["audit", "nowhere"], "nowhere"),
     ],
 )
 def test_wrong_usage(asl, tmp_path: Path, words: list[str], text: str) -> None:
@@ -354,10 +354,10 @@ def test_help_of_what_is_chosen(asl) -> None:
 
 def test_data_audits_and_exits_2_on_errors(asl, tmp_path: Path) -> None:
     root = write(tmp_path / "d", features(), features(2, split="val"))
-    done = asl("data", str(root))
+    done = asl("audit", str(root))
     assert done.code == 0, done.err
     assert "train  6 clips, 2 glosses" in done.out
-    assert json.loads(asl("data", str(root), "--json").out)["splits"]["val"]["clips"] == 2
+    assert json.loads(asl("audit", str(root), "--json").out)["splits"]["val"]["clips"] == 2
 
 
 @pytest.mark.slow

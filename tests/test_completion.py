@@ -44,6 +44,7 @@ def runs(folder: Path, *names: str) -> None:
         ("asl help gu", {"guide"}),
         ("asl eval gr", {"gru-1", "gru-2"}),
         ("asl predict ", {"gru-1", "gru-2"}),
+        ("asl eval gru-1 --ensemble gru-2", {"gru-2"}),
         ("asl eval gru-1 --with gru-2", {"gru-2"}),
         ("asl run --resume gru-", {"gru-1", "gru-2"}),
         ("asl eval gru-1 --weights ", {"final", "best"}),

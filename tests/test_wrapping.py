@@ -74,12 +74,12 @@ TYPED = [
 plugins new --help
 run --encoder transformer --loss ctc --augment mirror36,speed --help
 eval r --device cpu
-eval r --device cpu --why
+eval r --device cpu --errors
 predict r c.npy
 predict r c.npy --alignment
 inspect r
 inspect r --encoder gru
-data --dataset demo
+audit --dataset demo
 pack packed --dataset demo
 ls
 ls recipe
@@ -94,7 +94,7 @@ run --lr 1 --hidden-dim 3 --dataset.root x --gpu
 train
 eval r --bogus
 run r
-data r
+audit r
 predict c.npy r
 ls encoders
 show encoder
@@ -108,7 +108,7 @@ plugins check nowhere
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_every_verb_at_80_columns(place: Path, typed: str) -> None:
-    quick = "--help" not in typed and not typed.startswith(("run --dataset", "pack", "data", "eval r --device"))
+    quick = "--help" not in typed and not typed.startswith(("run --dataset", "pack", "audit", "eval r --device"))
     wide = asl(place, *typed.split(), environ={"COLUMNS": "10000"}) if quick else None
     shutil.rmtree(place / "mine", ignore_errors=True)
     narrow = asl(place, *typed.split(), environ={"COLUMNS": "80"})

@@ -20,6 +20,8 @@ from types import TracebackType
 import click
 
 import asl_core
+from asl_core.cli.former import VERBS as FORMER_VERBS
+from asl_core.cli.former import renamed
 from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
 from asl_core.cli.screen import lasting_screen
 from asl_core.cli.verbs import VERBS, command_of
@@ -58,7 +60,8 @@ class _Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, and a word that is no verb is answered with the one that was meant."""
+        """As click does, with former names replaced; a word that is no verb is answered with the one that was meant."""
+        args = renamed(args, quiet=ctx.resilient_parsing)
         if args and not ctx.resilient_parsing and args[0] not in VERBS and args[0] not in _foreign():
             from asl_core.cli.usage import verb_hint
 
@@ -83,7 +86,7 @@ def _foreign() -> dict[str, Installed]:
     """Verbs of plugins that are wanted; one that is named like another is called ``distribution:name``."""
     wanted = Wanted.parse(os.environ.get(ALLOW))
     there = [one for one in installed(COMMANDS)[0] if wanted.takes(one.distribution, one.entry.name)]
-    names = [*VERBS, *(one.entry.name for one in there)]
+    names = [*VERBS, *FORMER_VERBS, *(one.entry.name for one in there)]
     plain = {n for n in names if names.count(n) == 1}
     return {n if (n := one.entry.name) in plain else f"{one.distribution}:{n}": one for one in there}
 
@@ -92,7 +95,7 @@ _HELP = """Train recognisers of signs from landmark features.
 
 \b
 asl run                              train on synthetic signs, to try it
-asl data features/                   what is in your own pickles
+asl audit features/                  what is in your own pickles
 asl run --dataset wlasl --dataset.root features/
 asl run --encoder gru --help         the options of what is chosen
 asl doctor                           versions, devices, plugins, problems

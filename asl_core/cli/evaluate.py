@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from asl_core.cli.averaging import ensemble_flag, tta_flag
 from asl_core.cli.paths import check_run
 from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import showing_progress
-from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.cli.wrapping import say
 from asl_core.text import json_text, one_line
 
@@ -21,31 +21,31 @@ __all__ = ["evaluate"]
 @click.argument("run", type=RUN)
 @click.option("--split", default="val", show_default=True, help="val, train, or test (noted in the run's log)")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
-@together_flag
-@average_views_flag
+@ensemble_flag
+@tta_flag
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--root", "root", help="where the data set's files are now (--dataset.root of the run otherwise)")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="also write every clip's prediction here")
-@click.option("--why", is_flag=True, help="also tell where it errs: kinds of clips, signers, signs, confusions")
-@click.option("--json", "as_json", is_flag=True, help="the whole report as JSON, with --why its mistakes too")
+@click.option("--errors", is_flag=True, help="analyse the errors: kinds of clips, signers, signs, confusions")
+@click.option("--json", "as_json", is_flag=True, help="the whole report as JSON, with --errors its analysis too")
 def evaluate(
     run: Path,
     split: str,
     weights: str,
-    together_with: tuple[Path, ...],
-    average_views: tuple[str, ...] | None,
+    ensemble: tuple[Path, ...],
+    tta: tuple[str, ...] | None,
     device: str,
     root: str | None,
     csv_path: Path | None,
-    why: bool,
+    errors: bool,
     as_json: bool,
 ) -> None:
     """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set, alone or with others."""
-    for one in (run, *together_with):
+    for one in (run, *ensemble):
         check_run(one, "eval")
     asked: dict[str, Any] = {
         "split": split, "weights": weights, "device": device, "values": {"dataset.root": root} if root else None,
-        "average_views": average_views, "together_with": together_with,
+        "tta": tta, "ensemble": ensemble,
     }  # fmt: skip
     mistakes = None
     with showing_progress(as_json=as_json):
@@ -54,7 +54,7 @@ def evaluate(
         from asl_core.evaluation.predictions_csv import predictions_csv
         from asl_core.files.atomic import write_text
 
-        if why:
+        if errors:
             found = mistakes_of.explain_run(run, **asked)
             report, predictions, store, mistakes = found.report, found.predictions, found.store, found.mistakes
         else:
@@ -72,12 +72,12 @@ def evaluate(
 
     views = report.get("average_views")
     what = f"{split}, {weights_used(run, weights)}" + (f", averaged with views {', '.join(views)}" if views else "")
-    what += f", together with {', '.join(map(str, together_with))}" if together_with else ""
+    what += f", ensemble with {', '.join(map(str, ensemble))}" if ensemble else ""
     print_report(report, Console(highlight=False, soft_wrap=True), what)
     for note in report.get("notes", ()):
         say(one_line(f"note: {note}"))
     if mistakes is not None:
-        from asl_core.cli.why import why_lines
+        from asl_core.cli.error_analysis import error_lines
 
-        for line in why_lines(mistakes):
+        for line in error_lines(mistakes):
             say(line)

@@ -16,9 +16,9 @@ __all__ = ["flags_of_other_verbs", "hint_for_flag"]
 _HERE: Mapping[str, str] = {
     **dict.fromkeys(("topk", "top-k", "k", "n-best", "nbest"), "--top"),
     **dict.fromkeys(("output", "out", "o", "save", "save-csv", "output-file", "csv-path"), "--csv"),
-    **dict.fromkeys(("ensemble", "together", "also"), "--with"),
-    **dict.fromkeys(("tta", "test-time-augmentation", "views"), "--average-views"),
-    **dict.fromkeys(("errors", "confusion", "confusion-matrix", "per-class", "analyse", "analyze"), "--why"),
+    **dict.fromkeys(("with", "together", "also"), "--ensemble"),
+    **dict.fromkeys(("average-views", "test-time-augmentation", "views"), "--tta"),
+    **dict.fromkeys(("why", "confusion", "confusion-matrix", "per-class", "analyse", "analyze"), "--errors"),
     **dict.fromkeys(("align", "alignments", "frames"), "--alignment"),
     **dict.fromkeys(("best", "final", "checkpoint", "ckpt"), "--weights"),
     **dict.fromkeys(("set", "subset", "dataset-split"), "--split"),

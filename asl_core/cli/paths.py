@@ -28,7 +28,7 @@ __all__ = [
     "kind_of",
 ]
 
-DATA_SET = "wlasl"  #: the data set that `asl data FOLDER` reads, and that is suggested for a folder of files
+DATA_SET = "wlasl"  #: the data set that `asl audit FOLDER` reads, and that is suggested for a folder of files
 
 _KINDS = {
     ".toml": "settings",
@@ -67,7 +67,7 @@ def check_settings_file(path: Path, verb: str = "run") -> None:
     if kind == "folder":
         raise UsageError(
             f"{path} is a folder, and no file of settings. To train on the files in it: asl run --dataset {DATA_SET} "
-            f"--dataset.root {word}; to see what is in them: asl data {word}."
+            f"--dataset.root {word}; to see what is in them: asl audit {word}."
         )
     if kind == "clips":
         folder = as_word(path.parent)
@@ -162,7 +162,7 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
         if kind in ("run", "weights", "curriculum", "settings"):
             raise UsageError(
                 f"{path} is {_ARTICLES[kind]}, and no file of clips; expected asl predict RUN FILE…, further runs with "
-                f"--with {as_word(path)}."
+                f"--ensemble {as_word(path)}."
             )
         if kind != "folder":
             found.append(path)

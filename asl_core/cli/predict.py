@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asl_core.cli.averaging import ensemble_flag, tta_flag
 from asl_core.cli.paths import check_run, clip_files
 from asl_core.cli.run_argument import RUN
 from asl_core.cli.showing import showing_progress
-from asl_core.cli.views_flag import average_views_flag, together_flag
 from asl_core.cli.wrapping import say
 from asl_core.config.runs import known_run
 from asl_core.errors import UsageError
@@ -29,8 +29,8 @@ __all__ = ["predict"]
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="glosses named for each clip")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
-@together_flag
-@average_views_flag
+@ensemble_flag
+@tta_flag
 @click.option("--alignment", is_flag=True, help="also say on which frames of the clip the glosses stand")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--json", "as_json", is_flag=True, help="a list of clips with their glosses and probabilities")
@@ -41,8 +41,8 @@ def predict(
     files: tuple[Path, ...],
     top: int,
     weights: str,
-    together_with: tuple[Path, ...],
-    average_views: tuple[str, ...] | None,
+    ensemble: tuple[Path, ...],
+    tta: tuple[str, ...] | None,
     alignment: bool,
     device: str,
     as_json: bool,
@@ -54,7 +54,7 @@ def predict(
     read with the reason; the exit code is 1 where there was one.
     """
     check_run(run, "predict", [known_run(file) or file for file in files])
-    for one in together_with:
+    for one in ensemble:
         check_run(one, "predict")
     paths = clip_files(files)
     alone = len(paths) == 1 and not files[0].is_dir()
@@ -62,12 +62,10 @@ def predict(
     with showing_progress(as_json=as_json):
         from asl_core.evaluation import prediction
 
-        loaded, *others = prediction.load_together(
-            (run, *together_with), weights=weights, device=device, average_views=average_views
-        )
-    if together_with and not as_json:
+        loaded, *others = prediction.load_together((run, *ensemble), weights=weights, device=device, tta=tta)
+    if ensemble and not as_json:
         say(
-            one_line(f"mean of {1 + len(together_with)} runs; alignments, texts and warnings are those of {run}"),
+            one_line(f"mean of {1 + len(ensemble)} runs; alignments, texts and warnings are those of {run}"),
             err=True,
         )
     answers: list[dict[str, Any]] = []
@@ -76,7 +74,7 @@ def predict(
         try:
             with showing_progress(as_json=as_json):
                 clips = prediction.clips_of(loaded, path)
-                found = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
+                found = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
         except UsageError as fault:
             if alone:
                 raise

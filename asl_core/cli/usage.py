@@ -20,9 +20,9 @@ _OTHERS: Mapping[str, str] = {
         "asl run": "train training fit learn start launch finetune fine-tune pretrain experiment trainer",
         "asl run --resume RUN": "resume continue restart",
         "asl eval": "evaluate evaluation test testing score validate val metrics benchmark report",
-        "asl eval RUN --why": "errors explain analyse analyze confusion mistakes",
+        "asl eval RUN --errors": "errors explain analyse analyze confusion mistakes",
         "asl predict": "infer inference recognise recognize classify translate transcribe decode detect demo",
-        "asl data": "audit dataset datasets validate-data stats statistics check-data",
+        "asl audit": "dataset datasets validate-data stats statistics check-data",
         "asl ls": "list components models encoders heads losses catalogue catalog registry",
         "asl ls recipe": "recipes recipe",
         "asl show SLOT NAME": "info describe help-component options explain-component",
@@ -59,7 +59,7 @@ def verb_hint(word: str, verbs: Iterable[str]) -> str:
     if (path / "config.toml").is_file():
         return f"{said}; a run is evaluated by `asl eval {as_word(word)}`."
     if path.is_dir():
-        return f"{said}; a folder of features is audited by `asl data {as_word(word)}`."
+        return f"{said}; a folder of features is audited by `asl audit {as_word(word)}`."
     close = difflib.get_close_matches(plain, [*verbs, *_OTHERS], n=1, cutoff=0.6)
     if close:
         return f"{said}; did you mean `{_OTHERS.get(close[0], f'asl {close[0]}')}`?"

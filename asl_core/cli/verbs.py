@@ -13,7 +13,7 @@ VERBS = {
     "run": ("asl_core.cli.run", "Train a recogniser, or go on with a run."),
     "eval": ("asl_core.cli.evaluate", "Evaluate a run on a split of its data set."),
     "predict": ("asl_core.cli.predict", "Name the signs of the clips in a file."),
-    "data": ("asl_core.cli.data", "Audit a data set without training."),
+    "audit": ("asl_core.cli.audit", "Audit a data set without training."),
     "pack": ("asl_core.cli.pack", "Write the clips of a data set as files for training beyond memory."),
     "inspect": ("asl_core.cli.inspect", "Show what a checkpoint holds, and how it would fit an encoder."),
     "compare": ("asl_core.cli.compare", "Compare two finished runs, or two configurations over several seeds."),

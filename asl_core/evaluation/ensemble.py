@@ -76,7 +76,7 @@ def _as_in(first: Answer, answer: Answer) -> Tensor:
     """(N, C) scores of a run, clips and glosses in the order of the first."""
     scores = answer.predictions.scores
     if scores is None:
-        raise UsageError(f"{answer.run} has no head that ranks glosses (a stage-1 run); leave it out of --with.")
+        raise UsageError(f"{answer.run} has no head that ranks glosses (a stage-1 run); leave it out of --ensemble.")
     glosses = _places(answer.vocabulary.glosses, first.vocabulary.glosses, f"glosses of {answer.run}", first.run)
     clips = _places(answer.ids, first.ids, f"clips that {answer.run} was asked about", first.run)
     return scores[clips][:, glosses]

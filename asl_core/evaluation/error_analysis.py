@@ -17,6 +17,7 @@ from asl_core.config.sources import value_layer
 from asl_core.data.pipeline import Pipeline
 from asl_core.data.splits import load_split
 from asl_core.errors import UsageError
+from asl_core.evaluation.former_names import former_arguments
 from asl_core.evaluation.inference import Predictions, scored
 from asl_core.evaluation.loading import evaluate_run, load
 from asl_core.evaluation.mistakes import Mistakes, explain
@@ -36,11 +37,12 @@ class Explained:
     mistakes: Mistakes
 
 
+@former_arguments(average_views="tta", together_with="ensemble")
 @undisturbed()
 def explain_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
-    values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
-    together_with: Sequence[str | os.PathLike[str]] = (), registry: Registry | None = None,
+    values: Mapping[str, Any] | None = None, tta: Sequence[str] | None = None,
+    ensemble: Sequence[str | os.PathLike[str]] = (), registry: Registry | None = None,
 ) -> Explained:  # fmt: skip
     """Evaluate a run as :func:`asl_core.evaluate_run` does, alone or with others, and find out where its mistakes are.
 
@@ -51,8 +53,8 @@ def explain_run(
         UsageError: the run names no signs (stage 1), or no clip of the split can be scored.
     """
     report, predictions, store = evaluate_run(
-        path, split=split, weights=weights, device=device, values=values, average_views=average_views,
-        together_with=together_with, registry=registry,
+        path, split=split, weights=weights, device=device, values=values, tta=tta, ensemble=ensemble,
+        registry=registry,
     )  # fmt: skip
     if predictions.scores is None and predictions.decoded is None:
         raise UsageError(f"{path} has no head that names signs (a stage-1 run), so it makes no mistakes to explain.")

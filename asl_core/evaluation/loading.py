@@ -29,6 +29,7 @@ from asl_core.data.splits import load_audit, load_named_split
 from asl_core.errors import CheckpointError, ConfigError, DataError, UsageError, as_word
 from asl_core.evaluation.embedding import Embeddings, embed_store
 from asl_core.evaluation.ensemble import Answer, naming, refuse_twice, together
+from asl_core.evaluation.former_names import former_arguments
 from asl_core.evaluation.inference import Predictions, predict, report
 from asl_core.evaluation.tta import View, find_views
 from asl_core.files.curriculum_folder import of_curriculum
@@ -77,10 +78,11 @@ class LoadedRun:
         return next(self.model.parameters()).device
 
 
+@former_arguments(average_views="tta")
 @drawing("loading a run")
 def load(
     path: str | os.PathLike[str], *, weights: str = "final", device: str = "cpu",
-    average_views: Sequence[str] | None = None, registry: Registry | None = None,
+    tta: Sequence[str] | None = None, registry: Registry | None = None,
 ) -> LoadedRun:  # fmt: skip
     """A trained model from a run directory or one of its .safetensors files.
 
@@ -88,7 +90,7 @@ def load(
         path: run directory, or file.
         weights: which of a directory's: ``final`` (last epoch) or ``best``.
         device: where to put it.
-        average_views: views of each clip that predictions are averaged over (default: the run's own setting).
+        tta: views of each clip to average predictions over (default: the run's setting).
         registry: components (default: those of the installed plugins).
 
     Raises:
@@ -123,7 +125,7 @@ def load(
             f"another checkpoint of the run."
         ) from fault
     model.to(choose_device(device)).eval()
-    views = find_views(config, average_views)
+    views = find_views(config, tta)
     return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views)
 
 
@@ -217,11 +219,12 @@ def weights_used(path: str | os.PathLike[str], weights: str) -> str:
     return f"{file.stem} weights" if file.stem in ("final", "best") else f"weights of {file.name}"
 
 
+@former_arguments(average_views="tta", together_with="ensemble")
 @undisturbed()
 def evaluate_run(
     path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
-    values: Mapping[str, Any] | None = None, average_views: Sequence[str] | None = None,
-    together_with: Sequence[str | os.PathLike[str]] = (), registry: Registry | None = None,
+    values: Mapping[str, Any] | None = None, tta: Sequence[str] | None = None,
+    ensemble: Sequence[str | os.PathLike[str]] = (), registry: Registry | None = None,
 ) -> tuple[dict[str, Any], Predictions, ClipStore]:  # fmt: skip
     """Evaluate a run on a split of its data set.
 
@@ -233,8 +236,8 @@ def evaluate_run(
         weights: ``final`` or ``best``.
         device: where to compute.
         values: settings of the data set to change, ``{"dataset.root": "elsewhere"}``.
-        average_views: as for :func:`load`.
-        together_with: further runs, whose probabilities are averaged with this one's; see
+        tta: as for :func:`load`.
+        ensemble: further runs, whose probabilities are averaged with this one's; see
             :mod:`asl_core.evaluation.ensemble`.
         registry: components (default: those of the installed plugins).
 
@@ -246,22 +249,22 @@ def evaluate_run(
     Raises:
         UsageError: the runs do not know the same glosses and clips, one of them ranks none, or is named twice.
     """
-    runs = (path, *together_with)
+    runs = (path, *ensemble)
     refuse_twice(runs)
     asked = []
     for run in runs:
         with naming(run, runs):
-            asked.append(_evaluated(run, split, weights, device, values, average_views, registry, len(runs) > 1))
+            asked.append(_evaluated(run, split, weights, device, values, tta, registry, len(runs) > 1))
     loaded, store, found, _ = asked[0]
-    if together_with:
+    if ensemble:
         found = together([Answer(str(one.path), one.vocabulary, clips.ids, said) for one, clips, said, _ in asked])
     full = report(found, store)
     if notes := [note for *_, said in asked for note in said]:
         full["notes"] = notes
     if loaded.views:
         full["average_views"] = [view.name for view in loaded.views]
-    if together_with:
-        full["together_with"] = [str(run) for run in together_with]
+    if ensemble:
+        full["together_with"] = [str(run) for run in ensemble]
         if "wer" in full["metrics"]:
             full["text_of"] = str(path)  # a text has no mean
     for run in runs:
@@ -277,10 +280,10 @@ def evaluate_run(
 
 def _evaluated(
     path: str | os.PathLike[str], split: str, weights: str, device: str, values: Mapping[str, Any] | None,
-    average_views: Sequence[str] | None, registry: Registry | None, elsewhere: bool,
+    tta: Sequence[str] | None, registry: Registry | None, elsewhere: bool,
 ) -> tuple[LoadedRun, ClipStore, Predictions, list[str]]:  # fmt: skip
     """A run, the clips as it takes them, what it says of them, and notes on whether it was trained on them."""
-    loaded = load(path, weights=weights, device=device, average_views=average_views, registry=registry)
+    loaded = load(path, weights=weights, device=device, tta=tta, registry=registry)
     config = loaded.config
     if values:
         config = resolve(

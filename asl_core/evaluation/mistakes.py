@@ -98,7 +98,7 @@ class Mistakes:
     notes: tuple[str, ...]  #: what could not be told, and why
 
     def to_json(self) -> dict[str, Any]:
-        """For ``asl eval --why --json``."""
+        """For ``asl eval --errors --json``."""
         return {
             "clips": self.clips,
             "right": self.right,

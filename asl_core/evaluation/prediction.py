@@ -23,6 +23,7 @@ from asl_core.data.pipeline import Noticed, Pipeline
 from asl_core.errors import DataError
 from asl_core.evaluation.alignment import Alignment, align, frame_numbers
 from asl_core.evaluation.ensemble import Answer, naming, refuse_twice, together
+from asl_core.evaluation.former_names import former_arguments
 from asl_core.evaluation.inference import inference
 from asl_core.evaluation.loading import LoadedRun, as_run_takes, load
 from asl_core.files.arrays import array_remedy, read_npy_header
@@ -54,6 +55,7 @@ class ClipPrediction:
         return found | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
+@former_arguments(average_views="tta", together_with="ensemble")
 @undisturbed()
 def predict_file(
     run: str | os.PathLike[str],
@@ -62,25 +64,23 @@ def predict_file(
     top: int = 5,
     weights: str = "final",
     device: str = "cpu",
-    average_views: Sequence[str] | None = None,
+    tta: Sequence[str] | None = None,
     alignment: bool = False,
-    together_with: Sequence[str | os.PathLike[str]] = (),
+    ensemble: Sequence[str | os.PathLike[str]] = (),
     registry: Registry | None = None,
 ) -> list[ClipPrediction]:
     """Predictions for every clip in a file; see :func:`asl_core.load` for how the model is found.
 
     With ``alignment`` each says where its glosses stand in time; see
-    :class:`asl_core.evaluation.alignment.Alignment`. The probabilities of further runs, ``together_with`` this one,
+    :class:`asl_core.evaluation.alignment.Alignment`. The probabilities of further runs, an ``ensemble`` with this one,
     are averaged with its own.
 
     Raises:
         DataError: the file cannot be read, or its clips are not as wide as the run's.
     """
-    loaded, *others = load_together(
-        (run, *together_with), weights=weights, device=device, average_views=average_views, registry=registry
-    )
+    loaded, *others = load_together((run, *ensemble), weights=weights, device=device, tta=tta, registry=registry)
     clips = clips_of(loaded, Path(file))
-    return predict_clips(loaded, clips, top=top, alignment=alignment, together_with=others)
+    return predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
 
 
 def load_together(runs: Sequence[str | os.PathLike[str]], **how: Any) -> list[LoadedRun]:
@@ -111,6 +111,7 @@ def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
         ) from fault
 
 
+@former_arguments(together_with="ensemble")
 @undisturbed()
 def predict_clips(
     loaded: LoadedRun,
@@ -118,11 +119,11 @@ def predict_clips(
     *,
     top: int = 5,
     alignment: bool = False,
-    together_with: Sequence[LoadedRun] = (),
+    ensemble: Sequence[LoadedRun] = (),
 ) -> list[ClipPrediction]:
     """Predictions for clips in memory, through the same transforms and statistics as in training.
 
-    Each run that is asked ``together_with`` the first takes the clips through its own transforms. Only probabilities
+    Each further run of the ``ensemble`` takes the clips through its own transforms. Only probabilities
     are averaged; texts, alignments and warnings are those of the first.
 
     Raises:
@@ -132,11 +133,11 @@ def predict_clips(
     """
     pipeline, noticed = Pipeline.of(loaded.config), Noticed()
     files = [(len(c.features), frame_numbers(c, pipeline.clipwise)) for c in clips] if alignment else []
-    runs = (loaded, *together_with)
+    runs = (loaded, *ensemble)
     with naming(loaded.path, runs):
         stored, store = as_run_takes(loaded, clips, pipeline, noticed)
         answers = [_asked(loaded, store)]
-    for run in together_with:
+    for run in ensemble:
         with naming(run.path, runs):
             answers.append(_asked(run, as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]))
     found = together(answers)

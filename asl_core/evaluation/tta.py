@@ -45,7 +45,7 @@ def find_views(config: RunConfig, names: Sequence[str] | None = None) -> tuple[V
     Raises:
         ConfigError: no augmentation of the run offers one of that name, or there are no scores to average.
     """
-    origin = "--average-views" if names is not None else config.origin("train.average-views")
+    origin = "--tta" if names is not None else config.origin("train.average-views")
     names = config.train.average_views if names is None else names
     if not names:
         return ()

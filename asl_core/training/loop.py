@@ -238,7 +238,7 @@ def _warnings(trainer: Trainer, validated: dict[str, float]) -> list[str]:
     heads = trainer.model.heads
     found = trainer.skipped.warnings()
     found += [
-        f"{name} of val is not a number: a val clip holds values far beyond those of train; `asl data` shows them"
+        f"{name} of val is not a number: a val clip holds values far beyond those of train; `asl audit` shows them"
         for name, value in validated.items()
         if not math.isfinite(value)
     ]

@@ -23,7 +23,7 @@ def of_loss(trainer: Trainer, batch: Batch, result: StepResult, epoch: int) -> N
     parts = ", ".join(f"{name} {float(value):g}" for name, value in result.parts.items())
     remedy = (
         f"All numbers that the model was shown are finite: lower --learning-rate "
-        f"({trainer.config.train.learning_rate:g} now), or look at these clips with `asl data`."
+        f"({trainer.config.train.learning_rate:g} now), or look at these clips with `asl audit`."
     )
     what = f"the loss is {float(result.total.detach())} ({parts})"
     return NotFinite(what, epoch, batch.ids, _shown(trainer, batch, epoch), remedy)
@@ -57,7 +57,7 @@ def _shown(trainer: Trainer, batch: Batch, epoch: int) -> str:
     if bad := _bad(batch):
         return (
             f"The features of {_clips(bad)} are not finite as they are stored, before anything was done to a batch: a "
-            f"file or a transform of clips gave them; see `asl data`."
+            f"file or a transform of clips gave them; see `asl audit`."
         )
     with torch.no_grad(), trainer.precision.autocast():
         for who, flag, shown in itertools.chain(_fitted(trainer), _stations(trainer, batch, epoch)):

@@ -114,7 +114,7 @@ class CodeBooks(nn.Module):
         if not bool(self.used.any()):
             raise DataError(
                 f"the train frames are all alike in the blocks {', '.join(b.name for b in self.blocks)}, so there are "
-                f"no codes to learn; look at them with `asl data`, or name other numbers with --loss.blocks."
+                f"no codes to learn; look at them with `asl audit`, or name other numbers with --loss.blocks."
             )
         return tuple(b.name for b, used in zip(self.blocks, self.used.tolist(), strict=True) if not used)
 

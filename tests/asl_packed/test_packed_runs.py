@@ -116,7 +116,7 @@ def test_the_other_verbs(packed: Path, pickles: Path, tmp_path: Path) -> None:
     said = json.loads(command("predict", other, packed / "val.safetensors", "--json").output)
     assert said == json.loads(command("predict", one, pickles / "features_val_demo.pkl", "--json").output)
     audits = [
-        json.loads(command("data", "--dataset", name, "--dataset.root", root, "--json").output)
+        json.loads(command("audit", "--dataset", name, "--dataset.root", root, "--json").output)
         for name, root in (("wlasl", pickles), ("packed", packed))
     ]
     assert audits[0] == audits[1]

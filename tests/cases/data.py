@@ -222,7 +222,7 @@ def ensemble(place: Path) -> str:
 
     values = {"dataset.val": "features_val_x.pkl"}
     with pytest.raises(DataError, match=r"6 of 6 clips of val are clips that .*b was trained on") as refusal:
-        evaluate_run(place / "runs" / "a", together_with=[place / "runs" / "b"], values=values)
+        evaluate_run(place / "runs" / "a", ensemble=[place / "runs" / "b"], values=values)
     return str(refusal.value)
 
 

@@ -91,9 +91,9 @@ def predict_alignment(place: Path) -> str:
         assert asl(made, "run", *flags(SENTENCES | {"run.name": "b", "run.seed": 1})).code == 0
     alone = json.loads(asl(made, "predict", "runs/r", "clip.npy", "--alignment", "--json").out)[0]
     assert [s["gloss"] for s in alone["alignment"]["named"] if s["gloss"]] == alone["text"]
-    said = asl(made, "predict", "runs/r", "clip.npy", "--with", "runs/b", "--json")
+    said = asl(made, "predict", "runs/r", "clip.npy", "--ensemble", "runs/b", "--json")
     assert json.loads(said.out)[0]["text"] == alone["text"], "the text is that of the first run"
-    table = asl(made, "eval", "runs/r", "--with", "runs/b")
+    table = asl(made, "eval", "runs/r", "--ensemble", "runs/b")
     assert "word error rate, is that of runs/r alone" in table.text, table.text
     return table.text
 
@@ -154,8 +154,8 @@ def one_unlabelled(place: Path) -> str:
     findings = json.loads((place / "runs/r/audit.json").read_text())["findings"]
     assert [f["data"]["ids"] for f in findings if f["code"] == "not-scored"] == [unscored]
     with relabelled(labelled("val", (), 4)):
-        why = asl(place, "eval", "runs/r", "--why", "--json")
-        both = asl(place, "eval", "runs/r/final.safetensors", "--with", "runs/r/best.safetensors")
+        why = asl(place, "eval", "runs/r", "--errors", "--json")
+        both = asl(place, "eval", "runs/r/final.safetensors", "--ensemble", "runs/r/best.safetensors")
     assert json.loads(why.out)["why"]["clips"] == 8, why.text
     assert "8 of 9 clips" in both.text, both.text
     return said.text
@@ -192,7 +192,7 @@ def val_unlabelled(place: Path) -> str:
     assert summary["best_epoch"] == losses.index(min(losses)) + 1
     with relabelled(labelled("val", ())):
         refused = asl(place, "run", *flags(RUN | {"run.name": "t", "train.select": "top1"}))
-        why = asl(place, "eval", "runs/r", "--why")
+        why = asl(place, "eval", "runs/r", "--errors")
     assert refused.code == 2, refused.text
     assert "'top1', which is not measured by this run; choose among" in refused.error, refused.error
     assert "no clip of val has a gloss" in why.error, why.text

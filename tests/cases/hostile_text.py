@@ -78,7 +78,8 @@ def trained() -> tuple[Path, Outcome]:
 
 
 @case(
-    "hostile glosses, ids, signers and folders through run, eval, --why, predict, data, pack and their JSON", slow=True
+    "hostile glosses, ids, signers and folders through run, eval, --errors, predict, audit, pack, JSON",
+    slow=True,
 )
 def verbs(_: Path) -> str:
     place, ran = trained()
@@ -87,15 +88,15 @@ def verbs(_: Path) -> str:
     said = [ran]
     for words in (
         ["eval", "runs/r", "--csv", "out.csv"],
-        ["eval", "runs/r", "--why", "--split", "train"],
-        ["eval", "runs/r", "--why", "--json"],
+        ["eval", "runs/r", "--errors", "--split", "train"],
+        ["eval", "runs/r", "--errors", "--json"],
         ["predict", "runs/r", str(root / "features_val_x.pkl")],
         ["predict", "runs/r", str(root / "features_val_x.pkl"), "--json"],
         ["predict", "runs/r", str(root), "--top", "20"],
         ["inspect", "runs/r"],
         ["inspect", "runs/r", "--json"],
-        ["data", str(root)],
-        ["data", str(root), "--json"],
+        ["audit", str(root)],
+        ["audit", str(root), "--json"],
         ["check", "runs/r/config.toml"],
         ["check", "runs/r/config.toml", "--resolved"],
     ):
@@ -167,7 +168,7 @@ def settings(place: Path) -> str:
     (place / "c.toml").write_text(f"[[stage]]\nname = {json.dumps(ODD[5])}\n")
     for words in (
         ["run", odd.name], ["check", odd.name], ["check", "c.toml"], ["run", "c.toml"], ["run", "--resume", odd.name],
-        ["eval", odd.name], ["predict", "x", odd.name], ["data", odd.name], ["inspect", odd.name], [odd.name],
+        ["eval", odd.name], ["predict", "x", odd.name], ["audit", odd.name], ["inspect", odd.name], [odd.name],
         ["run", f"--{ODD[5]}"], ["compare", odd.name, "c.toml"], ["run", "--recipe", ODD[8]], ["ls", ODD[5]],
         ["plugins", "check", ODD[8]], ["plugins", "new", ODD[5]], ["run", "--set", ODD[8]], ["pack", odd.name],
     ):  # fmt: skip

@@ -73,7 +73,7 @@ FLAGS = {
 VERBS = {
     "train": "asl run", "fit": "asl run", "list": "asl ls", "evaluate": "asl eval", "test": "asl eval",
     "infer": "asl predict", "info": "asl show", "rnu": "asl run", "evla": "asl eval", "RUN": "asl run",
-    "recipes": "asl ls recipe", "resume": "--resume", "audit": "asl data", "version": "asl --version",
+    "recipes": "asl ls recipe", "resume": "--resume", "version": "asl --version",
 }  # fmt: skip
 
 #: each argument a command of its own: its exit code, the time that it took, what it imported
@@ -146,9 +146,9 @@ def flags_of_verbs(place: Path) -> str:
         ("eval r --top 3", "asl predict"),
         ("eval r --verbose", "--debug"),
         ("predict r f --topk 3", "--top"),
-        ("predict r f --tta mirror", "--average-views"),
+        ("predict r f --views mirror", "--tta"),
         ("compare a b --seed 3", "--seeds"),
-        ("data d --rooot x", "--dataset.root"),
+        ("audit d --rooot x", "--dataset.root"),
         ("ls --verbose", "--debug"),
         ("--lr 3", "asl run"),
     ):
@@ -214,14 +214,14 @@ def run_of_what_is_no_file_of_settings(place: Path) -> str:
     said = asl(place, "run", "features")
     assert said.code == 2
     assert "asl run --dataset wlasl --dataset.root features" in said.error
-    assert "asl data features" in said.error
+    assert "asl audit features" in said.error
     for words, text in (
         (("run", str(trained())), "--resume"),
         (("run", "features/features_train_x.pkl"), "--dataset.train features_train_x.pkl"),
         (("run", "features/w.pt"), "--init features/w.pt"),
         (("run", "setings.toml"), "there is no such file"),
         (("compare", "features", "features"), "no file of settings"),
-        (("check", "features"), "asl data features"),
+        (("check", "features"), "asl audit features"),
     ):
         refused = asl(place, *words)
         assert refused.code == 2
@@ -240,9 +240,9 @@ def swapped(place: Path) -> str:
     for words, text in (
         (("eval", "f.pkl"), "asl predict RUN f.pkl"),
         (("eval", str(run / "config.toml")), f"asl eval {run}"),
-        (("data", str(run)), f"asl eval {run}"),
+        (("audit", str(run)), f"asl eval {run}"),
         (("eval", str(run.parent)), f"asl eval {run}"),
-        (("predict", str(run), str(run)), "--with"),
+        (("predict", str(run), str(run)), "--ensemble"),
         (("compare", "c.toml"), "FIRST SECOND"),
         (("predict", str(run)), "FILE"),
     ):

@@ -77,7 +77,7 @@ def shown(place: Path) -> str:
         assert {"epoch 1/1", "evaluating", "reading train", "auditing val"} <= phases
         packed = typed(place, "pack", str(place / "packed"), "--dataset", "demo", "--dataset.glosses", "3")
         assert "packing train" in packed.err
-        audited = typed(place, "data", "--dataset", "demo", "--dataset.glosses", "3")
+        audited = typed(place, "audit", "--dataset", "demo", "--dataset.glosses", "3")
         assert "auditing train" in audited.err
     return " / ".join(lines.err.splitlines()[:3])
 
@@ -134,7 +134,7 @@ def bare(place: Path) -> str:
     np.save(place / "clip.npy", np.zeros((9, 36), np.float32))
     for words in (
         ["eval", "first", "--device", "cpu"], ["eval", "second run/best.safetensors"], ["predict", "first", "clip.npy"],
-        ["eval", "two/stage2"], ["eval", "first", "--with", "second run"], ["inspect", "first"],
+        ["eval", "two/stage2"], ["eval", "first", "--ensemble", "second run"], ["inspect", "first"],
         ["inspect", "run:first"], ["run", "--resume", "first", "--quiet"], ["compare", "first", "second run"],
         ["run", *flags(small(Path("runs"), train__epochs=1, run__name="third")), "--init", "run:first", "--quiet"],
         ["run", *flags(small(Path("runs"), train__epochs=1, run__name="fourth")), "--init", "first", "--quiet"],
@@ -147,7 +147,7 @@ def bare(place: Path) -> str:
     (place / "other").mkdir()
     shutil.move(place / "runs" / "second run", place / "other" / "kept")
     assert typed(place, "eval", "kept", "--device", "cpu").code == 0
-    return "eval, predict, inspect, resume, compare, --init and --with take a bare name"
+    return "eval, predict, inspect, resume, compare, --init and --ensemble take a bare name"
 
 
 @case("a misspelled run names the nearest")
@@ -156,7 +156,7 @@ def misspelled(place: Path) -> str:
     np.save(place / "clip.npy", np.zeros((9, 36), np.float32))
     for words in (
         ["eval", "frist"], ["eval", "runs/frist"], ["predict", "frist", "clip.npy"], ["run", "--resume", "frist"],
-        ["compare", "frist", "second run"], ["eval", "first", "--with", "frist"], ["inspect", "run:frist"],
+        ["compare", "frist", "second run"], ["eval", "first", "--ensemble", "frist"], ["inspect", "run:frist"],
         ["run", *flags(small(Path("runs"), train__epochs=1, run__name="fifth")), "--init", "run:frist"],
     ):  # fmt: skip
         said = typed(place, *words)

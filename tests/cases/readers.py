@@ -92,7 +92,7 @@ def typed(place: Path, text: str) -> str:
 def labels_with_endings(place: Path) -> str:
     write(place / "data/features_train_x.pkl", bare())
     (place / "data/labels.csv").write_text("65539.mp4,drink\n65540.mp4,book\n65541.mp4,go\n9.mp4,no\n")
-    ask = ("data", "data", "--dataset.labels", "labels.csv")
+    ask = ("audit", "data", "--dataset.labels", "labels.csv")
     said = asl(place, *ask)
     assert said.code == 2
     assert "0 of 4 train clips match one of 4 of its entries" in said.error
@@ -109,12 +109,12 @@ def labels_spelled_otherwise(place: Path) -> str:
     heard = []
     for ids in (("clips/a65539.mp4", "clips/b7.mp4"), ("a065539", "b0007"), ("A65539", "B7"), ("a65539.0", "b7.0")):
         (place / "data/labels.csv").write_text(f"{ids[0]},drink\n{ids[1]},book\n")
-        said = asl(place, "data", "data", "--dataset.labels", "labels.csv")
+        said = asl(place, "audit", "data", "--dataset.labels", "labels.csv")
         assert said.code == 2
         assert "2 differ only in" in said.error
         assert "--dataset.label-ids loose" in said.error
         heard.append(said.error.partition("2 differ only in ")[2].partition(":")[0])
-        assert asl(place, "data", "data", "--dataset.labels", "labels.csv", "--dataset.label-ids", "loose").code == 0
+        assert asl(place, "audit", "data", "--dataset.labels", "labels.csv", "--dataset.label-ids", "loose").code == 0
     return "; ".join(heard)
 
 
@@ -123,7 +123,7 @@ def wlasl_json(place: Path) -> str:
     write(place / "data/features_train_x.pkl", {"335": clip(), "336": clip()})
     instances = [{"video_id": f"{n:05d}", "signer_id": 118} for n in (335, 336, 337)]
     (place / "data/WLASL_v0.3.json").write_text(json.dumps([{"gloss": "book", "instances": instances}]))
-    said = asl(place, "data", "data", "--dataset.labels", "WLASL_v0.3.json")
+    said = asl(place, "audit", "data", "--dataset.labels", "WLASL_v0.3.json")
     assert said.code == 2
     assert "2 differ only in leading zeros: '335' is written '00335' there" in said.error
     return said.error
@@ -133,7 +133,7 @@ def wlasl_json(place: Path) -> str:
 def labels_in_part(place: Path) -> str:
     write(place / "data/features_train_x.pkl", bare())
     (place / "data/labels.csv").write_text("65539,drink\n65540,book\n1,go\n")
-    said = asl(place, "data", "data", "--dataset.labels", "labels.csv")
+    said = asl(place, "audit", "data", "--dataset.labels", "labels.csv")
     assert said.code == 0
     assert "2 of 4 clips match one of 3 entries" in said.text
     assert "2 clips match none (first '65541')" in said.text
@@ -144,7 +144,7 @@ def labels_in_part(place: Path) -> str:
 @case("--dataset.glosses of other capitals, and one that no clip has")
 def glosses(place: Path) -> str:
     write(place / "data/features_train_x.pkl", labelled())
-    said = asl(place, "data", "data", "--dataset.glosses", "Drink,zebra")
+    said = asl(place, "audit", "data", "--dataset.glosses", "Drink,zebra")
     assert said.code == 2
     assert "0 of 2 of the names match one of 2 glosses of train" in said.error
     assert "type --dataset.glosses drink" in said.error
@@ -169,7 +169,7 @@ def init_map(place: Path) -> str:
 def vocabulary(place: Path) -> str:
     write(place / "data/features_train_x.pkl", labelled())
     (place / "data/vocabulary.json").write_text(json.dumps({"gloss_to_id": {"DRINK": 0, "BOOK": 1}}))
-    said = asl(place, "data", "data")
+    said = asl(place, "audit", "data")
     assert "differ only in capital letters" in said.text
     return said.text
 
@@ -177,7 +177,7 @@ def vocabulary(place: Path) -> str:
 @case("labels.csv: columns swapped, no heading, two glosses for one clip, blank glosses")
 def label_faults(place: Path) -> str:
     write(place / "data/features_train_x.pkl", bare())
-    ask = ("data", "data", "--dataset.labels", "labels.csv")
+    ask = ("audit", "data", "--dataset.labels", "labels.csv")
     for text, words in (
         ("drink,65539\nbook,65540\n", 'columns are swapped. Put the line "gloss,id" on top'),
         ("65539,drink,7\n65540,book,8\n", "3 columns and no heading that names them. Put a line such as id,gloss"),
@@ -207,7 +207,7 @@ def label_flavours(place: Path) -> str:
         ("id,label,word\n{},1,a b\n{},2,c\n{},2,c\n{},3,d\n", "utf-16-le"),
     ):
         (place / "data/labels.csv").write_bytes(text.format(*bare()).encode(encoding))
-        said = asl(place, "data", "data", "--dataset.labels", "labels.csv")
+        said = asl(place, "audit", "data", "--dataset.labels", "labels.csv")
         assert said.code == 0, said.text
         assert "4 clips, 3 glosses" in said.text
         heard.append(said.text.partition("labels.csv: ")[2].partition(" note")[0] or "comma")
@@ -222,10 +222,10 @@ def beside(place: Path) -> str:
     write(place / "data/features_train_x.pkl", labelled())
     write(place / "data/features_dev_x.pkl", {f"v{k}": v for k, v in labelled(2).items()})
     (place / "data/features_val_x.pkl.gz").write_bytes(gzip.compress(pickle.dumps({})))
-    said = asl(place, "data", "data")
+    said = asl(place, "audit", "data")
     assert "is not read ('features_dev_x.pkl'). --dataset.val features_dev_x.pkl reads them" in said.text
     assert "'features_val_x.pkl.gz' is a gzip archive of a pickle. Unpack it first" in said.text
-    assert "val    2 clips" in asl(place, "data", "data", "--dataset.val", "features_dev_x.pkl").out
+    assert "val    2 clips" in asl(place, "audit", "data", "--dataset.val", "features_dev_x.pkl").out
     return said.text
 
 
@@ -275,16 +275,16 @@ def other_pickles(place: Path) -> str:
 @case("no pickle of the expected name, but others")
 def other_names(place: Path) -> str:
     write(place / "data/train.p", labelled())
-    said = asl(place, "data", "data")
+    said = asl(place, "audit", "data")
     assert said.code == 2
     assert "--dataset.train train.p" in said.error
-    assert asl(place, "data", "data", "--dataset.train", "train.p").code == 0
+    assert asl(place, "audit", "data", "--dataset.train", "train.p").code == 0
     (place / "data/train.p").rename(place / "data/train.pkl.xz")
     (place / "data/train.pkl.xz").write_bytes(lzma.compress((place / "data/train.pkl.xz").read_bytes()))
-    packed = asl(place, "data", "data")
+    packed = asl(place, "audit", "data")
     assert "'train.pkl.xz' is an xz archive of a pickle" in packed.error
     typed(place, packed.error)
-    assert asl(place, "data", "data", "--dataset.train", "train.pkl").code == 0
+    assert asl(place, "audit", "data", "--dataset.train", "train.pkl").code == 0
     return said.error
 
 
@@ -299,7 +299,7 @@ def metadata(place: Path) -> str:
     ]  # fmt: skip
     for field in fields:
         write(place / "data/features_train_x.pkl", labelled(4, **field))
-        said = asl(place, "data", "data")
+        said = asl(place, "audit", "data")
         assert said.code == 0, (field, said.text)
         if next(iter(field)) in ("taken", "path", "tags", "extra"):
             assert f"note: the field '{next(iter(field))}' of 4 of 4 clips holds" in said.text
@@ -310,7 +310,7 @@ def metadata(place: Path) -> str:
 def gloss_fields(place: Path) -> str:
     for field in ("label", "Gloss", "sign"):
         write(place / "data/features_train_x.pkl", {str(n): {"features": clip(), field: f"g{n}"} for n in range(3)})
-        said = asl(place, "data", "data")
+        said = asl(place, "audit", "data")
         assert said.code == 0
         assert "3 clips, 3 glosses" in said.text
         assert f"the glosses of 3 of 3 clips are read from their field '{field}'" in said.text
@@ -436,7 +436,7 @@ def other_formats(place: Path) -> str:
             assert predict(place, typed(place, said.error)).code == 0
         (place / "data").mkdir(exist_ok=True)
         shutil.copy(place / name, place / "data" / f"features_train_{name}.pkl")
-        data = asl(place, "data", "data")
+        data = asl(place, "audit", "data")
         assert data.code == 2
         assert words in data.error, (name, data.error)
         shutil.rmtree(place / "data")

@@ -42,7 +42,7 @@ def test_the_mean_of_probabilities_in_the_first_runs_order() -> None:
     [
         (answer("other", "abd", "xy", [[1.0, 1.0, 1.0]] * 2), ["other", "one", "'c', 'd'", "glosses"]),
         (answer("other", "abc", "xz", [[1.0, 1.0, 1.0]] * 2), ["other", "one", "'y', 'z'", "clips"]),
-        (answer("other", "abc", "xy", None), ["other", "ranks", "--with"]),
+        (answer("other", "abc", "xy", None), ["other", "ranks", "--ensemble"]),
     ],
 )
 def test_runs_that_do_not_answer_the_same_question(other: Answer, words: list[str]) -> None:
@@ -54,8 +54,8 @@ def test_runs_that_do_not_answer_the_same_question(other: Answer, words: list[st
 @pytest.mark.slow
 def test_a_run_counts_once(runs: list[Path]) -> None:
     for ask in (
-        lambda: asl.evaluate_run(runs[0], device="cpu", together_with=[runs[1], runs[0]]),
-        lambda: asl.predict_file(runs[0], "clip.npy", together_with=[runs[0] / ".." / runs[0].name]),
+        lambda: asl.evaluate_run(runs[0], device="cpu", ensemble=[runs[1], runs[0]]),
+        lambda: asl.predict_file(runs[0], "clip.npy", ensemble=[runs[0] / ".." / runs[0].name]),
     ):
         with pytest.raises(UsageError, match="named 2 times"):
             ask()
@@ -63,10 +63,10 @@ def test_a_run_counts_once(runs: list[Path]) -> None:
 
 def test_a_fault_names_the_run_that_has_it(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"{re.escape(str(runs[1]))}: .*no split 'nope'"):
-        asl.evaluate_run(runs[1], device="cpu", split="nope", together_with=[runs[0]])
+        asl.evaluate_run(runs[1], device="cpu", split="nope", ensemble=[runs[0]])
     np.save(tmp_path / "clip.npy", np.zeros((9, 5), np.float32))
     with pytest.raises(UsageError, match=f"{re.escape(str(runs[0]))}.*: .* 5 numbers a frame"):
-        asl.predict_file(runs[0], tmp_path / "clip.npy", together_with=[runs[1]])
+        asl.predict_file(runs[0], tmp_path / "clip.npy", ensemble=[runs[1]])
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_an_evaluation_of_two_runs(runs: list[Path]) -> None:
     one, other = runs
-    report, found, store = asl.evaluate_run(one, device="cpu", together_with=[other])
+    report, found, store = asl.evaluate_run(one, device="cpu", ensemble=[other])
     alone = torch.stack([asl.evaluate_run(run, device="cpu")[1].scores for run in runs])  # type: ignore[misc]
     assert not torch.equal(*alone)
     expected = alone.exp().mean(0)
@@ -86,7 +86,7 @@ def test_an_evaluation_of_two_runs(runs: list[Path]) -> None:
     right = [(name,) == glosses for name, glosses in zip(names, store.glosses, strict=True)]
     assert report["metrics"]["top1"] == pytest.approx(np.mean(right))
     assert report["together_with"] == [str(other)]
-    explained = asl.explain_run(one, device="cpu", together_with=[other])
+    explained = asl.explain_run(one, device="cpu", ensemble=[other])
     assert explained.report["metrics"] == report["metrics"]
 
 
@@ -104,8 +104,8 @@ def test_one_file_on_the_command_line(runs: list[Path], tmp_path: Path, capsys: 
         (clip,) = json.loads(said("predict", runs[0], tmp_path / "clip.npy", "--json", "--top", 100, *words))
         return {entry["gloss"]: entry["probability"] for entry in clip["top"]}
 
-    one, both = asked(), asked("--with", runs[1])
+    one, both = asked(), asked("--ensemble", runs[1])
     (other,) = asl.predict_file(runs[1], tmp_path / "clip.npy", top=100)
     assert both == pytest.approx({gloss: (one[gloss] + p) / 2 for gloss, p in other.top}, abs=1e-6)
     assert both != pytest.approx(one, abs=1e-3)
-    assert f"together with {runs[1]}" in " ".join(said("eval", runs[0], "--with", runs[1]).split())
+    assert f"ensemble with {runs[1]}" in " ".join(said("eval", runs[0], "--ensemble", runs[1]).split())

@@ -19,7 +19,7 @@ from toy_components import make_clips
 import asl_core as asl
 from asl_core import ClipStore, Vocabulary
 from asl_core.cli import main
-from asl_core.cli.why import why_lines
+from asl_core.cli.error_analysis import error_lines
 from asl_core.errors import UsageError
 from asl_core.evaluation.inference import Predictions
 from asl_core.evaluation.mistakes import Mistakes, _by_value, explain
@@ -81,7 +81,7 @@ def test_signs_and_confusions(found: Mistakes) -> None:
 
 
 def test_what_is_shown(found: Mistakes) -> None:
-    lines = "\n".join(why_lines(found))
+    lines = "\n".join(error_lines(found))
     for text in ("by signer known", "signer not in train", "a as b: 2 clips, and 1 the other way", "v1: b 80 %, a 10 %",
                  "a in train: t0, t1", "1 of 3 signs have every clip right"):  # fmt: skip
         assert text in lines
@@ -100,7 +100,7 @@ def test_what_cannot_be_told_is_said() -> None:
     ):
         assert text in notes
     assert found.confusions == ()
-    assert "all 2 signs have every clip right" in why_lines(found)
+    assert "all 2 signs have every clip right" in error_lines(found)
 
 
 def test_sentences_have_groups_and_no_signs() -> None:
@@ -140,11 +140,11 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 @pytest.mark.slow
 def test_eval_why(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = call(capsys, str(trained), "--why")
+    text = call(capsys, str(trained), "--errors")
     assert text.startswith("val, final weights: top-1")
     assert "by frames of the clip" in text
     assert "have every clip right" in text
-    whole = json.loads(call(capsys, str(trained), "--why", "--json"))
+    whole = json.loads(call(capsys, str(trained), "--errors", "--json"))
     right = round(whole["metrics"]["top1"] * whole["clips"])
     assert whole["why"]["right"] == sum(s["right"] for s in whole["why"]["signs"]) == right
     assert "why" not in json.loads(call(capsys, str(trained), "--json"))

@@ -82,7 +82,7 @@ def test_prediction_equals_evaluation_equals_the_run(trained: asl.RunResult, tmp
     (said,) = asl.predict_file(trained.path, tmp_path / "clip.npy")
     probability, place = found.scores[3].exp().max(0)
     assert said.top[0] == (store.vocabulary.glosses[int(place)], pytest.approx(float(probability), rel=1e-5))
-    (plain,) = asl.predict_file(trained.path, tmp_path / "clip.npy", average_views=())
+    (plain,) = asl.predict_file(trained.path, tmp_path / "clip.npy", tta=())
     assert plain.top[0][1] != pytest.approx(said.top[0][1], rel=1e-4)
 
 
@@ -90,7 +90,7 @@ def test_the_flag_of_eval_and_predict(command: Command, trained: asl.RunResult) 
     run = str(trained.path)
     rows = {}
     for names in ("none", "mirror", "speed", "slower,faster"):
-        code, said = command("eval", run, "--device", "cpu", "--average-views", names, "--csv", f"{names}.csv")
+        code, said = command("eval", run, "--device", "cpu", "--tta", names, "--csv", f"{names}.csv")
         assert code == 0, said
         expected = {"none": "final weights:", "mirror": "averaged with views mirror:"}
         assert expected.get(names, "averaged with views slower, faster:") in said
@@ -99,7 +99,7 @@ def test_the_flag_of_eval_and_predict(command: Command, trained: asl.RunResult) 
     assert len(set(rows.values())) == 3
     assert command("eval", run, "--device", "cpu", "--csv", "own.csv")[0] == 0
     assert Path("own.csv").read_text() == (trained.path / "predictions-val.csv").read_text(), "the run's own setting"
-    code, said = command("predict", run, "x.npy", "--average-views", "mirrored")
+    code, said = command("predict", run, "x.npy", "--tta", "mirrored")
     assert code == 2
     for word in ("mirrored", "mirror of mirror36", "slower of speed", "faster of speed"):
         assert word in said

@@ -1,4 +1,4 @@
-"""What ``asl eval --why`` says: groups of clips, the hardest signs, and what is taken for what."""
+"""What ``asl eval --errors`` prints: groups of clips, the hardest signs, and what is taken for what."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from asl_core.cli.tables import table_lines
 from asl_core.evaluation.mistakes import Confusion, Group, Mistakes, SignReport
 from asl_core.text import one_line
 
-__all__ = ["why_lines"]
+__all__ = ["error_lines"]
 
 SIGNS = 15  #: signs shown of those that are not all right
 CONFUSIONS = 8
 SIGNER_CLIPS = 4  #: a signer of fewer clips is left to the JSON
 
 
-def why_lines(mistakes: Mistakes) -> list[str]:
+def error_lines(mistakes: Mistakes) -> list[str]:
     """The report for people; ``--json`` has all of it."""
     lines: list[str] = []
     for name, groups in mistakes.groups.items():

@@ -1,4 +1,4 @@
-"""``--average-views`` and ``--with``, on the verbs that ask a trained model."""
+"""``--tta`` and ``--ensemble``: flags of the verbs that apply a trained model."""
 
 from __future__ import annotations
 
@@ -10,33 +10,32 @@ import click
 from asl_core.cli.run_argument import RUN
 from asl_core.registry.options import parse_text
 
-__all__ = ["average_views_flag", "together_flag"]
+__all__ = ["ensemble_flag", "tta_flag"]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    """As ``asl run`` reads the option of this name; None where nothing was said, and the run's own setting holds."""
+    """As ``asl run`` reads the option ``train.tta``; None where the flag was not given: the run's own setting holds."""
     return None if text is None else parse_text(text, tuple[str, ...])
 
 
-def average_views_flag(command: _Command) -> _Command:
-    """A command that takes it, as ``average_views``."""
+def tta_flag(command: _Command) -> _Command:
+    """Add ``--tta`` to a command, as its argument ``tta``."""
     return click.option(
-        "--average-views",
+        "--tta",
         metavar="NAMES",
         callback=_names,
         help="average over these views of each clip (mirror, slower, faster), or none  [default: the run's setting]",
     )(command)
 
 
-def together_flag(command: _Command) -> _Command:
-    """A command that takes it, as ``together_with``."""
+def ensemble_flag(command: _Command) -> _Command:
+    """Add ``--ensemble`` to a command, as its argument ``ensemble``."""
     return click.option(
-        "--with",
-        "together_with",
+        "--ensemble",
         metavar="RUN",
         multiple=True,
         type=RUN,
-        help="ask this run too and average the probabilities; may be given several times",
+        help="average the probabilities with those of this run; may be given several times",
     )(command)

@@ -1,4 +1,4 @@
-"""``asl data``: the audit alone."""
+"""``asl audit``: what is in a data set, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from asl_core.config.configure import configure
 from asl_core.config.sources import value_layer
 from asl_core.text import json_text, one_line
 
-__all__ = ["data"]
+__all__ = ["audit"]
 
 
 @click.command(cls=ConfiguredCommand, slots=("dataset", "transform"))
 @click.argument("directory", required=False, metavar="[DIR]")
 @click.option("--json", "as_json", is_flag=True, help="figures and findings as JSON")
 @click.pass_context
-def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: Any) -> None:
+def audit(ctx: click.Context, /, directory: str | None, as_json: bool, **values: Any) -> None:
     """Audit a data set: what is in it, and what is wrong with it. Exit code 2 if a run would refuse it.
 
     DIR is short for --dataset wlasl --dataset.root DIR.
@@ -39,11 +39,11 @@ def data(ctx: click.Context, /, directory: str | None, as_json: bool, **values: 
         from asl_core import api
         from asl_core.cli.console import audit_lines
 
-        audit = api.audit_data(config)
+        report = api.audit_data(config)
     if as_json:
-        click.echo(json_text(audit.to_json(), indent=2))
+        click.echo(json_text(report.to_json(), indent=2))
     else:
-        for line in audit_lines(audit):
+        for line in audit_lines(report):
             say(line)
-    if audit.of_level("error"):
+    if report.of_level("error"):
         ctx.exit(2)
