@@ -75,6 +75,9 @@ def name_and_version(dist: metadata.Distribution | None) -> tuple[str, str]:
         return "unknown", "0"
 
 
+MERGED = {"layout36": "landmarks"}  #: plugins of earlier versions, and the one that has their components now
+
+
 class Wanted(NamedTuple):
     """Which plugins are used, as ``ASL_PLUGINS`` says it.
 
@@ -107,7 +110,7 @@ class Wanted(NamedTuple):
         known = {n for pair in there for n in _names(*pair)} | {"none"}
         said = {name for pair in there for name in pair}
         return [
-            f"{ALLOW} or -P {verb} {word!r}, and no plugin or package of that name is installed{nearest(word, said)}"
+            f"{ALLOW} or -P {verb} {word!r}, and no plugin or package of that name is installed{_instead(word, said)}"
             for words, verb in ((self.allow or (), "allows"), (self.block, "blocks"))
             for word in words
             if canonical(word) not in known
@@ -140,6 +143,11 @@ def allowing(spec: str | None, words: Iterable[str]) -> str | None:
         return None
     # Without "none" a list of blocked names alone would let everything else in.
     return ",".join([*(allow or (() if allow is None else ("none",))), *(f"-{w}" for w in block)])
+
+
+def _instead(word: str, names: Iterable[str]) -> str:
+    merged = MERGED.get(canonical(word).rpartition(":")[2])
+    return f"; it is part of plugin {merged!r} now" if merged else nearest(word, names)
 
 
 def _names(distribution: str, name: str) -> set[str]:

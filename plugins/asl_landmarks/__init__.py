@@ -1,4 +1,4 @@
-"""Hand and body landmarks: raw to packed, what a sign is made of, and augmentations that know what a hand is."""
+"""Hand and body landmarks, and the 36 features computed from them: transforms, descriptions of hands, augmentations."""
 
 from __future__ import annotations
 
@@ -6,96 +6,122 @@ from asl_core import Component, hookimpl
 from asl_landmarks.options import (
     FillGapsOptions,
     HandFeaturesOptions,
+    Hands36Options,
     JitterOptions,
     LandmarksOptions,
     LoseFingersOptions,
     LoseHandOptions,
+    Mirror36Options,
     MirrorHandsOptions,
     RotateOptions,
     StretchOptions,
     TrimOptions,
+    Turn36Options,
 )
 
 
 @hookimpl
 def asl_transforms() -> list[Component]:
-    """Raw landmarks to packed ones first; then, in this order, what changes clips and what describes batches."""
+    """Transforms of raw landmarks, of packed ones, and of the 36 features."""
     return [
         Component(
             name="unpad",
-            factory="asl_landmarks.padding:Unpad",
+            factory="asl_landmarks.trimming:Unpad",
             summary="cuts frames of zeros at either end, of any features",
         ),
         Component(
             name="landmarks",
-            factory="asl_landmarks.clipwise:PackLandmarks",
+            factory="asl_landmarks.packing:PackLandmarks",
             options=LandmarksOptions,
             summary="raw hand or holistic landmarks as right hand, left hand and body, left and right told apart",
         ),
         Component(
             name="trim",
-            factory="asl_landmarks.clipwise:Trim",
+            factory="asl_landmarks.trimming:Trim",
             options=TrimOptions,
             summary="cuts the rest before and after the sign",
         ),
         Component(
             name="fill-gaps",
-            factory="asl_landmarks.clipwise:FillGaps",
+            factory="asl_landmarks.gaps:FillGaps",
             options=FillGapsOptions,
-            summary="puts lost points back from the frames around",
+            summary="interpolates lost points from the frames around",
         ),
         Component(
             name="phonology36",
             factory="asl_landmarks.phonology36:Phonology36",
-            summary="the reference's 36 numbers, of landmarks: handshape, location, orientation, movement, face",
+            summary="the reference's 36 features from landmarks: handshape, location, orientation, movement, face",
         ),
         Component(
             name="hand-features",
             factory="asl_landmarks.hand_features:HandFeatures",
             options=HandFeaturesOptions,
-            summary="shape, path and more of each hand, of landmarks; a part of the model",
+            summary="shape, path and more of each hand from landmarks; a part of the model",
+        ),
+        Component(
+            name="dominant36",
+            factory="asl_landmarks.handedness:Dominant36",
+            summary="mirrors the 36 features of clips whose left hand is more active",
+        ),
+        Component(
+            name="hands36",
+            factory="asl_landmarks.hands36:Hands36",
+            options=Hands36Options,
+            summary="shapes, places, palms and paths from the 36 features, lost hands marked; a part of the model",
         ),
     ]
 
 
 @hookimpl
 def asl_augments() -> list[Component]:
-    """Augmentations of packed landmarks."""
+    """Augmentations of packed landmarks and of the 36 features."""
     return [
         Component(
             name="rotate",
-            factory="asl_landmarks.moving:Rotate",
+            factory="asl_landmarks.augments:Rotate",
             options=RotateOptions,
-            summary="turns landmarks in the image plane and about the vertical axis",
+            summary="rotates landmarks in the image plane and about the vertical axis",
         ),
         Component(
             name="stretch",
-            factory="asl_landmarks.moving:Stretch",
+            factory="asl_landmarks.augments:Stretch",
             options=StretchOptions,
-            summary="makes landmarks longer, shorter and slanted, each axis by itself",
+            summary="scales, shears and shifts landmarks, each axis by itself",
         ),
         Component(
             name="mirror-hands",
-            factory="asl_landmarks.moving:MirrorHands",
+            factory="asl_landmarks.augments:MirrorHands",
             options=MirrorHandsOptions,
             summary="swaps right and left of landmarks",
         ),
         Component(
             name="jitter",
-            factory="asl_landmarks.moving:Jitter",
+            factory="asl_landmarks.augments:Jitter",
             options=JitterOptions,
             summary="adds noise to the place of every landmark",
         ),
         Component(
             name="lose-hand",
-            factory="asl_landmarks.losing:LoseHand",
+            factory="asl_landmarks.augments:LoseHand",
             options=LoseHandOptions,
-            summary="takes one hand out of landmarks, for a whole clip or a part of it",
+            summary="removes one hand from landmarks, for a whole clip or a part of it",
         ),
         Component(
             name="lose-fingers",
-            factory="asl_landmarks.losing:LoseFingers",
+            factory="asl_landmarks.augments:LoseFingers",
             options=LoseFingersOptions,
-            summary="takes fingers out of landmarks for a whole clip",
+            summary="removes fingers from landmarks for a whole clip",
+        ),
+        Component(
+            name="mirror36",
+            factory="asl_landmarks.augments36:Mirror36",
+            options=Mirror36Options,
+            summary="swaps left and right in the 36-feature layout",
+        ),
+        Component(
+            name="turn36",
+            factory="asl_landmarks.augments36:Turn36",
+            options=Turn36Options,
+            summary="rotates and scales places, palms and movements in the 36-feature layout",
         ),
     ]

@@ -1,4 +1,4 @@
-"""Points that a detector lost for some frames, put back from the frames around."""
+"""The transform ``fill-gaps``: points that a detector lost for some frames, interpolated."""
 
 from __future__ import annotations
 
@@ -6,43 +6,59 @@ from collections import defaultdict
 
 import numpy as np
 
-from asl_landmarks.landmarks import Landmarks
-from asl_landmarks.layout import ABSENT, FILLED
+from asl_core import Clip
+from asl_landmarks.landmarks import Landmarks, unseen_hands
+from asl_landmarks.layout import ABSENT, FILLED, unfit_packed
+from asl_landmarks.options import FillGapsOptions
 
-__all__ = ["fill_gaps"]
+__all__ = ["FillGaps", "fill_gaps"]
+
+
+class FillGaps:
+    """Lost points interpolated from the frames around, marked as filled."""
+
+    def __init__(self, options: FillGapsOptions):
+        self.options = options
+
+    unfit = staticmethod(unfit_packed)
+    unseen = staticmethod(unseen_hands)
+
+    def __call__(self, clip: Clip) -> Clip:
+        """The clip with fewer absent points."""
+        return fill_gaps(Landmarks.of_clip(clip), self.options.max_gap).to_clip(clip)
 
 
 def fill_gaps(landmarks: Landmarks, max_gap: int | None = None) -> Landmarks:
-    """Absent points on a straight line between the frames before and after; the first and the last place are held.
+    """Absent points linear between the frames before and after; the first and the last place are held.
 
     Args:
         landmarks: of a clip.
-        max_gap: frames; a longer gap stays as it is. None fills every one.
+        max_gap: frames; a longer gap stays as it is. None fills every gap.
 
-    A point that is never there stays absent.
+    A point that is absent from the whole clip stays absent.
     """
     points, seen = landmarks.points.copy(), landmarks.seen.copy()
-    there = landmarks.seen != ABSENT
-    for members in _lost_together(there):
-        known = np.flatnonzero(there[:, members[0]])
-        missing = _fillable(there[:, members[0]], max_gap)
+    present = landmarks.seen != ABSENT
+    for members in _lost_together(present):
+        known = np.flatnonzero(present[:, members[0]])
+        missing = _fillable(present[:, members[0]], max_gap)
         if len(known) and len(missing):
             points[np.ix_(missing, members)] = _between(landmarks.points[:, members], known, missing)
             seen[np.ix_(missing, members)] = FILLED
     return Landmarks(points, seen)
 
 
-def _lost_together(there: np.ndarray) -> list[np.ndarray]:
-    """The points, those that are there in the same frames (as the points of a hand are) in one group."""
+def _lost_together(present: np.ndarray) -> list[np.ndarray]:
+    """The points, grouped by the frames they are present in (the points of a hand share them)."""
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
-    for point, frames in enumerate(np.ascontiguousarray(there.T)):
+    for point, frames in enumerate(np.ascontiguousarray(present.T)):
         groups[frames.tobytes()].append(point)
     return [np.array(points) for points in groups.values()]
 
 
-def _fillable(there: np.ndarray, max_gap: int | None) -> np.ndarray:
+def _fillable(present: np.ndarray, max_gap: int | None) -> np.ndarray:
     """The missing frames, of gaps no longer than ``max_gap``."""
-    missing = np.flatnonzero(~there)
+    missing = np.flatnonzero(~present)
     if max_gap is None or not len(missing):
         return missing
     gaps = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)

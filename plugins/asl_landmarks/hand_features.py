@@ -1,7 +1,7 @@
-"""Packed landmarks as what a sign is made of: the shape of each hand, where it is, how it moves.
+"""The transform ``hand-features``: the shape of each hand, where it is and how it moves, from packed landmarks.
 
-A transform of batches: it comes after the augmentations of landmarks, so that distances and paths are those of hands
-that were turned and mirrored as hands.
+A batch transform, computed after the augmentations of landmarks, so that distances and paths are those of the rotated
+and mirrored hands.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from asl_core import Batch
-from asl_landmarks.layout import HAND, KNUCKLES, TIPS, Packed, unfit_packed
+from asl_landmarks.layout import HAND, HANDS, KNUCKLES, TIPS, Packed, unfit_packed
 from asl_landmarks.options import HandFeaturesOptions
-from asl_landmarks.points import Points, mean_over_time
+from asl_landmarks.points import Points, central_difference, mean_over_time
 
 __all__ = ["HandFeatures"]
 
@@ -25,20 +25,20 @@ _PAIRS = tuple((a, b) for i, a in enumerate(TIPS) for b in TIPS[i + 1 :])
 
 
 @attrs.frozen(eq=False)
-class _Seen:
-    """What the blocks are made of."""
+class _Hands:
+    """What the blocks are computed from."""
 
     points: Points
-    hands: Tensor  #: (B, T, 2, 21, 3) in one piece
-    there: Tensor  #: (B, T, 2, 21) bool
+    joints: Tensor  #: (B, T, 2, 21, 3) contiguous
+    present: Tensor  #: (B, T, 2, 21) bool
     size: Tensor  #: (B, 1 or T, 2, 1, 1) of each hand, wrist to middle knuckle
-    path: Tensor  #: (B, T, 2, 2) wrists from the origin in units; whatever where the hand is not there
+    path: Tensor  #: (B, T, 2, 2) wrists from the origin in units; arbitrary where the hand is absent
     origin: Tensor  #: (B, 1, 1, 2) of the clip
     unit: Tensor  #: (B, 1, 1, 1)
 
 
 class HandFeatures:
-    """``blocks`` of numbers, one after the other.
+    """The chosen ``blocks``, one after the other.
 
     ========= ===== =====================================================================================
     shape     120   20 points of each hand (x, y, z) from its wrist, in hand sizes
@@ -52,7 +52,7 @@ class HandFeatures:
     body      2 n   each body point (x, y), as path
     ========= ===== =====================================================================================
 
-    What is not there is 0.
+    Features of absent points are 0.
     """
 
     batchwise = True
@@ -61,39 +61,38 @@ class HandFeatures:
         self.options = options
 
     def unfit(self, width: int) -> str | None:
-        """It takes packed landmarks, and block body those that have a body."""
+        """Why frames of ``width`` features cannot be used: not packed landmarks, or no body for block body; or None."""
         layout = Packed.of_width(width)
         if layout is None:
             return unfit_packed(width)
         if not self.options.blocks:
-            return "its option blocks is empty, and nothing would be left of the frames"
+            return "its option blocks is empty, so no features would be left"
         if "body" in self.options.blocks and not layout.body:
-            return "block body needs points of the body, and these frames have the hands alone"
+            return "block body needs body points, and these frames have only hands"
         return None
 
     def output_width(self, width: int) -> int:
-        """Numbers a frame of the chosen blocks."""
+        """Features per frame of the chosen blocks."""
         layout = Packed.require(width, "transform hand-features")
         widths = {"body": 2 * layout.body} | _WIDTHS
         return sum(widths[block] for block in self.options.blocks)
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch of blocks."""
-        seen = self._look(Points.of(batch))
-        features = torch.cat([_BLOCKS[name](seen).flatten(2) for name in self.options.blocks], dim=2)
+        hands = self._hands(Points.of(batch))
+        features = torch.cat([_BLOCKS[name](hands).flatten(2) for name in self.options.blocks], dim=2)
         return batch.with_features(torch.where(batch.mask[:, :, None], features, 0.0))
 
-    def _look(self, points: Points) -> _Seen:
-        hands, there, seen = points.hands.contiguous(), points.hands_there, points.hands_seen
-        wrists, wrist_there = hands[..., 0, :2], there[..., 0]
+    def _hands(self, points: Points) -> _Hands:
+        hands, present, seen = points.hands.contiguous(), points.hands_present, points.hands_seen
+        wrists = hands[..., 0, :2]
         # A hand that was filled in throughout what is left of a clip is measured as filled.
-        known = torch.where(seen.any(1, keepdim=True), seen, wrist_there)
+        known = torch.where(seen.any(1, keepdim=True), seen, present[..., 0])
         palm = (hands[..., KNUCKLES[1], :] - hands[..., 0, :]).norm(dim=-1)
         size = palm if self.options.size == "frame" else mean_over_time(palm, known)[:, None]
         origin, unit = _body(points, wrists, known)
-        return _Seen(
-            points, hands, there, size.clamp(min=_SMALLEST)[..., None, None], (wrists - origin) / unit, origin, unit
-        )
+        size = size.clamp(min=_SMALLEST)[..., None, None]
+        return _Hands(points, hands, present, size, (wrists - origin) / unit, origin, unit)
 
 
 def _body(points: Points, wrists: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,7 +104,7 @@ def _body(points: Points, wrists: Tensor, known: Tensor) -> tuple[Tensor, Tensor
     unit = torch.full_like(origin[:, :1], _NO_BODY)
     right, left = (points.layout.place(f"{side}-shoulder") for side in ("right", "left"))
     if right is not None and left is not None:
-        both = (points.there[:, :, right] & points.there[:, :, left])[..., None]
+        both = (points.present[:, :, right] & points.present[:, :, left])[..., None]
         a, b = points.places[:, :, right, :2], points.places[:, :, left, :2]
         origin = torch.where(both.any(1), mean_over_time((a + b) / 2, both), origin)
         width = mean_over_time((a - b).norm(dim=-1, keepdim=True), both).clamp(min=_SMALLEST)
@@ -113,45 +112,42 @@ def _body(points: Points, wrists: Tensor, known: Tensor) -> tuple[Tensor, Tensor
     return origin[:, None, None], unit[:, None, None]
 
 
-def _shape(seen: _Seen) -> Tensor:
-    hands = seen.hands
-    relative = (hands[..., 1:, :] - hands[..., :1, :]) / seen.size
-    return torch.where(seen.there[..., 1:, None], relative, 0.0)
+def _shape(hands: _Hands) -> Tensor:
+    relative = (hands.joints[..., 1:, :] - hands.joints[..., :1, :]) / hands.size
+    return torch.where(hands.present[..., 1:, None], relative, 0.0)
 
 
-def _path(seen: _Seen) -> Tensor:
-    return torch.where(seen.there[..., :1], seen.path, 0.0)
+def _path(hands: _Hands) -> Tensor:
+    return torch.where(hands.present[..., :1], hands.path, 0.0)
 
 
-def _image(seen: _Seen) -> Tensor:
-    return torch.where(seen.there[..., :1], 4 * (seen.hands[..., 0, :2] - 0.5), 0.0)
+def _image(hands: _Hands) -> Tensor:
+    return torch.where(hands.present[..., :1], 4 * (hands.joints[..., 0, :2] - 0.5), 0.0)
 
 
-def _distances(seen: _Seen) -> Tensor:
-    hands, (a, b) = seen.hands, zip(*_PAIRS, strict=True)
-    far = (hands[..., list(a), :] - hands[..., list(b), :]).norm(dim=-1) / seen.size[..., 0]
-    return torch.where(seen.there[..., list(a)] & seen.there[..., list(b)], far, 0.0)
+def _distances(hands: _Hands) -> Tensor:
+    a, b = map(list, zip(*_PAIRS, strict=True))
+    distances = (hands.joints[..., a, :] - hands.joints[..., b, :]).norm(dim=-1) / hands.size[..., 0]
+    return torch.where(hands.present[..., a] & hands.present[..., b], distances, 0.0)
 
 
-def _between(seen: _Seen) -> Tensor:
-    both = seen.there[..., 0].all(2, keepdim=True)
-    return torch.where(both, seen.path[:, :, 0] - seen.path[:, :, 1], 0.0)
+def _between(hands: _Hands) -> Tensor:
+    both = hands.present[..., 0].all(2, keepdim=True)
+    return torch.where(both, hands.path[:, :, 0] - hands.path[:, :, 1], 0.0)
 
 
-def _velocity(seen: _Seen) -> Tensor:
-    there = seen.there[..., :1]
-    change = torch.zeros_like(seen.path)
-    change[:, 1:-1] = torch.where(there[:, 2:] & there[:, :-2], (seen.path[:, 2:] - seen.path[:, :-2]) / 2, 0.0)
-    return torch.where(there, change, 0.0)
+def _velocity(hands: _Hands) -> Tensor:
+    present = hands.present[..., 0]
+    return torch.where(present[..., None], central_difference(hands.path, present), 0.0)
 
 
-def _seen(seen: _Seen) -> Tensor:
-    return 2 * seen.points.hands_seen.to(seen.path.dtype) - 1
+def _seen(hands: _Hands) -> Tensor:
+    return 2 * hands.points.hands_seen.to(hands.path.dtype) - 1
 
 
-def _body_points(seen: _Seen) -> Tensor:
-    places = (seen.points.places[:, :, 2 * HAND :, :2] - seen.origin) / seen.unit
-    return torch.where(seen.points.there[:, :, 2 * HAND :, None], places, 0.0)
+def _body_points(hands: _Hands) -> Tensor:
+    places = (hands.points.places[:, :, HANDS:, :2] - hands.origin) / hands.unit
+    return torch.where(hands.points.present[:, :, HANDS:, None], places, 0.0)
 
 
 _WIDTHS = {
@@ -163,7 +159,7 @@ _WIDTHS = {
     "velocity": 4,
     "seen": 2,
 }
-_BLOCKS: dict[str, Callable[[_Seen], Tensor]] = {
+_BLOCKS: dict[str, Callable[[_Hands], Tensor]] = {
     "shape": _shape,
     "path": _path,
     "image": _image,

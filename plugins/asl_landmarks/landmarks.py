@@ -8,7 +8,7 @@ import numpy as np
 from asl_core import Clip, DataError
 from asl_landmarks.layout import ABSENT, HAND, HANDS, POINT, SEEN, Packed, unfit_packed
 
-__all__ = ["Landmarks"]
+__all__ = ["Landmarks", "unseen_hands"]
 
 
 @attrs.frozen(eq=False)
@@ -29,7 +29,7 @@ class Landmarks:
         """From a clip of packed frames.
 
         Raises:
-            DataError: its frames are of another width.
+            DataError: its frames have another width.
         """
         width = clip.features.shape[1]
         if (reason := unfit_packed(width)) is not None:
@@ -45,7 +45,7 @@ class Landmarks:
 
     @property
     def hands_unseen(self) -> np.ndarray:
-        """(T,) share of the points of both hands that were not seen: absent, or made up."""
+        """(T,) share of the points of both hands that were not seen: absent or filled."""
         return np.asarray((self.seen[:, :HANDS] != SEEN).mean(1))
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class Landmarks:
 
     @property
     def layout(self) -> Packed:
-        """Which points there are."""
+        """Which points these are."""
         return Packed(self.points.shape[1] - HANDS)
 
     @property
@@ -63,16 +63,21 @@ class Landmarks:
 
     @property
     def hands_seen(self) -> np.ndarray:
-        """(T, 2) bool, whether the right and the left hand were seen, not made up."""
+        """(T, 2) bool, whether the right and the left hand were seen, not filled."""
         return np.asarray(self.seen[:, [0, HAND]] == SEEN)
 
     def frames(self, start: int, end: int) -> Landmarks:
-        """Frames ``start`` to ``end`` alone."""
+        """Frames ``start`` to ``end``, the latter excluded."""
         return Landmarks(self.points[start:end], self.seen[start:end])
 
     def mirrored(self) -> Landmarks:
-        """As seen in a mirror: the right hand becomes the left one, and x becomes 1 - x."""
+        """The mirror image: the right hand becomes the left one, and x becomes 1 - x."""
         order = list(self.layout.mirrored)
         points, seen = self.points[:, order], self.seen[:, order]
         points[:, :, 0] = np.where(seen == ABSENT, np.float32(0), 1 - points[:, :, 0])
         return Landmarks(points, seen)
+
+
+def unseen_hands(clip: Clip) -> np.ndarray | None:
+    """(T,) share of each packed frame's hand points that were not seen; None of frames of another layout."""
+    return None if unfit_packed(clip.features.shape[1]) else Landmarks.of_clip(clip).hands_unseen

@@ -1,7 +1,7 @@
-"""Which numbers of a frame are which points: the raw layouts that files have, and the packed one of this package.
+"""Which features of a frame are which points: the raw layouts of files, and the packed layout of this package.
 
-A layout is known by its width, numbers a frame, so that arrays of no other description can be read; no two widths
-are equal. *Raw* is what a detector gave:
+A layout is recognised by its width, the number of features per frame; no two widths are equal. *Raw* is what a
+detector wrote:
 
 =====  ======================================================================================================
 126    two slots x 21 hand points x (x, y, z); slots in order of detection, one without a hand is -1 throughout
@@ -13,9 +13,8 @@ are equal. *Raw* is what a detector gave:
 x and y are in units of image width and height, y points down, z in about the unit of x and away from the camera. In
 the last three a part that was not found is NaN or 0 throughout.
 
-*Packed* is (x, y, z, seen) for each point: the signer's right hand, the left hand, then the body points that there
-are. ``seen`` is :data:`SEEN`, :data:`FILLED` where the place was made up from frames around, or :data:`ABSENT`, and
-then x, y and z are 0.
+*Packed* is (x, y, z, seen) for each point: the signer's right hand, the left hand, then the body points, if any.
+``seen`` is :data:`SEEN`, :data:`FILLED` where the place was interpolated, or :data:`ABSENT`; then x, y and z are 0.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ __all__ = [
     "SEEN",
     "TIPS",
     "Packed",
+    "other_side",
     "unfit_packed",
     "unfit_raw",
 ]
@@ -44,11 +44,11 @@ SEEN, FILLED, ABSENT = 1, 0, -1
 
 HAND = 21  #: points of a hand: wrist, then four of each finger from the thumb on, root to tip
 HANDS = 2 * HAND
-POINT = 4  #: packed numbers a point
+POINT = 4  #: packed features per point
 KNUCKLES = (5, 9, 13, 17)  #: where the four fingers leave the palm
 TIPS = (4, 8, 12, 16, 20)
 
-#: Body points taken from MediaPipe's pose: name -> number there. Left and right are the signer's.
+#: Body points taken from MediaPipe's pose: name -> index there. Left and right are the signer's.
 POSE = {
     "nose": 0,
     "right-eye": 5,
@@ -86,65 +86,66 @@ class Packed:
 
     @classmethod
     def of_width(cls, width: int) -> Packed | None:
-        """The packed layout of so many numbers a frame, or None."""
+        """The packed layout of ``width`` features per frame, or None."""
         return next((layout for layout in _PACKED if layout.width == width), None)
 
     @classmethod
     def require(cls, width: int, where: str) -> Packed:
-        """The packed layout of so many numbers a frame.
+        """The packed layout of ``width`` features per frame.
 
         Raises:
             ValueError: there is none.
         """
-        found = cls.of_width(width)
-        if found is None:
-            raise ValueError(f"{where}: {_EXPECTED}, got {width} numbers a frame; put transform landmarks before it")
-        return found
+        layout = cls.of_width(width)
+        if layout is None:
+            raise ValueError(f"{where}: {_EXPECTED}, got {width}; put transform landmarks before it")
+        return layout
 
     @property
     def points(self) -> int:
-        """Points a frame."""
+        """Points per frame."""
         return HANDS + self.body
 
     @property
     def width(self) -> int:
-        """Numbers a frame."""
+        """Features per frame."""
         return POINT * self.points
 
     def place(self, name: str) -> int | None:
-        """Where a body point stands among the points, or None where this layout lacks it."""
+        """Index of a body point among the points, or None where this layout lacks it."""
         number = BODY.index(name)
         return HANDS + number if number < self.body else None
 
     @property
     def mirrored(self) -> tuple[int, ...]:
-        """(points,) which point stands for each one when left and right are swapped."""
+        """(points,) index of the point that takes the place of each one in a mirror."""
         names = BODY[: self.body]
-        body = [HANDS + names.index(_other_side(name)) for name in names]
+        body = [HANDS + names.index(other_side(name)) for name in names]
         return (*range(HAND, HANDS), *range(HAND), *body)
 
 
 _PACKED = (Packed(0), Packed(len(POSE)), Packed(len(BODY)))
-_EXPECTED = "expected packed landmarks (" + ", ".join(str(layout.width) for layout in _PACKED) + " numbers a frame)"
+_EXPECTED = "expected packed landmarks (" + ", ".join(str(layout.width) for layout in _PACKED) + " features per frame)"
 
 
-def _other_side(name: str) -> str:
+def other_side(name: str) -> str:
+    """``right-NAME`` for ``left-NAME`` and the reverse; other names as they are."""
     side, _, rest = name.partition("-")
     return {"right": f"left-{rest}", "left": f"right-{rest}"}.get(side, name)
 
 
 def unfit_raw(width: int) -> str | None:
-    """Why frames of this width are no raw landmarks, or None."""
+    """Why frames of ``width`` features are not raw landmarks, or None."""
     if width in RAW_WIDTHS:
         return None
     widths = ", ".join(map(str, RAW_WIDTHS))
-    known = {36: " (recipe numbers36 is for those)"}
-    more = "; these are packed already" if Packed.of_width(width) else known.get(width, "")
-    return f"it reads raw landmarks ({widths} numbers a frame), and these frames have {width}{more}"
+    more = " (recipe numbers36 is for those)" if width == 36 else ""
+    more = "; these are packed already" if Packed.of_width(width) else more
+    return f"it reads raw landmarks ({widths} features per frame), and these frames have {width}{more}"
 
 
 def unfit_packed(width: int) -> str | None:
-    """Why frames of this width are no packed landmarks, or None."""
+    """Why frames of ``width`` features are not packed landmarks, or None."""
     if Packed.of_width(width) is not None:
         return None
     raw = ": put transform landmarks before it" if width in RAW_WIDTHS else ""

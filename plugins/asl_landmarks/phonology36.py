@@ -1,25 +1,13 @@
-"""The reference project's 36 numbers a frame, from packed landmarks.
+"""The transform ``phonology36``: the reference's 36 features (:mod:`asl_landmarks.layout36`) from packed landmarks.
 
-====== =========== =============================================================================================
-0:10   handshape   of each hand the angle between thumb tip and index root as seen from the wrist, then of each
-                   finger the one by which root to tip bends away from wrist to root; radians, 0 is straight
-10:16  location    of each hand the mean of wrist and finger roots (x, y, z) from the nose, in shoulder widths
-16:22  orientation of each hand the unit normal of wrist, index root and little root
-22:28  movement    of each hand the change of location since the frame before
-28:31              of each hand the size of the change of its normal, then 0
-31:36  non-manual  the direction that the face looks in (x, y, z), how far the mouth is open, 0
-====== =========== =============================================================================================
+Differences from the reference:
 
-The left hand comes first. Whatever belongs to a hand that is absent is 0.
-
-Where this is not the reference:
-
-- A velocity is 0 in the first frame of a clip and wherever the hand was absent the frame before; the reference
-  carries the jump from the clip before, and from 0.
+- A velocity is 0 in the first frame of a clip and wherever the hand was absent in the frame before; the reference
+  has a jump there, from the clip before or from 0.
 - The z of a location is the palm's from its wrist: hands and body have no common origin of depth to subtract.
 - Its gaze needs the irises, which the mesh of 468 points lacks. Ours is the normal of eyes and mouth, of unit length,
   from the face's corners or else the pose's. Mouth is the gap of the lips over the distance of their corners.
-- No frame is left out: frames are as many as the landmarks have.
+- Frames without a hand are kept.
 
 Without a body the origin is at half of the image's width and 0.35 of its height, and the unit 0.35. With one, frames
 that lack nose or shoulders take the means of the clip. Without a face the mouth is 0, without a body the gaze as well.
@@ -36,13 +24,13 @@ from asl_landmarks.layout import ABSENT, HAND, HANDS, KNUCKLES, TIPS, unfit_pack
 
 __all__ = ["Phonology36", "phonology36"]
 
-_ORIGIN, _UNIT = (0.5, 0.35), 0.35  #: a head and a shoulder width as they mostly are in an image
+_ORIGIN, _UNIT = (0.5, 0.35), 0.35  #: typical place of the nose and width of the shoulders in an image
 _PALM = (0, *KNUCKLES)
 _SMALLEST = 1e-6
 
 
 class Phonology36:
-    """The transform ``phonology36``."""
+    """Packed landmarks to the 36 features."""
 
     def __init__(self, options: NoOptions):
         pass
@@ -50,23 +38,23 @@ class Phonology36:
     unfit = staticmethod(unfit_packed)
 
     def __call__(self, clip: Clip) -> Clip:
-        """The clip in 36 numbers a frame."""
+        """The clip with 36 features per frame."""
         return attrs.evolve(clip, features=phonology36(Landmarks.of_clip(clip)))
 
 
 def phonology36(landmarks: Landmarks) -> np.ndarray:
-    """(T, 36) float32; see the head of this module."""
+    """(T, 36) float32; see the top of this module."""
     hands = landmarks.points[:, :HANDS].reshape(-1, 2, HAND, 3)[:, ::-1]
-    there = (landmarks.seen[:, :HANDS] != ABSENT).reshape(-1, 2, HAND).all(2)[:, ::-1]
+    present = (landmarks.seen[:, :HANDS] != ABSENT).reshape(-1, 2, HAND).all(2)[:, ::-1]
     location = _location(landmarks, hands)
     normal = _unit(np.cross(hands[:, :, KNUCKLES[0]] - hands[:, :, 0], hands[:, :, KNUCKLES[-1]] - hands[:, :, 0]))
-    both = there & np.roll(there, 1, axis=0)
+    both = present & np.roll(present, 1, axis=0)
     both[:1] = False
     turned = np.linalg.norm(_change(normal), axis=-1)
-    found = [
-        _where(there, _handshape(hands)),
-        _where(there, location),
-        _where(there, normal),
+    parts = [
+        _where(present, _handshape(hands)),
+        _where(present, location),
+        _where(present, normal),
         _where(both, _change(location)),
         np.where(both, turned, 0),
         np.zeros((len(landmarks), 1)),
@@ -74,11 +62,11 @@ def phonology36(landmarks: Landmarks) -> np.ndarray:
         _mouth(landmarks),
         np.zeros((len(landmarks), 1)),
     ]
-    return np.concatenate([part.reshape(len(landmarks), -1) for part in found], axis=1, dtype=np.float32)
+    return np.concatenate([part.reshape(len(landmarks), -1) for part in parts], axis=1, dtype=np.float32)
 
 
-def _where(there: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return np.where(there[:, :, None], values, 0)
+def _where(present: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.where(present[:, :, None], values, 0)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -112,31 +100,31 @@ def _location(landmarks: Landmarks, hands: np.ndarray) -> np.ndarray:
 
 
 def _body(landmarks: Landmarks, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """(T, 3) places of a body point and (T,) whether it is there, or None where the layout lacks it."""
-    place = landmarks.layout.place(name)
-    return None if place is None else (landmarks.points[:, place], landmarks.seen[:, place] != ABSENT)
+    """(T, 3) places of a body point and (T,) whether it is present, or None where the layout lacks it."""
+    index = landmarks.layout.place(name)
+    return None if index is None else (landmarks.points[:, index], landmarks.seen[:, index] != ABSENT)
 
 
-def _or_mean(values: np.ndarray, there: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    """Values (T, n) where they are there, their mean where not, ``otherwise`` (1, n) where they never are."""
-    if not there.any():
-        return otherwise
-    return np.where(there[:, None], values, values[there].mean(0, keepdims=True))
+def _or_mean(values: np.ndarray, present: np.ndarray, default: np.ndarray) -> np.ndarray:
+    """Values (T, n) where present, their mean where not, ``default`` (1, n) where they never are."""
+    if not present.any():
+        return default
+    return np.where(present[:, None], values, values[present].mean(0, keepdims=True))
 
 
 def _gaze(landmarks: Landmarks) -> np.ndarray:
     """(T, 3) unit vector out of the face."""
     gaze = np.zeros((len(landmarks), 3), dtype=np.float32)
-    found = np.zeros(len(landmarks), dtype=bool)
+    known = np.zeros(len(landmarks), dtype=bool)
     for eye, mouth in (("eye-corner", "lip-corner"), ("eye", "mouth")):
         corners = [_body(landmarks, f"{side}-{part}") for part in (eye, mouth) for side in ("right", "left")]
         if any(corner is None for corner in corners):
             continue
         (r_eye, a), (l_eye, b), (r_mouth, c), (l_mouth, d) = (corner for corner in corners if corner is not None)
         down = (r_mouth + l_mouth) / 2 - (r_eye + l_eye) / 2
-        fresh = a & b & c & d & ~found
-        gaze[fresh] = _unit(np.cross(down, l_eye - r_eye))[fresh]
-        found |= fresh
+        new = a & b & c & d & ~known
+        gaze[new] = _unit(np.cross(down, l_eye - r_eye))[new]
+        known |= new
     return gaze
 
 

@@ -9,23 +9,23 @@ from torch import Tensor
 from asl_core import Batch
 from asl_landmarks.layout import HAND, HANDS, POINT, SEEN, Packed
 
-__all__ = ["Points", "mean_over_time"]
+__all__ = ["Points", "central_difference", "mean_over_time"]
 
 
 @attrs.frozen(eq=False)
 class Points:
-    """The points of a batch, one coordinate after the other: each in one piece, which is quick to compute with."""
+    """The points of a batch, one coordinate after the other: each contiguous, which is fast to compute with."""
 
     axes: Tensor  #: (3, B, T, P) x, y and z; 0 where absent and in padding
     seen: Tensor  #: (B, T, P) SEEN, FILLED or ABSENT; 0 in padding
-    there: Tensor  #: (B, T, P) bool: seen or filled, and no padding
+    present: Tensor  #: (B, T, P) bool: seen or filled, and no padding
 
     @classmethod
     def of(cls, batch: Batch) -> Points:
         """From packed frames.
 
         Raises:
-            ValueError: they are of another width.
+            ValueError: the frames have another width.
         """
         clips, frames, width = batch.features.shape
         layout = Packed.require(width, "a transform or augmentation of landmarks")
@@ -38,8 +38,8 @@ class Points:
         return batch.with_features(torch.stack([*self.axes, self.seen], dim=3).flatten(2))
 
     def moved(self, axes: Tensor, chosen: Tensor) -> Points:
-        """The points there are, of the ``chosen`` (B,) clips, at other places."""
-        inside = self.there & chosen[:, None, None]
+        """The present points of the ``chosen`` (B,) clips at other places (3, B, T, P)."""
+        inside = self.present & chosen[:, None, None]
         return attrs.evolve(self, axes=torch.where(inside, axes, self.axes))
 
     @property
@@ -49,7 +49,7 @@ class Points:
 
     @property
     def layout(self) -> Packed:
-        """Which points there are."""
+        """Which points these are."""
         return Packed(self.seen.shape[2] - HANDS)
 
     @property
@@ -59,24 +59,35 @@ class Points:
         return self.places[:, :, :HANDS].view(clips, frames, 2, HAND, 3)
 
     @property
-    def hands_there(self) -> Tensor:
+    def hands_present(self) -> Tensor:
         """(B, T, 2, 21) bool: seen or filled, of hands whose wrist is."""
-        clips, frames = self.there.shape[:2]
-        there = self.there[:, :, :HANDS].view(clips, frames, 2, HAND)
-        return there & there[..., :1]
+        clips, frames = self.present.shape[:2]
+        present = self.present[:, :, :HANDS].view(clips, frames, 2, HAND)
+        return present & present[..., :1]
 
     @property
     def hands_seen(self) -> Tensor:
         """(B, T, 2) bool: the wrist was seen, not filled."""
-        return self.there[:, :, [0, HAND]] & (self.seen[:, :, [0, HAND]] > (SEEN / 2))
+        return self.present[:, :, [0, HAND]] & (self.seen[:, :, [0, HAND]] > (SEEN / 2))
 
 
 def mean_over_time(values: Tensor, weights: Tensor) -> Tensor:
-    """(B, ...) mean of values (B, T, ...) over the frames, weighted by (B, T, ...); 0 where no weight is.
+    """(B, ...) mean of values (B, T, ...) over the frames, weighted by (B, T, ...); 0 where all weights are.
 
-    Summed one frame after the other: a sum of another order would round otherwise in another length of padding.
+    Summed frame by frame: another order of summing would round differently with another length of padding.
     """
     weights = weights.to(values.dtype)
     total = torch.cumsum(values * weights, dim=1)[:, -1]
     count = torch.cumsum(weights, dim=1)[:, -1]
     return total / torch.where(count > 0, count, 1.0)
+
+
+def central_difference(values: Tensor, present: Tensor) -> Tensor:
+    """(B, T, 2, D) half the change of values from the frame before to the one after.
+
+    0 in the first and the last frame, and where a hand is not ``present`` (B, T, 2) in either neighbour.
+    """
+    change = torch.zeros_like(values)
+    both = (present[:, 2:] & present[:, :-2])[..., None]
+    change[:, 1:-1] = torch.where(both, (values[:, 2:] - values[:, :-2]) / 2, 0.0)
+    return change

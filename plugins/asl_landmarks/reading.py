@@ -15,13 +15,13 @@ _FACE, _POSE = 468, 33
 
 
 def read_landmarks(clip: Clip) -> Landmarks:
-    """The landmarks of a clip of raw frames; hands in order of detection are told apart by what they look like.
+    """The landmarks of a clip of raw frames; hands in order of detection are assigned to right and left.
 
-    A point is missing where its numbers are all -1 or all 0, or where one is NaN; a hand, a face or a pose is where
-    most of its points are, for what is left then is no place.
+    A point is missing where its numbers are all -1 or all 0, or where one is NaN; a hand, a face or a pose is missing
+    where half or more of its points are.
 
     Raises:
-        DataError: frames of another width, or infinite numbers.
+        DataError: the frames have another width or infinite numbers.
     """
     width = clip.features.shape[1]
     where = f"clip {clip.id!r} ({clip.source or 'unknown source'})"
@@ -29,30 +29,30 @@ def read_landmarks(clip: Clip) -> Landmarks:
         raise DataError(f"{where} cannot be used: {reason}.")
     if np.isinf(clip.features).any():
         raise DataError(
-            f"{where} holds infinite numbers; expected landmarks, NaN or 0 where there are none. Extract it again."
+            f"{where} holds infinite numbers; expected landmarks, with NaN or 0 for missing points. Extract it again."
         )
     return _detected(clip.features) if width == 2 * HAND * 3 else _holistic(clip.features)
 
 
 def _detected(frames: np.ndarray) -> Landmarks:
     slots = frames.reshape(len(frames), 2, HAND, 3)
-    found = np.stack([_found(slots[:, slot]) for slot in (0, 1)], axis=1)
-    slots = np.where(found[..., None], slots, 0)
-    # A hand that was found in part would say little of its side.
-    swapped = swapped_slots(slots, np.asarray(found.all(2)))[:, None, None]
+    seen = np.stack([_seen(slots[:, slot]) for slot in (0, 1)], axis=1)
+    slots = np.where(seen[..., None], slots, 0)
+    # A partly detected hand says little of its side.
+    swapped = swapped_slots(slots, np.asarray(seen.all(2)))[:, None, None]
     hands = np.where(swapped[..., None], slots[:, ::-1], slots)
-    found = np.where(swapped, found[:, ::-1], found)
-    return Landmarks.of_points(hands.reshape(-1, HANDS, 3), found.reshape(-1, HANDS))
+    seen = np.where(swapped, seen[:, ::-1], seen)
+    return Landmarks.of_points(hands.reshape(-1, HANDS, 3), seen.reshape(-1, HANDS))
 
 
 def _holistic(frames: np.ndarray) -> Landmarks:
     parts = _parts(frames)
     points = [parts["right"], parts["left"], parts["pose"][:, list(POSE.values())]]
-    found = [_found(parts["right"]), _found(parts["left"]), _found(parts["pose"])[:, list(POSE.values())]]
+    seen = [_seen(parts["right"]), _seen(parts["left"]), _seen(parts["pose"])[:, list(POSE.values())]]
     if "face" in parts:
         points.append(parts["face"][:, list(FACE.values())])
-        found.append(_found(parts["face"])[:, list(FACE.values())])
-    return Landmarks.of_points(np.concatenate(points, axis=1), np.concatenate(found, axis=1))
+        seen.append(_seen(parts["face"])[:, list(FACE.values())])
+    return Landmarks.of_points(np.concatenate(points, axis=1), np.concatenate(seen, axis=1))
 
 
 def _parts(frames: np.ndarray) -> dict[str, np.ndarray]:
@@ -63,32 +63,32 @@ def _parts(frames: np.ndarray) -> dict[str, np.ndarray]:
         1629: (("face", _FACE), ("left", HAND), ("pose", _POSE), ("right", HAND)),
         1662: (("face", _FACE), ("left", HAND), ("right", HAND)),
     }[width]
-    found = {}
-    if width == 1662:  # the pose has a fourth number, MediaPipe's guess of visibility, which is not needed
-        found["pose"] = frames[:, : 4 * _POSE].reshape(count, _POSE, 4)[:, :, :3]
+    parts = {}
+    if width == 1662:  # the pose has a fourth number, MediaPipe's estimate of visibility, which is not needed
+        parts["pose"] = frames[:, : 4 * _POSE].reshape(count, _POSE, 4)[:, :, :3]
         frames = frames[:, 4 * _POSE :]
     start = 0
     for name, points in order:
-        found[name] = frames[:, start : start + 3 * points].reshape(count, points, 3)
+        parts[name] = frames[:, start : start + 3 * points].reshape(count, points, 3)
         start += 3 * points
-    return found
+    return parts
 
 
-def _found(part: np.ndarray) -> np.ndarray:
+def _seen(part: np.ndarray) -> np.ndarray:
     """(T, points) bool of a part (T, points, 3)."""
-    there = ~_blank(part)
-    return np.asarray(there & (2 * there.sum(1) > there.shape[1])[:, None])
+    seen = ~_blank(part)
+    return np.asarray(seen & (2 * seen.sum(1) > seen.shape[1])[:, None])
 
 
 def _blank(points: np.ndarray) -> np.ndarray:
-    """(…,) whether a point (…, 3) is what stands where nothing was found: -1 or 0 throughout, or with a NaN."""
+    """(…,) bool: whether a point (…, 3) is missing: -1 or 0 throughout, or with a NaN."""
     return np.asarray((points == 0).all(-1) | (points == -1).all(-1) | np.isnan(points).any(-1))
 
 
 def torn_hands(clip: Clip) -> int:
     """Frames of a clip of raw landmarks in which some points of a hand are missing and others are not.
 
-    Detectors give a hand whole or not at all, so something happened to these on their way.
+    Detectors write a hand whole or not at all, so the file was damaged or changed.
     """
     frames = clip.features
     if frames.shape[1] == 2 * HAND * 3:

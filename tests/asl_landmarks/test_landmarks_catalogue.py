@@ -16,14 +16,16 @@ import asl_core as asl
 from asl_core import Component, testing
 from asl_landmarks import asl_augments, asl_transforms
 
-TRANSFORMS = {c.name: c for c in asl_transforms()}
-AUGMENTS = {c.name: c for c in asl_augments()}
+TRANSFORMS = {c.name: c for c in asl_transforms() if c.name not in ("dominant36", "hands36")}
+AUGMENTS = {c.name: c for c in asl_augments() if not c.name.endswith("36")}
 CLIPWISE = ("trim", "fill-gaps", "phonology36")
 
 
 def test_names() -> None:
-    assert list(TRANSFORMS) == ["unpad", "landmarks", "trim", "fill-gaps", "phonology36", "hand-features"]
-    assert list(AUGMENTS) == ["rotate", "stretch", "mirror-hands", "jitter", "lose-hand", "lose-fingers"]
+    transforms = ["unpad", "landmarks", "trim", "fill-gaps", "phonology36", "hand-features", "dominant36", "hands36"]
+    assert [c.name for c in asl_transforms()] == transforms
+    augments = ["rotate", "stretch", "mirror-hands", "jitter", "lose-hand", "lose-fingers", "mirror36", "turn36"]
+    assert [c.name for c in asl_augments()] == augments
 
 
 def test_catalogue_imports_nothing_heavy() -> None:
@@ -34,7 +36,7 @@ def test_catalogue_imports_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("component", [*TRANSFORMS.values(), *AUGMENTS.values()], ids=lambda c: c.name)
+@pytest.mark.parametrize("component", [*asl_transforms(), *asl_augments()], ids=lambda c: c.name)
 def test_component(component: Component) -> None:
     testing.check_component(component)
 
@@ -72,13 +74,13 @@ def write_clips(folder: Path) -> dict[str, np.ndarray]:
     """Pickles of 12 train and 12 val clips of three signs, raw; the val clips."""
     random = np.random.default_rng(0)
     for split in ("train", "val"):
-        found = {}
+        clips = {}
         for number in range(12):
             features = random.uniform(0.2, 0.8, (9, 126)).astype(np.float32)
             features[:2] = -1  # no hand at first
-            found[f"{split}{number}"] = {"features": features, "gloss": f"g{number % 3}", "split": split}
-        (folder / f"features_{split}_wlasl100.pkl").write_bytes(pickle.dumps(found))
-    return {name: clip["features"] for name, clip in found.items()}
+            clips[f"{split}{number}"] = {"features": features, "gloss": f"g{number % 3}", "split": split}
+        (folder / f"features_{split}_wlasl100.pkl").write_bytes(pickle.dumps(clips))
+    return {name: clip["features"] for name, clip in clips.items()}
 
 
 @pytest.mark.slow
@@ -110,3 +112,13 @@ def test_a_saved_model_takes_raw_landmarks(tmp_path: Path) -> None:
         best = evaluated.scores[place].exp().topk(3)
         assert [g for g, _ in predicted.top] == [store.vocabulary.glosses[i] for i in best.indices.tolist()]
         assert [p for _, p in predicted.top] == pytest.approx(best.values.tolist(), abs=1e-6)
+
+
+def test_names_of_components_that_were_in_layout36_still_resolve() -> None:
+    """Runs of version 0.1 saved them as ``asl:NAME``, later ones as ``asl-core:NAME``."""
+    for distribution in ("asl", "asl-core"):
+        settings = {"transform": [f"{distribution}:dominant36", f"{distribution}:hands36"]}
+        settings["augment"] = [f"{distribution}:mirror36", f"{distribution}:turn36"]
+        config = asl.configure({"dataset": "demo", **settings}, environ={}, project_file=False)
+        assert [c.component.name for c in config.transforms] == ["dominant36", "hands36"]
+        assert [c.component.name for c in config.augments] == ["mirror36", "turn36"]

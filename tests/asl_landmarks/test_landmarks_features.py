@@ -119,7 +119,7 @@ def test_width_is_what_it_says(width: int) -> None:
 
 def test_what_does_not_fit_is_told() -> None:
     assert "put transform landmarks before it" in str(HandFeatures(HandFeaturesOptions()).unfit(126))
-    assert "hands alone" in str(HandFeatures(HandFeaturesOptions(blocks=("body",))).unfit(168))
+    assert "only hands" in str(HandFeatures(HandFeaturesOptions(blocks=("body",))).unfit(168))
     assert "blocks is empty" in str(HandFeatures(HandFeaturesOptions(blocks=())).unfit(168))
 
 

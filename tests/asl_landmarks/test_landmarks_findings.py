@@ -14,8 +14,9 @@ from toy_hands import hand, raw_clip
 import asl_core as asl
 from asl_core import Clip
 from asl_core.cli import main
-from asl_landmarks.clipwise import PackLandmarks, unseen_hands
+from asl_landmarks.landmarks import unseen_hands
 from asl_landmarks.options import LandmarksOptions
+from asl_landmarks.packing import PackLandmarks
 
 
 def clip(name: str, gloss: str, frames: int = 6) -> Clip:
@@ -50,9 +51,9 @@ def test_pixels_are_noticed(change: object, codes: list[str]) -> None:
 def test_torn_hands_are_noticed() -> None:
     one = clip("x", "down")
     one.features[[2, 4], 3] = np.nan
-    (told,) = PackLandmarks(LandmarksOptions()).findings(one)
-    assert (told.level, told.code) == ("warning", "torn-hands")
-    assert told.message.startswith("2 of 7 frames hold a hand")
+    (finding,) = PackLandmarks(LandmarksOptions()).findings(one)
+    assert (finding.level, finding.code) == ("warning", "torn-hands")
+    assert finding.message.startswith("2 of 7 frames have a hand")
 
 
 def test_missing_numbers_are_no_pixels() -> None:

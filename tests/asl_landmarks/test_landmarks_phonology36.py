@@ -8,6 +8,7 @@ from toy_hands import hand, random_landmarks, raw_clip
 
 from asl_landmarks.landmarks import Landmarks
 from asl_landmarks.layout import HAND, HANDS, Packed
+from asl_landmarks.layout36 import MIRROR_FROM, MIRROR_SIGN
 from asl_landmarks.phonology36 import phonology36
 from asl_landmarks.reading import read_landmarks
 
@@ -124,8 +125,6 @@ def test_a_pose_without_a_face_has_a_gaze_and_no_mouth() -> None:
 @pytest.mark.parametrize("body_points", [0, 11, 19])
 def test_mirrored_landmarks_are_the_mirrored_numbers(body_points: int) -> None:
     """As augmentation mirror36 swaps them, but for locations without a body, which are mirrored as well."""
-    from asl_layout36.layout import MIRROR_FROM, MIRROR_SIGN
-
     landmarks = random_landmarks(6, body_points, absent=0.2)
     expected = phonology36(landmarks)[:, list(MIRROR_FROM)] * MIRROR_SIGN
     assert np.allclose(phonology36(landmarks.mirrored()), expected, atol=1e-4)

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from asl_core import Clip
-from asl_landmarks.clipwise import FillGaps, PackLandmarks, Trim
+from asl_landmarks.gaps import FillGaps
 from asl_landmarks.handedness import chirality
 from asl_landmarks.landmarks import Landmarks
 from asl_landmarks.layout import FILLED, HAND, SEEN
+from asl_landmarks.layout36 import MIRROR_FROM
 from asl_landmarks.options import FillGapsOptions, LandmarksOptions, TrimOptions
+from asl_landmarks.packing import PackLandmarks
 from asl_landmarks.phonology36 import phonology36
 from asl_landmarks.reading import read_landmarks
+from asl_landmarks.trimming import Trim
 from asl_wlasl.dataset import WlaslDataset
 from asl_wlasl.options import WlaslOptions
-
-SWAPPED = [*range(5, 10), *range(5), *range(13, 16), *range(10, 13), *range(19, 22), *range(16, 19)]
-SWAPPED += [*range(25, 28), *range(22, 25), 29, 28, *range(30, 36)]
 
 
 def clips(folder: Path) -> list[Clip]:
@@ -113,7 +113,7 @@ def test_phonology36_is_what_the_reference_extracted(shared: Path, raw: list[Cli
         ours, other = phonology36(landmarks), theirs[clip.id]
         assert ours.shape == other.shape
         turned = ~np.isclose(ours[:, :22], other[:, :22], atol=1e-3).all(1)
-        found.append(np.where(turned[:, None], ours[:, SWAPPED], ours))
+        found.append(np.where(turned[:, None], ours[:, list(MIRROR_FROM)], ours))
         expected.append(other)
         swapped.append(turned)
         # Frames whose velocity both define alike: named as the frame before, with the same hands in both.

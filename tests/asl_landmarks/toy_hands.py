@@ -1,4 +1,4 @@
-"""Made-up hands and clips of them, for the tests of landmarks."""
+"""Synthetic hands and clips of them, for the tests of landmarks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hand(side: str, x: float, y: float = 0.6, size: float = 0.1) -> np.ndarray:
 
 
 def raw_clip(*frames: tuple[np.ndarray | None, np.ndarray | None], name: str = "toy") -> Clip:
-    """A clip of 126 numbers a frame from two slots each."""
+    """A clip of 126 features per frame, from two slots each."""
     nothing = np.full((HAND, 3), -1.0)
     slots = [[nothing if h is None else h for h in frame] for frame in frames]
     return Clip(id=name, features=np.array(slots).reshape(len(frames), -1), glosses=("toy",), source="toy.pkl")

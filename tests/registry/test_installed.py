@@ -101,6 +101,9 @@ def test_names_that_nobody_has_are_told_with_the_nearest(site: Path) -> None:
     assert one.endswith("did you mean 'conformer'?")
     assert "blocks 'sttages'" in other
     assert "did you mean 'stages'?" in other
+    for name in ("layout36", "asl-core:layout36"):
+        (merged,) = unknown_names(f"no:{name}")
+        assert merged.endswith("; it is part of plugin 'landmarks' now")
 
 
 @pytest.mark.parametrize(

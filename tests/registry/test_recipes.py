@@ -14,7 +14,7 @@ from asl_core.errors import ConfigError
 from asl_core.registry.recipes import find_recipe, recipes
 from asl_core.studies.curriculum import is_curriculum, load_curriculum
 from asl_landmarks.layout import unfit_raw
-from asl_layout36.layout import unfit36
+from asl_landmarks.layout36 import unfit36
 
 
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda r: r.name)

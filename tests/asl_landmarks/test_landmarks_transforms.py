@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_hands import hand, packed_clip, random_landmarks, raw_clip
 
-from asl_landmarks.clipwise import FillGaps, PackLandmarks, Trim
-from asl_landmarks.gaps import fill_gaps
+from asl_landmarks.gaps import FillGaps, fill_gaps
 from asl_landmarks.handedness import chirality, left_dominant, swapped_slots
 from asl_landmarks.landmarks import Landmarks
 from asl_landmarks.layout import ABSENT, FILLED, HAND, HANDS, SEEN
 from asl_landmarks.options import FillGapsOptions, LandmarksOptions, TrimOptions
+from asl_landmarks.packing import PackLandmarks
 from asl_landmarks.reading import read_landmarks
-from asl_landmarks.resting import signing_span
+from asl_landmarks.trimming import Trim, signing_span
 
 
 def test_chirality_tells_a_right_hand_from_its_mirror_image() -> None:

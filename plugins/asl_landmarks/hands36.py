@@ -1,4 +1,4 @@
-"""The 36 numbers with what a sign is made of told plainly: shapes, places, palms, paths, and whether they were seen."""
+"""The transform ``hands36``: the hands of the 36 features as shapes, places, palms, paths, and whether seen."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from asl_core import Batch
-from asl_layout36.layout import PALM, PLACE, SHAPE, unfit36
-from asl_layout36.options import Hands36Options
+from asl_landmarks.layout36 import PALM, PLACE, SHAPE, unfit36
+from asl_landmarks.options import Hands36Options
+from asl_landmarks.points import central_difference
 
 __all__ = ["Hands36"]
 
@@ -23,25 +24,25 @@ class _Hands:
     place: Tensor  #: (B, T, 2, 3) palm centres
     palm: Tensor  #: (B, T, 2, 3) palm normals
     seen: Tensor  #: (B, T, 2) bool
-    there: Tensor  #: (B, T, 2) bool: seen or filled in
+    present: Tensor  #: (B, T, 2) bool: seen or filled in
 
 
 class Hands36:
-    """``blocks`` of numbers, one after the other; left hand first.
+    """The chosen ``blocks``, one after the other; left hand first.
 
     ======== == ==================================================================================
     shape    10 five angles of each hand
     place    6  each palm's centre
     palm     6  each palm's normal
-    path     4  each palm's centre (x, y) from the mean place of both in the clip
-    velocity 4  change of place (x, y) from the frame before to the one after, halved; 0 at the ends
+    path     4  each palm's centre (x, y) relative to the mean over both palms and the clip
+    velocity 4  half the change of place (x, y) from the frame before to the one after; 0 at the ends
     turning  2  how far the normal changes from frame to frame
-    seen     2  1 where the hand was found, -1 where it was not
+    seen     2  1 where the hand was detected, -1 where it was not
     ======== == ==================================================================================
 
-    What is not there is 0. A hand that was lost for a while may be filled in, on a straight line between the frames
-    around and held at either end. The reference's velocities are left out: they jump where a hand is lost and found,
-    as if it came from the origin.
+    Features of an absent hand are 0. A hand lost for a while may be filled in: linearly between the frames around,
+    held at either end. The reference's velocities are left out: they jump where a hand is lost and detected again, as
+    if it came from the origin.
     """
 
     batchwise = True
@@ -51,32 +52,29 @@ class Hands36:
         self.options = options
 
     def output_width(self, width: int) -> int:
-        """Numbers a frame of the chosen blocks."""
+        """Features per frame of the chosen blocks."""
         return sum(_BLOCKS[block][0] for block in self.options.blocks)
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch of blocks."""
-        hands = _look(batch, self.options.fill)
-        told = torch.cat([_BLOCKS[name][1](hands).flatten(2) for name in self.options.blocks], dim=2)
-        return batch.with_features(torch.where(batch.mask[:, :, None], told, 0.0))
+        hands = _hands(batch, self.options.fill)
+        features = torch.cat([_BLOCKS[name][1](hands).flatten(2) for name in self.options.blocks], dim=2)
+        return batch.with_features(torch.where(batch.mask[:, :, None], features, 0.0))
 
 
-def _look(batch: Batch, fill: bool) -> _Hands:
+def _hands(batch: Batch, fill: bool) -> _Hands:
     clips, frames = batch.features.shape[:2]
-
-    def hands(where: slice) -> Tensor:
-        return batch.features[:, :, where].reshape(clips, frames, 2, -1)
-
-    numbers = torch.cat([hands(SHAPE), hands(PLACE), hands(PALM)], dim=3)
-    seen = (numbers != 0).any(3) & batch.mask[:, :, None]
-    there = seen
+    parts = [batch.features[:, :, where].reshape(clips, frames, 2, -1) for where in (SHAPE, PLACE, PALM)]
+    values = torch.cat(parts, dim=3)
+    seen = (values != 0).any(3) & batch.mask[:, :, None]
+    present = seen
     if fill:
-        numbers, there = _filled(numbers, seen), seen.any(1, keepdim=True) & batch.mask[:, :, None]
-    return _Hands(numbers[..., :5], numbers[..., 5:8], numbers[..., 8:], seen, there)
+        values, present = _filled(values, seen), seen.any(1, keepdim=True) & batch.mask[:, :, None]
+    return _Hands(values[..., :5], values[..., 5:8], values[..., 8:], seen, present)
 
 
 def _filled(values: Tensor, seen: Tensor) -> Tensor:
-    """Values (B, T, H, D) in a straight line over the frames that are not ``seen`` (B, T, H), held at the ends."""
+    """Values (B, T, H, D), linear over the frames that are not ``seen`` (B, T, H), held at the ends."""
     frames = values.shape[1]
     number = torch.arange(frames, device=values.device)[None, :, None].expand(seen.shape)
     before = torch.where(seen, number, -1).cummax(1).values
@@ -92,29 +90,18 @@ def _filled(values: Tensor, seen: Tensor) -> Tensor:
 
 def _path(hands: _Hands) -> Tensor:
     weight = hands.seen.to(hands.place.dtype)[..., None]
-    # Summed one frame after the other: another order would round otherwise in another length of padding.
+    # Summed frame by frame: another order of summing would round differently with another length of padding.
     total = torch.cumsum((hands.place[..., :2] * weight).sum(2), dim=1)[:, -1]
     count = torch.cumsum(weight.sum(2), dim=1)[:, -1]
     origin = total / torch.where(count > 0, count, 1.0)
-    return torch.where(hands.there[..., None], hands.place[..., :2] - origin[:, None, None], 0.0)
-
-
-def _velocity(hands: _Hands) -> Tensor:
-    change = torch.zeros_like(hands.place[..., :2])
-    both = (hands.there[:, 2:] & hands.there[:, :-2])[..., None]
-    change[:, 1:-1] = torch.where(both, (hands.place[:, 2:, :, :2] - hands.place[:, :-2, :, :2]) / 2, 0.0)
-    return change
+    return torch.where(hands.present[..., None], hands.place[..., :2] - origin[:, None, None], 0.0)
 
 
 def _turning(hands: _Hands) -> Tensor:
     change = torch.zeros_like(hands.palm[..., 0])
-    both = hands.there[:, 1:] & hands.there[:, :-1]
+    both = hands.present[:, 1:] & hands.present[:, :-1]
     change[:, 1:] = torch.where(both, (hands.palm[:, 1:] - hands.palm[:, :-1]).norm(dim=-1), 0.0)
     return change
-
-
-def _seen(hands: _Hands) -> Tensor:
-    return 2 * hands.seen.to(hands.place.dtype) - 1
 
 
 _BLOCKS: dict[str, tuple[int, Callable[[_Hands], Tensor]]] = {
@@ -122,7 +109,7 @@ _BLOCKS: dict[str, tuple[int, Callable[[_Hands], Tensor]]] = {
     "place": (6, lambda hands: hands.place),
     "palm": (6, lambda hands: hands.palm),
     "path": (4, _path),
-    "velocity": (4, _velocity),
+    "velocity": (4, lambda hands: central_difference(hands.place[..., :2], hands.present)),
     "turning": (2, _turning),
-    "seen": (2, _seen),
+    "seen": (2, lambda hands: 2 * hands.seen.to(hands.place.dtype) - 1),
 }
