@@ -251,6 +251,29 @@ def test_wrong_loaders_are_caught(tmp_path: Path, name: str, text: str) -> None:
         testing.check_checkpoint_loader(component(name, wrong_clips), sample=sample)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("GreedyFormat", "it recognises .*, which is not of the format"),
+        ("FragileFormat", r"recognises\(missing.bin\) raised FileNotFoundError"),
+        ("SmallFormat", "own.toy ends in none of its suffixes"),
+        ("ImpoliteFormat", r"read\(missing.bin\) raised KeyError: 'toy'; expected a DataError"),
+        ("TwiceFormat", "ids of the recordings of own.toy are not unique"),
+        ("HalfSeenFormat", "NaN on some axes and not on others"),
+        ("BlindFormat", "no point of own.toy was seen"),
+        ("UnendingFormat", "holds infinite numbers"),
+        ("RestlessFormat", "gives other points when read again"),
+        ("CarelessFormat", "own.toy cut to 10% is read as if it were whole"),
+    ],
+)
+def test_wrong_formats_are_caught(tmp_path: Path, name: str, text: str) -> None:
+    sample = wrong_clips.GoodFormat.write(tmp_path / "own.toy")
+    testing.check_format(component("GoodFormat", wrong_clips), sample=sample)
+    testing.check_format(component("GoodFormat", wrong_clips))
+    with pytest.raises(testing.ContractError, match=text):
+        testing.check_format(component(name, wrong_clips), sample=sample)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "text"),

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asl_core import Batch, CheckpointError, Clip, ClipRandom, DataError, Finding, Foreign
+from asl_core import Batch, CheckpointError, Clip, ClipRandom, DataError, Finding, Foreign, Layout, Part, Recording
 
 
 class GoodAugment:
@@ -330,3 +330,97 @@ class WritingObserver(GoodObserver):
 class FailingObserver(GoodObserver):
     def on_epoch(self, report: Any) -> None:
         raise KeyError("top1")
+
+
+class GoodFormat:
+    """Bytes as x of one point; 0 where it was not seen, behind a word and the number of frames."""
+
+    suffixes = (".toy",)
+
+    def __init__(self, options: Any):
+        pass
+
+    def recognises(self, path: Path) -> bool:
+        return path.is_file() and path.read_bytes()[:4] == b"toy "
+
+    def read(self, path: Path) -> Iterable[Recording]:
+        try:
+            word, size, rest = path.read_bytes().split(b" ", 2)
+        except (OSError, ValueError) as fault:
+            raise DataError(f"{path} is no toy") from fault
+        if word != b"toy" or len(rest) != int(size):
+            raise DataError(f"{path} is no whole toy")
+        points = np.frombuffer(rest, np.uint8).astype(np.float32)[:, None, None].repeat(2, 2)
+        points[points == 0] = np.nan
+        yield Recording(id="a", layout=Layout([Part("p", 1)], ("x", "y")), points=points, source=str(path))
+
+    @staticmethod
+    def write(path: Path) -> Path:
+        path.write_bytes(b"toy 400 " + bytes(400 - 99) + b"x" * 99)
+        return path
+
+
+class GreedyFormat(GoodFormat):
+    """Takes whatever there is."""
+
+    def recognises(self, path: Path) -> bool:
+        return path.is_file()
+
+
+class FragileFormat(GoodFormat):
+    def recognises(self, path: Path) -> bool:
+        return path.read_bytes()[:4] == b"toy "
+
+
+class SmallFormat(GoodFormat):
+    suffixes = (".other",)
+
+
+class ImpoliteFormat(GoodFormat):
+    def read(self, path: Path) -> Iterable[Recording]:
+        if not path.is_file() or not path.read_bytes().startswith(b"toy"):
+            raise KeyError("toy")
+        return super().read(path)
+
+
+class TwiceFormat(GoodFormat):
+    def read(self, path: Path) -> Iterable[Recording]:
+        yield from super().read(path)
+        yield from super().read(path)
+
+
+class HalfSeenFormat(GoodFormat):
+    def read(self, path: Path) -> Iterable[Recording]:
+        for one in super().read(path):
+            one.points[::2, :, 0] = np.nan
+            yield one
+
+
+class BlindFormat(GoodFormat):
+    def read(self, path: Path) -> Iterable[Recording]:
+        for one in super().read(path):
+            yield attrs.evolve(one, points=one.points * np.nan)
+
+
+class UnendingFormat(GoodFormat):
+    def read(self, path: Path) -> Iterable[Recording]:
+        for one in super().read(path):
+            yield attrs.evolve(one, points=one.points * np.inf)
+
+
+class RestlessFormat(GoodFormat):
+    calls = itertools.count()
+
+    def read(self, path: Path) -> Iterable[Recording]:
+        for one in super().read(path):
+            yield attrs.evolve(one, points=one.points + next(self.calls))
+
+
+class CarelessFormat(GoodFormat):
+    def read(self, path: Path) -> Iterable[Recording]:
+        data = path.read_bytes() if path.is_file() else b""
+        if not data.startswith(b"toy 400 "):
+            raise DataError(f"{path} is no toy")
+        full = path.with_suffix(".full")
+        full.write_bytes(data.ljust(408, b"x"))
+        yield from super().read(full)

@@ -30,6 +30,10 @@ def _parts(values: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(values)
 
 
+def _names(values: Iterable[str]) -> tuple[str, ...]:  # mypy cannot type ``converter=tuple``
+    return tuple(values)
+
+
 @attrs.frozen
 class Layout:
     """Which numbers of a frame are which.
@@ -38,7 +42,7 @@ class Layout:
     """
 
     parts: tuple[Part, ...] = attrs.field(converter=_parts)
-    axes: tuple[str, ...] = attrs.field(default=("x", "y", "z"), converter=tuple)
+    axes: tuple[str, ...] = attrs.field(default=("x", "y", "z"), converter=_names)
     #: of x and y: ``image`` for shares of the picture's width and height, ``pixel``, ``metre``, or ``unknown``
     unit: str = attrs.field(default="image", validator=attrs.validators.in_(("image", "pixel", "metre", "unknown")))
 

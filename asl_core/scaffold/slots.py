@@ -84,6 +84,14 @@ STARTS: Mapping[str, Start] = {
             libraries=(_ATTRS, _NUMPY),
         ),
         Start(
+            slot="format",
+            words="format",
+            summary="landmarks as text: a line with their names, then one line per frame",
+            module="format",
+            example="asl show format {name}",
+            libraries=(_ATTRS, _NUMPY),
+        ),
+        Start(
             slot="transform",
             words="transform",
             summary="a moving average over neighbouring frames",

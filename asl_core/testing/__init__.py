@@ -21,6 +21,7 @@ from asl_core.testing.checks import CheckResult, ContractError
 from asl_core.testing.clips import check_dataset
 from asl_core.testing.components import check_component, options_of
 from asl_core.testing.encoders import check_encoder
+from asl_core.testing.formats import check_format
 from asl_core.testing.heads import check_head
 from asl_core.testing.isolated import isolated, locate
 from asl_core.testing.loaders import check_checkpoint_loader
@@ -40,6 +41,7 @@ __all__ = [
     "check_component",
     "check_dataset",
     "check_encoder",
+    "check_format",
     "check_head",
     "check_loss",
     "check_observer",

@@ -19,6 +19,7 @@ from asl_core.testing.checks import Bench, CheckResult, require, results
 from asl_core.testing.clips import DATASET_CHECKS, DatasetBench
 from asl_core.testing.components import COMPONENT_CHECKS
 from asl_core.testing.encoders import ENCODER_CHECKS, EncoderBench
+from asl_core.testing.formats import FORMAT_CHECKS, FormatBench
 from asl_core.testing.heads import HEAD_CHECKS, HeadBench
 from asl_core.testing.isolated import Found, isolated, locate
 from asl_core.testing.loaders import LOADER_CHECKS, LoaderBench
@@ -29,6 +30,8 @@ from asl_core.testing.transforms import TRANSFORM_CHECKS, TransformBench
 
 __all__ = ["Setup", "check_plugin", "plugin_results"]
 
+_READERS = ("dataset", "checkpoint-loader", "format")  #: slots that read files and need no run to be checked
+
 
 @attrs.frozen
 class Setup:
@@ -36,7 +39,7 @@ class Setup:
 
     Attributes:
         options: ``(slot, name)`` -> options other than the defaults, by attribute name.
-        samples: name of a data set or checkpoint loader -> a file that it reads.
+        samples: name of a data set, format or checkpoint loader -> a file that it reads.
         width: numbers a frame of the clips.
     """
 
@@ -58,7 +61,7 @@ def check_plugin(
         plugin: a folder with a pyproject.toml, an installed package or plugin, or a module; see
             :func:`asl_core.testing.locate`.
         options: ``"encoder.mine.hidden-size"`` to its value, as text or as what the option holds.
-        samples: name of a data set or checkpoint loader to a file that it reads.
+        samples: name of a data set, format or checkpoint loader to a file that it reads.
         width: numbers a frame of the clips that components are tried on.
 
     Raises:
@@ -157,7 +160,9 @@ def _of_slot(offer: Offer, registry: Registry, setup: Setup, values: Mapping[str
         yield from results(slot, DATASET_CHECKS, DatasetBench(component, values, sample=sample))
     elif slot == "checkpoint-loader":
         yield from results(slot, LOADER_CHECKS, LoaderBench(component, values, sample=sample))
-    if slot not in ("dataset", "checkpoint-loader"):
+    elif slot == "format":
+        yield from results(slot, FORMAT_CHECKS, FormatBench(component, values, sample=sample))
+    if slot not in _READERS:
         checks = OBSERVER_CHECKS if slot == "observer" else RUN_CHECKS
         bench = RunBench(component, values, slot=slot, registry=registry, name=registry.name_of(offer))
         yield from results(slot, checks, bench)
@@ -207,9 +212,9 @@ def _setup(
             problems.append(f"{dotted}: {fault}")
             continue
         found.setdefault((offer.slot, offer.component.name), {})[specs[key].name] = read
-    readers = [o.component.name for o in offers if o.slot in ("dataset", "checkpoint-loader")]
+    readers = [o.component.name for o in offers if o.slot in _READERS]
     problems += [
-        f"sample {name}: no data set or checkpoint loader of this plugin has that name{nearest(name, readers)}"
+        f"sample {name}: no data set, format or checkpoint loader of this plugin has that name{nearest(name, readers)}"
         for name in samples
         if name not in readers
     ]
