@@ -35,12 +35,9 @@ def _rate(clip: Clip, _: object, value: float | None) -> None:
         raise ValueError(f"clip {clip.id!r} has {value!r} frames per second; expected 0 to {MOST_FPS}, or None")
 
 
-def _frame_times(clip: Clip, _: object, value: np.ndarray | None) -> None:
-    if value is None:
-        return
-    frames = len(clip.features)
-    if value.shape != (frames,) or not np.isfinite(value).all() or (np.diff(value) <= 0).any():
-        raise ValueError(f"clip {clip.id!r} has times that are not {frames} rising numbers of seconds, one per frame")
+def _rising(clip: Clip, _: object, value: np.ndarray | None) -> None:
+    if value is not None and (value.ndim != 1 or not np.isfinite(value).all() or (np.diff(value) <= 0).any()):
+        raise ValueError(f"clip {clip.id!r} has times that are not rising seconds, one for each frame")
 
 
 def _float64(values: Any) -> np.ndarray:
@@ -51,7 +48,8 @@ def _float64(values: Any) -> np.ndarray:
 class Clip:
     """One recorded clip as a data set hands it out.
 
-    A transform that changes which frames there are sets ``fps`` and ``times`` anew, or to None.
+    A transform that hands on other frames says so by ``frames_kept`` (:class:`asl_core.Transform`), or sets ``fps`` and
+    ``times`` itself; otherwise times that are not one for each frame are dropped behind it, and that is reported.
     """
 
     id: str
@@ -63,7 +61,7 @@ class Clip:
     fps: float | None = attrs.field(default=None, validator=_rate)
     #: (T,) float64 seconds of each frame, where their rate is not even
     times: np.ndarray | None = attrs.field(
-        default=None, converter=attrs.converters.optional(_float64), validator=_frame_times
+        default=None, converter=attrs.converters.optional(_float64), validator=_rising
     )
     layout: Layout | None = None  #: which features are which points; None where nobody knows
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from asl_core.clips.clip import Clip, Finding
 from asl_core.clips.frames import map_numbers
+from asl_core.clips.layout import Layout
 from asl_core.errors import DataError
 from asl_core.files.bounded import parse_json
 from asl_core.files.watched import Watched
@@ -131,14 +132,16 @@ def read_packed(path: Path) -> list[Clip]:
             frames = map_numbers(file, START, sizes.frames * sizes.width, Watched(path, file, digest, _digest)).reshape(
                 sizes.frames, sizes.width
             )
+            ends = np.cumsum(lengths).tolist()
+            starts = [0, *ends[:-1]]
+            return [
+                Clip(id=clip, features=frames[start:end], glosses=glosses, signer=signer, source=source, **known)
+                for clip, start, end, glosses, signer, source, known in zip(
+                    columns[0], starts, ends, *columns[1:], strict=True
+                )
+            ]
     except (_WrongError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
         raise _refused(path, fault) from fault
-    ends = np.cumsum(lengths).tolist()
-    starts = [0, *ends[:-1]]
-    return [
-        Clip(id=clip, features=frames[start:end], glosses=glosses, signer=signer, source=source)
-        for clip, start, end, glosses, signer, source in zip(columns[0], starts, ends, *columns[1:], strict=True)
-    ]
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[Sizes, str]:
@@ -179,8 +182,8 @@ def _digest(file: BinaryIO) -> str:
 
 def _columns(
     index: Any, clips: int, path: Path
-) -> tuple[Sequence[str], list[tuple[str, ...]], list[str | None], list[str]]:
-    """Id, glosses, signer and source of each clip. Equal ones are one object: there may be very many clips."""
+) -> tuple[Sequence[str], list[tuple[str, ...]], list[str | None], list[str], list[dict[str, Any]]]:
+    """Id, glosses, signer, source, time and layout of each clip. Equal ones are one object: clips may be many."""
     tables = {name: index[name] for name in ("ids", "glosses", "signers", "sources")}
     for name, texts in tables.items():
         if name == "signers" and isinstance(texts, list):
@@ -201,7 +204,20 @@ def _columns(
         labels,
         [None if n is None else _entry(tables["signers"], n) for n in index["signer"]],
         [_entry(sources, n) for n in index["source"]],
+        _time_and_layout(index, clips),
     )
+
+
+def _time_and_layout(index: Any, clips: int) -> list[dict[str, Any]]:
+    """Rate, times and layout of each clip, where the file has them."""
+    layouts = [Layout.from_json(parse_json(text)) for text in index.get("layouts", ())]
+    columns = {name: index.get(name) or [None] * clips for name in ("fps", "times", "layout")}
+    if any(len(column) != clips for column in columns.values()):
+        raise _WrongError(f"its rates, times or layouts are not of {clips} clips")
+    return [
+        {"fps": fps, "times": times, "layout": None if number is None else _entry(layouts, number)}
+        for fps, times, number in zip(*columns.values(), strict=True)
+    ]
 
 
 def _entry(table: Sequence[Any], number: object) -> Any:

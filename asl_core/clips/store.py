@@ -14,7 +14,20 @@ from asl_core.clips.clip import Clip, Vocabulary
 from asl_core.clips.frames import FramesFile, end_to_end, file_of, gathered
 from asl_core.errors import DataError
 
-__all__ = ["ClipStore"]
+__all__ = ["SAME_RATE", "ClipStore", "common_rate"]
+
+
+SAME_RATE = 0.01  #: share by which two rates may differ and be the same: 29.97 and 30
+
+
+def common_rate(clips: Iterable[Clip]) -> float | None:
+    """The frames per second that all clips have, or None."""
+    rates: set[float] = set()
+    for clip in clips:
+        if clip.fps is None:
+            return None
+        rates.add(clip.fps)
+    return min(rates) if rates and max(rates) <= (1 + SAME_RATE) * min(rates) else None
 
 
 class ClipStore:
@@ -26,6 +39,8 @@ class ClipStore:
     Attributes:
         lengths: (N,) int64.
         ids, glosses, signers, sources: one entry a clip.
+        fps: frames per second that all clips have; None where they differ, or one does not know.
+        layout: which features are which points, likewise.
     """
 
     def __init__(self, clips: Iterable[Clip], vocabulary: Vocabulary):
@@ -50,6 +65,8 @@ class ClipStore:
         self.glosses = tuple(c.glosses for c in clips)
         self.signers = tuple(c.signer for c in clips)
         self.sources = tuple(c.source for c in clips)
+        self.fps = common_rate(clips)
+        self.layout = clips[0].layout if len({c.layout for c in clips}) == 1 else None
         self.vocabulary = vocabulary
         self.targets = [vocabulary.encode(c.glosses) for c in clips]
         self._target_lengths = torch.tensor([len(t) for t in self.targets], dtype=torch.int64)

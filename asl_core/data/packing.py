@@ -137,6 +137,10 @@ class _Index:
     labels: list[list[int]] = attrs.field(factory=list)
     signer: list[int | None] = attrs.field(factory=list)
     source: list[int] = attrs.field(factory=list)
+    fps: list[float | None] = attrs.field(factory=list)
+    times: list[list[float] | None] = attrs.field(factory=list)
+    layout: list[int | None] = attrs.field(factory=list)
+    layouts: dict[str, int] = attrs.field(factory=dict)
     glosses: dict[str, int] = attrs.field(factory=dict)
     signers: dict[str, int] = attrs.field(factory=dict)
     sources: dict[str, int] = attrs.field(factory=dict)
@@ -146,9 +150,16 @@ class _Index:
         self.labels.append([self.glosses.setdefault(g, len(self.glosses)) for g in clip.glosses])
         signer = clip.signer
         self.signer.append(None if signer is None else self.signers.setdefault(str(signer), len(self.signers)))
+        self.fps.append(clip.fps)
+        self.times.append(None if clip.times is None else clip.times.tolist())
+        described = None if clip.layout is None else json.dumps(clip.layout.to_json())
+        self.layout.append(None if described is None else self.layouts.setdefault(described, len(self.layouts)))
         self.source.append(self.sources.setdefault(clip.source, len(self.sources)))
 
     def text(self) -> bytes:
         columns = {f.name: getattr(self, f.name) for f in attrs.fields(_Index)}
+        for name in ("fps", "times", "layout", "layouts"):  # not there where no clip knows: as 0.1 wrote it
+            if not any(value is not None for value in columns[name]):
+                del columns[name]
         lists = {k: list(v) for k, v in columns.items()}  # of a table its names, which stand in order of their places
         return json.dumps(lists, separators=(",", ":")).encode("ascii")

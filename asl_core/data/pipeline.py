@@ -92,8 +92,11 @@ class Pipeline:
             if noticed is not None and (findings := getattr(transform, "findings", None)) is not None:
                 noticed.add(clip.id, findings(clip))
             with calling("transform", transform):
-                clip = transform(clip)
-            returned("transform", transform, clip, Clip, "asl_core.Clip")
+                after = transform(clip)
+            returned("transform", transform, after, Clip, "asl_core.Clip")
+            if after.layout is not None and after.features.shape[-1] != after.layout.width:
+                after = attrs.evolve(after, layout=None)  # other numbers than those that it describes
+            clip = after if _timed(after) else _with_times(transform, clip, after, noticed)
         return clip
 
     def take(self, clip: Clip, noticed: Noticed) -> Clip | None:
@@ -106,6 +109,8 @@ class Pipeline:
         if clip.features.ndim != 2 or not clip.features.size:
             return clip  # the audit says what is wrong with it
         fault = bad_numbers(clip.features, nan=False)
+        if clip.times is not None and not _timed(clip):
+            fault = f"{len(clip.features)} frames and the times of {len(clip.times)}"
         if fault is None:
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is judged
                 stored = self.clip(clip, noticed)
@@ -130,6 +135,24 @@ class Pipeline:
     def width(self, width: int) -> int:
         """Numbers a frame that the encoder sees, of ``width`` stored ones."""
         return functools.reduce(lambda w, transform: transform.output_width(w), self.batchwise, width)
+
+
+def _timed(clip: Clip) -> bool:
+    """Whether its times, if it has any, are one for each frame."""
+    return clip.times is None or len(clip.times) == len(clip.features)
+
+
+def _with_times(transform: Transform, before: Clip, after: Clip, noticed: Noticed | None) -> Clip:
+    """A clip with the times of the frames that a transform kept; without times, if it does not say which."""
+    kept = getattr(transform, "frames_kept", None)
+    times = before.times
+    if kept is not None and times is not None and len(times := times[kept(before)]) == len(after.features):
+        return attrs.evolve(after, times=times)
+    if noticed is not None:
+        name = type(transform).__name__
+        message = f"{name} changes which frames there are and does not say which it keeps; their times are dropped"
+        noticed.add(after.id, [Finding("warning", "times-dropped", message)])
+    return attrs.evolve(after, times=None)
 
 
 def bad_findings(
@@ -185,7 +208,7 @@ def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
     reasons: dict[str, str] = {}
     width = clip.features.shape[1]
     # Only its layout matters here: numbers that are not finite are told later, and of all clips together.
-    clip = attrs.evolve(clip, features=np.where(np.isfinite(clip.features), clip.features, np.float32(0)))
+    clip = attrs.evolve(clip, features=np.where(np.isfinite(clip.features), clip.features, np.float32(0)), times=None)
     for choice in config.transforms:
         transform = choice.build()
         if (reason := _reason(transform, width)) is not None:

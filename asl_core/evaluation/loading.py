@@ -53,6 +53,7 @@ class LoadedRun:
     width: int
     epoch: int
     views: tuple[View, ...] = ()  #: that predictions are averaged over
+    fps: float | None = None  #: frames per second of the clips it was trained on; None where unknown or uneven
 
     @undisturbed()
     def predict(self, store: ClipStore, batch_size: int = 64) -> Predictions:
@@ -113,6 +114,7 @@ def load(
     try:
         values, glosses, width = saved.meta["config"], saved.meta["vocabulary"], saved.meta["width"]
         _check_kinds(glosses, width, saved.meta.get("epoch", 0))
+        fps = _rate(saved.meta.get("fps"))
         config = resolve([value_layer(values, str(path))], registry or discover().registry, saved=True)
         vocabulary = Vocabulary(tuple(glosses), _sentences(saved.meta, config))
         model = _model(config, width, len(vocabulary), saved)
@@ -126,7 +128,7 @@ def load(
         ) from fault
     model.to(choose_device(device)).eval()
     views = find_views(config, tta)
-    return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views)
+    return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views, fps)
 
 
 def as_run_takes(
@@ -167,6 +169,13 @@ def _check_kinds(glosses: Any, width: Any, epoch: Any) -> None:
     for name, number, least in (("width", width, 1), ("epoch", epoch, 0)):
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
             raise TypeError(f"its {name} is {str(number)[:40]}")
+
+
+def _rate(value: Any) -> float | None:
+    """Frames per second; runs of 0.1 do not say."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+        raise TypeError(f"its frames per second are {str(value)[:40]}")
+    return value
 
 
 def _sentences(meta: Mapping[str, Any], config: RunConfig) -> bool:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from asl_core.clips.clip import Clip
-from asl_core.clips.store import ClipStore
+from asl_core.clips.store import SAME_RATE, ClipStore
 from asl_core.compute.host import undisturbed
 from asl_core.contracts import Dataset
 from asl_core.data.outliers import far_from_training
@@ -155,7 +155,7 @@ def predict_clips(
             glosses=store.glosses[n],
             top=tuple((names[p], v) for p, v in zip(places[n].tolist(), values[n].tolist(), strict=True)),
             text=tuple(names[c] for c in read[n]) if read is not None else None,
-            warnings=_warnings(stored[n], pipeline, noticed, _deviations(loaded, store, n)),
+            warnings=_warnings(stored[n], pipeline, noticed, _deviations(loaded, store, n), loaded.fps),
             alignment=placed[n],
         )
         for n in range(len(store))
@@ -180,12 +180,17 @@ def _deviations(loaded: LoadedRun, store: ClipStore, place: int) -> np.ndarray |
 
 
 def _warnings(
-    clip: Clip, pipeline: Pipeline, noticed: Noticed, deviations: np.ndarray | None = None
+    clip: Clip, pipeline: Pipeline, noticed: Noticed, deviations: np.ndarray | None = None, fps: float | None = None
 ) -> tuple[str, ...]:
     """Why what is said of a stored clip may mean little."""
     found = [f.message for f in noticed.of_clip.get(clip.id, ()) if f.level != "note"]
     if (pipeline.unseen(clip) >= 1).all():
         found.append("it shows nothing in any frame, only zeros or no hand; the answer is a guess.")
+    if fps is not None and clip.fps is not None and abs(clip.fps / fps - 1) > SAME_RATE:
+        found.append(
+            f"it has {clip.fps:g} frames per second, and the model was trained on {fps:g}: fewer answers are right. "
+            f"Train with transform resample, or extract it at {fps:g}."
+        )
     if deviations is not None and (text := far_from_training(deviations)) is not None:
         found.append(text)
     return tuple(found)

@@ -223,6 +223,8 @@ def save_model(trainer: Trainer, path: Path) -> None:
         "vocabulary": list(trainer.data.vocabulary.glosses),
         "sentences": trainer.data.vocabulary.sentences,
         "width": trainer.data.train.width,
+        "fps": trainer.data.train.fps,
+        "layout": trainer.data.train.layout and trainer.data.train.layout.to_json(),
         "epoch": trainer.progress.epoch,
         "metrics": entry,
     }

@@ -13,8 +13,10 @@ from asl_landmarks.options import (
     LoseHandOptions,
     Mirror36Options,
     MirrorHandsOptions,
+    ResampleOptions,
     RotateOptions,
     StretchOptions,
+    ThinOptions,
     TrimOptions,
     Turn36Options,
 )
@@ -34,6 +36,12 @@ def asl_transforms() -> list[Component]:
             factory="asl_landmarks.packing:PackLandmarks",
             options=LandmarksOptions,
             summary="raw hand or holistic landmarks as right hand, left hand and body, left and right told apart",
+        ),
+        Component(
+            name="resample",
+            factory="asl_landmarks.resampling:Resample",
+            options=ResampleOptions,
+            summary="landmarks at the model's frames per second, by the time of each frame",
         ),
         Component(
             name="trim",
@@ -99,6 +107,12 @@ def asl_augments() -> list[Component]:
             factory="asl_landmarks.augments:Jitter",
             options=JitterOptions,
             summary="adds noise to the place of every landmark",
+        ),
+        Component(
+            name="thin",
+            factory="asl_landmarks.thinning:Thin",
+            options=ThinOptions,
+            summary="landmarks as a slower camera would have recorded them, at the same rate",
         ),
         Component(
             name="lose-hand",

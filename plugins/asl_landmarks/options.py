@@ -23,8 +23,10 @@ __all__ = [
     "LoseHandOptions",
     "Mirror36Options",
     "MirrorHandsOptions",
+    "ResampleOptions",
     "RotateOptions",
     "StretchOptions",
+    "ThinOptions",
     "TrimOptions",
     "Turn36Options",
 ]
@@ -51,6 +53,21 @@ class FillGapsOptions:
     """Interpolation."""
 
     max_gap: int | None = option(None, help="longest gap that is filled, in frames; none: every gap", ge=1)
+
+
+@attrs.frozen
+class ResampleOptions:
+    """The model's rate."""
+
+    fps: float = option(30.0, help="frames per second that every clip is resampled to", gt=0, le=1000)
+
+
+@attrs.frozen
+class ThinOptions:
+    """Lower rates."""
+
+    most: float = option(6.0, help="largest step between the frames that are kept", ge=1, le=30)
+    probability: float = _probability(0.5)
 
 
 @attrs.frozen

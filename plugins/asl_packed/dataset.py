@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
+
 from asl_core import Clip, DataError, Finding, packed_splits, read_packed
 from asl_packed.options import PackedOptions
 
@@ -40,7 +42,7 @@ class PackedDataset:
         """
         if split not in self.splits():
             raise DataError(f"{self._root} holds no split {split!r}; there is {', '.join(self.splits())}.")
-        return read_packed(self._root / f"{split}.safetensors")
+        return self._timed(read_packed(self._root / f"{split}.safetensors"))
 
     def findings(self) -> Sequence[Finding]:
         """What the data set that was packed had noticed in all of its splits."""
@@ -52,4 +54,8 @@ class PackedDataset:
         Raises:
             DataError: another kind of file.
         """
-        return read_packed(path)
+        return self._timed(read_packed(path))
+
+    def _timed(self, clips: Sequence[Clip]) -> Sequence[Clip]:
+        fps = self._options.fps
+        return clips if fps is None else [c if c.fps is not None else attrs.evolve(c, fps=fps) for c in clips]

@@ -14,4 +14,5 @@ class PackedOptions:
     """Options of the ``packed`` data set."""
 
     root: str | None = option(None, path=True, exists=True, help="folder that `asl pack` made")
+    fps: float | None = option(None, help="frames per second of clips that do not say", gt=0, le=1000)
     bad_clips: str = option("stop", choices=("stop", "drop"), help="clips with NaN or infinite numbers: stop, or drop")

@@ -151,6 +151,7 @@ class WlaslDataset:
             glosses=() if gloss is None else (gloss,),
             signer=record.signer,
             source=str(record.file),
+            fps=self._options.fps,
         )
 
 
