@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from asl_core.registry.options import NoOptions as NoOptions
     from asl_core.registry.options import option as option
     from asl_core.studies.comparison import Comparison as Comparison
+    from asl_core.studies.comparison import WerComparison as WerComparison
     from asl_core.studies.comparison import compare as compare
     from asl_core.studies.comparison import right_answers as right_answers
     from asl_core.studies.curriculum import Curriculum as Curriculum
@@ -152,7 +153,7 @@ _HOMES = {
     "data.audit": ["Audit", "SplitSummary"],
     "files.bounded": ["open_tensors", "parse_json"],
     "checkpoints.format": ["Saved", "load_tensors"],
-    "studies.comparison": ["Comparison", "compare", "right_answers"],
+    "studies.comparison": ["Comparison", "WerComparison", "compare", "right_answers"],
     "registry.component": ["Component", "Offer", "Registry"],
     "config.run_config": [
         "Choice", "HeadChoice", "InitOptions", "LossChoice", "RunConfig", "RunOptions", "SplitOptions",

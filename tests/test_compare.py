@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from asl_core.cli import main
+from asl_core.cli.compare import comparison_lines
 from asl_core.errors import UsageError
 from asl_core.studies.comparison import compare
 
@@ -69,6 +70,42 @@ def test_every_seed_may_have_clips_of_its_own(tmp_path: Path) -> None:
     assert found.seed_interval == (pytest.approx(0.25), pytest.approx(0.5))
     with pytest.raises(UsageError, match="different clips"):
         compare(first, second[::-1], [0, 1])
+
+
+def write_sentences(path: Path, rows: list[tuple[str, str, int]]) -> Path:
+    """Rows of (true glosses, text, edits)."""
+    path.mkdir(parents=True)
+    lines = [f"c{n},{g},{int(not e)},{t},{e},{len(g.split())}\n" for n, (g, t, e) in enumerate(rows)]
+    (path / "predictions-val.csv").write_text("clip,glosses,correct,decoded,edits,length\n" + "".join(lines))
+    return path
+
+
+def test_sentences_are_compared_whole_and_by_their_edits(tmp_path: Path) -> None:
+    glosses = ["a b c", "b", "a c", "c b a b"]
+    first = write_sentences(tmp_path / "one", [(g, "a", 1) for g in glosses])
+    second = write_sentences(tmp_path / "two", [(g, g, 0) for g in glosses[:2]] + [(g, "b", 2) for g in glosses[2:]])
+    found = compare([first], [second], [0])
+    assert (found.measure, found.first, found.second) == ("whole sentences", (0.0,), (0.5,))
+    wer = found.wer
+    assert wer is not None
+    assert (wer.first, wer.second) == ((pytest.approx(4 / 10),), (pytest.approx(4 / 10),))
+    assert wer.difference == pytest.approx(0)
+    assert wer.interval[0] < 0 < wer.interval[1]
+    assert wer.first_interval[0] < 0.4 < wer.first_interval[1]
+    text = "\n".join(comparison_lines("one", "two", found))
+    assert "one                      whole sentences 0.0 %" in text
+    assert "one                      word error rate 40.0 % (95 % interval " in text
+    assert "top-1" not in text
+
+
+def test_runs_without_edits_have_no_word_error_rate(tmp_path: Path) -> None:
+    """Isolated signs, and sentences of version 0.1, whose table has no edits."""
+    assert compare([write(tmp_path / "a", [1, 0])], [write(tmp_path / "b", [1, 1])], [0]).wer is None
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "predictions-val.csv").write_text("clip,glosses,correct,decoded\nx,a b,1,a b\ny,b,0,\n")
+    found = compare([old], [old], [0])
+    assert (found.measure, found.wer) == ("whole sentences", None)
 
 
 def test_other_clips_are_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from asl_core.text import one_line
 
 if TYPE_CHECKING:
     from asl_core.checkpoints.held_out import Cache
+    from asl_core.studies.comparison import Comparison, WerComparison
     from asl_core.studies.curriculum import Curriculum
 
-__all__ = ["compare"]
+__all__ = ["compare", "comparison_lines"]
 
 
 @click.command("compare")
@@ -47,7 +49,8 @@ def compare(
 
     FIRST and SECOND are finished runs: the difference of their last weights, paired by clip, with its interval.
 
-    Or they are TOML files of a run or a curriculum: both are trained with each seed, and their top-1 on val compared.
+    Or they are TOML files of a run or a curriculum: both are trained with each seed, and their top-1 on val compared
+    (of sentences the share read without an error, and the word error rate).
     Runs that are done are not run again; a curriculum is judged by its last stage. The last weights count, not
     the epoch that val likes best. With --folds val is not looked at, which is how to choose between settings: as many
     seeds as folds judge by every clip of train once. In a curriculum each stage holds out its fold.
@@ -86,26 +89,43 @@ def compare(
         for plan in (plan for side in plans for plan in side):
             check_held_out(plan, cache)
         made = [[_run(plan) for plan in side] for side in plans]
-    found = library.compare(made[0], made[1], numbers)
+    compared = library.compare(made[0], made[1], numbers)
     if as_json:
-        click.echo(json.dumps(attrs.asdict(found), indent=2))
+        click.echo(json.dumps(attrs.asdict(compared), indent=2))
         return
-    for file, values in ((first, found.first), (second, found.second)):
+    for line in comparison_lines(first.stem, second.stem, compared):
+        say(one_line(line))
+
+
+def comparison_lines(first: str, second: str, compared: Comparison) -> Iterator[str]:
+    """A comparison over seeds for people."""
+    several = len(compared.seeds) > 1
+    for name, values in ((first, compared.first), (second, compared.second)):
         each = ", ".join(f"{100 * v:.1f}" for v in values)
-        spread = f"± {100 * statistics.stdev(values):.1f} over seeds ({each})" if len(values) > 1 else "of one seed"
-        say(one_line(f"{file.stem:<24} top-1 {100 * statistics.fmean(values):.1f} % {spread}"))
-    low, high = found.interval
-    narrow = found.seed_interval
-    several = len(found.first) > 1
+        spread = f"± {100 * statistics.stdev(values):.1f} over seeds ({each})" if several else "of one seed"
+        yield f"{name:<24} {compared.measure} {100 * statistics.fmean(values):.1f} % {spread}"
     # Resampled seeds that all agree have no width, which is not what other seeds would show.
-    alone = f"{100 * narrow[0]:+.1f} to {100 * narrow[1]:+.1f} over seeds alone" if narrow[0] < narrow[1] else ""
+    low, high = compared.seed_interval
+    alone = f"{100 * low:+.1f} to {100 * high:+.1f} over seeds alone" if low < high else ""
     alone = alone or ("all seeds differ by the same" if several else "one seed tells nothing of others")
-    say(
-        one_line(
-            f"{second.stem} - {first.stem}: {100 * found.difference:+.1f} points, 95 % interval "
-            f"{100 * low:+.1f} to {100 * high:+.1f} over {'seeds and clips' if several else 'clips'} ({alone})"
-        )
-    )
+    over = "seeds and clips" if several else "clips"
+    yield f"{second} - {first}: {_difference(compared.difference, compared.interval)} over {over} ({alone})"
+    if compared.wer is not None:
+        yield from _wer_lines(first, second, compared.wer)
+
+
+def _difference(value: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{100 * value:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+
+
+def _wer_lines(first: str, second: str, wer: WerComparison) -> Iterator[str]:
+    """Word error rates, each with its interval, and their difference."""
+    sides = (first, wer.first, wer.first_interval), (second, wer.second, wer.second_interval)
+    for name, values, (low, high) in sides:
+        mean = 100 * statistics.fmean(values)
+        yield f"{name:<24} word error rate {mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    yield f"{second} - {first}: word error rate {_difference(wer.difference, wer.interval)} (bootstrap)"
 
 
 _RUNS = ("run", "curriculum")
@@ -119,22 +139,19 @@ def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: boo
     if given:
         names = ", ".join("--set" if n == "settings" else f"--{n.replace('_', '-')}" for n in given)
         raise UsageError(f"{names} says how runs are trained, and {first} and {second} are finished; leave it out.")
-    found = compare_runs(first, second)
+    pair = compare_runs(first, second)
     if as_json:
-        click.echo(json.dumps({"first_run": str(first), "second_run": str(second), **attrs.asdict(found)}, indent=2))
+        click.echo(json.dumps({"first_run": str(first), "second_run": str(second), **attrs.asdict(pair)}, indent=2))
         return
-    for warning in found.warnings:
+    for warning in pair.warnings:
         say(one_line(f"warning: {warning}"), err=True)
-    say(one_line(f"{found.measure} of the last weights on the same {found.clips} val clips, paired"))
-    for run, share, alone in ((first, found.first, found.only_first), (second, found.second, found.only_second)):
+    say(one_line(f"{pair.measure} of the last weights on the same {pair.clips} val clips, paired"))
+    for run, share, alone in ((first, pair.first, pair.only_first), (second, pair.second, pair.only_second)):
         say(one_line(f"{run}: {100 * share:.1f} %, {alone} clips that the other had wrong"))
-    low, high = found.interval
-    say(
-        one_line(
-            f"difference: {100 * found.difference:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}, "
-            f"p = {found.p_value:.2g} (exact sign test)"
-        )
-    )
+    difference = _difference(pair.difference, pair.interval)
+    say(one_line(f"difference: {difference}, p = {pair.p_value:.2g} (exact sign test)"))
+    for line in () if pair.wer is None else _wer_lines(str(first), str(second), pair.wer):
+        say(one_line(line))
 
 
 _TYPED = click.core.ParameterSource.COMMANDLINE

@@ -15,6 +15,7 @@ from asl_core.cli.wrapping import columns, say, wrapped
 from asl_core.config.run_config import RunConfig
 from asl_core.contracts import EpochReport
 from asl_core.data.audit import Audit, shortened
+from asl_core.evaluation.metrics import HEADLINES, TOP1, WER, headlines, metric_of
 from asl_core.files.json_files import plain
 from asl_core.text import json_text, one_line
 
@@ -95,9 +96,10 @@ class ConsoleObserver:
         if shown := _parts(losses):
             parts.append("(" + ", ".join(f"{short} {report.train[k]:.3f}" for k, short in shown) + ")")
         for key, value in report.val.items():
-            if key in ("top1", "top5", "wer") or key.endswith("blank"):
-                parts.append(f"{key} {percent(value)}")
-        if report.val and not {"top1", "wer"} & set(report.val):
+            metric = metric_of(key, losses)
+            if metric in HEADLINES or key.endswith("blank"):
+                parts.append(f"{key} {metric.text(value)}")
+        if report.val and not {TOP1.name, WER.name} & set(report.val):
             figures = [k for k in report.val if k not in losses]
             parts.append("val " + ", ".join(f"{k} {report.val[k]:.3f}" for k in figures))
         parts.append(f"{report.seconds:.1f} s, {_duration(report.seconds_left)} left")
@@ -111,9 +113,10 @@ class ConsoleObserver:
         """The outcome and what to type next."""
         print_report(summary["report"], self.console, "last epoch")
         best = summary["best"]
-        for name, shown in (("top1", "top-1"), ("wer", "word error rate")):
-            if name in best:
-                self._line(f"best epoch by val: {summary['best_epoch']} with {shown} {percent(best[name])}")
+        for metric in (TOP1, WER):
+            if metric.name in best:
+                value = metric.text(best[metric.name])
+                self._line(f"best epoch by val: {summary['best_epoch']} with {metric.title} {value}")
         self._line(f"saved in {summary['run']}; next: {', or '.join(summary['next'])}")
 
 
@@ -167,8 +170,11 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
     if not report:  # there was no split to evaluate on
         return
     found, clips = report["metrics"], _scored_of(report)
-    if "wer" in found:
-        print_line(console, f"{title}: word error rate {percent(found['wer'])}, {clips}")
+    if WER.name in found:
+        value = WER.text(found[WER.name])
+        if "wer_interval" in report:
+            value += " (95 % interval {} to {})".format(*map(WER.text, report["wer_interval"]))
+        print_line(console, f"{title}: {WER.title} {value}, {clips}")
         if "text_of" in report:
             print_line(
                 console,
@@ -214,10 +220,8 @@ def print_stages(results: Sequence[StageResult]) -> None:
     for result in results:
         config, summary = result.stage.config, result.summary
         last = summary["report"].get("metrics") or summary["best"]
-        shown = [k for k in last if k in ("top1", "top5", "wer")] or [k for k in last if "/" not in k][:3]
-        figures = ", ".join(
-            f"{k} {percent(last[k]) if k in ('top1', 'top5', 'wer') else f'{last[k]:.3f}'}" for k in shown
-        )
+        shown = [m.name for m in headlines(last)] or [k for k in last if "/" not in k][:3]
+        figures = ", ".join(f"{k} {metric_of(k).text(last[k])}" for k in shown)
         heads = ", ".join(h.choice.name for h in config.heads.values())
         state = "done before" if result.done_before else "done"
         start = result.stage.after or "random"

@@ -11,11 +11,12 @@ import click
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
 from asl_core.config.runs import RunSummary, list_runs, out_folder
+from asl_core.evaluation.metrics import TOP1, WER, headlines, metric_of
 from asl_core.text import json_text, one_line
 
 __all__ = ["runs"]
 
-_KEYS = ("date", "name", "top1", "wer")
+_KEYS = ("date", "name", TOP1.name, WER.name)
 
 
 @click.command("runs")
@@ -44,8 +45,7 @@ def runs(folder: Path | None, sort: str, as_json: bool) -> None:
 
 
 def _sorted(found: Sequence[RunSummary], key: str) -> list[RunSummary]:
-    if key in ("top1", "wer"):  # runs without the figure first
-        sign = -1 if key == "wer" else 1
+    if sign := metric_of(key).sign:  # runs without the figure first
         return sorted(found, key=lambda r: (key in r.figures, sign * r.figures.get(key, 0.0)))
     if key == "name":
         return list(found)
@@ -60,15 +60,23 @@ def _group(run: RunSummary) -> Path:
 
 
 def _lines(found: Sequence[RunSummary]) -> list[str]:
-    figures = [k for k in ("top1", "top5", "wer") if any(k in r.figures for r in found)]
-    titles = {"top1": "top-1", "top5": "top-5", "wer": "WER"}
-    columns = ["run", "state", "epochs", *(titles[k] for k in figures), "data", "model", "last change", "size"]
+    figures = headlines(name for run in found for name in run.figures)
+    columns = [
+        "run",
+        "state",
+        "epochs",
+        *(metric.heading for metric in figures),
+        "data",
+        "model",
+        "last change",
+        "size",
+    ]
     rows = [
         [
             run.name,
             run.state,
             f"{run.epochs}/{run.planned}" if run.planned else "",
-            *(f"{100 * run.figures[k]:.1f}" if k in run.figures else "" for k in figures),
+            *(f"{100 * run.figures[m.name]:.1f}" if m.name in run.figures else "" for m in figures),
             run.dataset,
             " ".join(filter(None, (run.encoder, *run.heads))),
             run.date[2:],

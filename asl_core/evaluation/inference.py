@@ -1,4 +1,4 @@
-"""Every clip of a split through a model, once; what the scores come to stands in :mod:`asl_core.evaluation.metrics`."""
+"""Every clip of a split through a model, once; the figures stand in :mod:`asl_core.evaluation.scoring`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from asl_core.compute.distributed import ALONE, Processes
 from asl_core.compute.progress import track
 from asl_core.compute.seeding import ClipRandom
 from asl_core.contracts import Augment, HeadOutput
-from asl_core.evaluation.metrics import Predictions, Scored, answers, metrics, ranks, report, scored
+from asl_core.evaluation.scoring import Predictions, Scored, answers, metrics, ranks, report, scored
 from asl_core.evaluation.tta import View, mean_scores
 from asl_core.model.objectives import Objective, compute
 from asl_core.model.recogniser import Recognizer

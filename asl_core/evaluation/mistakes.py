@@ -18,7 +18,7 @@ from torch import Tensor
 from asl_core.clips.store import ClipStore
 from asl_core.data.audit import shortened
 from asl_core.evaluation.intervals import wilson_interval
-from asl_core.evaluation.metrics import Predictions, answers, ranks, scored
+from asl_core.evaluation.scoring import Predictions, answers, ranks, scored
 
 __all__ = ["Confusion", "Group", "Mistakes", "SignReport", "explain"]
 
@@ -119,7 +119,7 @@ def explain(
 
     Args:
         predictions: of the clips of ``store``.
-        store: the clips; those that are not scored (:func:`asl_core.evaluation.metrics.scored`) are counted in a note.
+        store: the clips; those that are not scored (:func:`asl_core.evaluation.scoring.scored`) are counted in a note.
         unseen: for each clip (T,) the share of each frame that was not seen, as the model's transforms tell it.
         train: the clips that the model was trained on, which tell known signers from new ones and show each sign.
 

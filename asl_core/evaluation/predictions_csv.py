@@ -1,4 +1,4 @@
-"""``predictions-val.csv``: every clip of a split with what the model took it for."""
+"""``predictions-val.csv``: the predictions for every clip of a split."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import io
 from typing import Any
 
 from asl_core.clips.store import ClipStore
-from asl_core.evaluation.inference import Predictions, answers, scored
+from asl_core.evaluation.scoring import Predictions, answers, edit_counts, scored
 from asl_core.text import cell
 
 __all__ = ["predictions_csv"]
 
 
 def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) -> str:
-    """One row a clip: id, the gloss it was, whether it was right, and the first five with probabilities.
+    """One row a clip: id, true glosses, whether it was right, and the five likeliest glosses with probabilities.
 
-    A clip that is not scored is neither right nor wrong: that cell is empty. Ids and glosses that a spreadsheet would
-    take for a formula begin with an apostrophe; see :func:`asl_core.text.cell`.
+    Of sentences also the text that was read, its edits (substitutions, insertions, deletions) and the number of true
+    glosses. A clip that is not scored is neither right nor wrong: those cells are empty. Ids and glosses that a
+    spreadsheet would take for a formula begin with an apostrophe; see :func:`asl_core.text.cell`.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -27,18 +28,19 @@ def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) ->
         writer.writerows([cell(i), cell(" ".join(g))] for i, g in zip(store.ids, store.glosses, strict=True))
         return text.getvalue()
     top = min(top, len(names))
-    header = ["clip", "glosses", "correct"]
-    reads = predictions.decoded is not None and (store.sentences or scored(predictions, store).how == "text")
-    if reads:
-        header.append("decoded")
-    writer.writerow(header + [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")])
-    values, places = predictions.scores.exp().topk(top, dim=1)
+    kept = scored(predictions, store)
+    texts = predictions.decoded if store.sentences or kept.how == "text" else None
+    counts = dict(zip(kept.places, edit_counts(predictions, store, kept), strict=True)) if kept.how == "text" else {}
+    reading = ["decoded", "edits", "length"] if texts is not None else []
+    ranked = [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")]
+    writer.writerow(["clip", "glosses", "correct", *reading, *ranked])
+    values, classes = predictions.scores.exp().topk(top, dim=1)
     right = answers(predictions, store)
     for n, (clip, glosses) in enumerate(zip(store.ids, store.glosses, strict=True)):
         row: list[Any] = [cell(clip), cell(" ".join(glosses)), {True: 1, False: 0, None: ""}[right[n]]]
-        if reads and predictions.decoded is not None:
-            row.append(cell(" ".join(names[c] for c in predictions.decoded[n])))
-        for value, place in zip(values[n].tolist(), places[n].tolist(), strict=True):
-            row += [cell(names[place]), f"{value:.6f}"]
+        if texts is not None:
+            row += [cell(" ".join(names[c] for c in texts[n])), *counts.get(n, ("", ""))]
+        for value, index in zip(values[n].tolist(), classes[n].tolist(), strict=True):
+            row += [cell(names[index]), f"{value:.6f}"]
         writer.writerow(row)
     return text.getvalue()

@@ -13,7 +13,7 @@ from asl_core.config.sources import Layer, toml_layer
 from asl_core.errors import UsageError, as_word
 from asl_core.evaluation.intervals import wilson_interval
 from asl_core.files.json_files import read_json
-from asl_core.studies.comparison import Answer, answers_of
+from asl_core.studies.comparison import Answer, WerComparison, answers_of, measure_of, wer_comparison
 
 __all__ = ["RunComparison", "compare_runs"]
 
@@ -23,7 +23,7 @@ class RunComparison:
     """How often two runs were right about the same clips; shares, not percent."""
 
     clips: int
-    measure: str  #: ``top-1``, or ``sentences read without a fault``
+    measure: str  #: ``top-1``, or ``whole sentences``
     first: float
     second: float
     difference: float  #: second - first
@@ -32,6 +32,7 @@ class RunComparison:
     only_second: int
     p_value: float  #: of as uneven a split of those, were neither run better (exact sign test, two-sided)
     warnings: tuple[str, ...] = ()
+    wer: WerComparison | None = None  #: of sentences
 
 
 def compare_runs(first: Path, second: Path) -> RunComparison:
@@ -56,10 +57,9 @@ def compare_runs(first: Path, second: Path) -> RunComparison:
     right = [sum(a.correct for a in answers.values()) for answers in (one, other)]
     only_first = sum(one[c].correct and not other[c].correct for c in one)
     only_second = sum(other[c].correct and not one[c].correct for c in one)
-    sentences = any(" " in a.glosses for a in one.values()) and any(a.decoded is not None for a in one.values())
     return RunComparison(
         clips=clips,
-        measure="sentences read without a fault" if sentences else "top-1",
+        measure=measure_of((one, other)).title,
         first=right[0] / clips,
         second=right[1] / clips,
         difference=(only_second - only_first) / clips,
@@ -68,6 +68,7 @@ def compare_runs(first: Path, second: Path) -> RunComparison:
         only_second=only_second,
         p_value=sign_test(only_first, only_second),
         warnings=tuple(w for run, c in zip((first, second), configs, strict=True) for w in _warnings(run, c)),
+        wer=wer_comparison([one], [other]),
     )
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from asl_core.compute.progress import ProgressReport, listening
+from asl_core.evaluation.metrics import headlines
 from asl_core.text import one_line
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class ProgressBar:
         if not self.epochs:
             return
         figures = [f"loss {report.train['loss']:.3f}"] if "loss" in report.train else []
-        figures += [f"val {k} {100 * v:.1f} %" for k, v in report.val.items() if k in ("top1", "top5", "wer")]
+        figures += [f"val {m.name} {m.text(report.val[m.name])}" for m in headlines(report.val)]
         left = f"{report.seconds:.1f} s, {report.seconds_left:.0f} s left"
         self.line("  ".join([f"epoch {report.epoch}/{report.epochs}", *figures, left]))
         for warning in report.warnings:

@@ -17,7 +17,7 @@ from asl_core import Batch, ClipStore, HeadOutput, LossResult, Sample, Vocabular
 from asl_core.clips.clip import UNKNOWN
 from asl_core.compute.distributed import Processes
 from asl_core.evaluation.inference import Predictions, answers, metrics, predict, ranks, report, scored
-from asl_core.evaluation.intervals import wilson_interval
+from asl_core.evaluation.intervals import wer_interval, wilson_interval
 from asl_core.model.objectives import Objective
 from asl_core.model.recogniser import Recognizer, Standardiser
 
@@ -129,6 +129,13 @@ def test_no_gloss_is_confused_with_itself() -> None:
         {"was": "a", "said": "b", "clips": 2},
         {"was": "zzz", "said": "b", "clips": 1},
     ]
+
+
+def test_sentences_have_an_interval_of_their_word_error_rate() -> None:
+    made = report(predictions([[0.0, 0, 0]] * 3, decoded=[[0], [1, 2], []]), store([("a", "b"), ("b", "c"), ("c",)]))
+    assert made["metrics"] == {"wer": 2 / 5}
+    assert made["wer_interval"] == wer_interval([1, 0, 1], [2, 2, 1])
+    assert "interval" not in made
 
 
 def test_sentences_have_no_per_class_report() -> None:

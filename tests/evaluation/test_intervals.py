@@ -1,14 +1,15 @@
-"""Wilson's interval against what defines it: the shares that a score test does not refuse."""
+"""Wilson's interval against its definition, the shares that a score test does not refuse; and the bootstrap of WER."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_core.evaluation.intervals import wilson_interval
+from asl_core.evaluation.intervals import bootstrap_ratios, percentiles, wer_interval, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,33 @@ def test_both_ends_are_z_deviations_from_what_was_seen(pair: tuple[int, int], sh
     assert low > 0 or right == 0, "only none of them right may be 0"
     assert high < 1 or right == clips, "only all of them right may be 100 %"
     assert wilson_interval(clips - right, clips, share) == pytest.approx((1 - high, 1 - low))
+
+
+def test_the_interval_of_a_word_error_rate_is_that_of_the_ratio_estimator() -> None:
+    """Against the normal interval of a ratio of means (delta method), which holds for this many clips."""
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(1, 12, 2000)
+    edits = rng.binomial(2 * lengths, 0.2)  # a clip may have more edits than glosses
+    rate = edits.sum() / lengths.sum()
+    deviation = np.std(edits - rate * lengths) / lengths.mean() / math.sqrt(len(lengths))
+    found = wer_interval(edits.tolist(), lengths.tolist())
+    assert found is not None
+    assert found == pytest.approx((rate - 1.96 * deviation, rate + 1.96 * deviation), abs=0.15 * deviation)
+    assert wer_interval(edits.tolist(), lengths.tolist()) == found, "the same on every call"
+
+
+@pytest.mark.parametrize(("edits", "lengths"), [([], []), ([3], [4]), ([0, 0, 0], [1, 2, 3])])
+def test_where_resampling_shows_nothing_there_is_no_interval(edits: list[int], lengths: list[int]) -> None:
+    assert wer_interval(edits, lengths) is None
+
+
+def test_an_interval_may_pass_one() -> None:
+    assert wer_interval([4, 0, 3], [1, 1, 2]) == (0.0, 4.0)
+
+
+def test_seeds_alone_and_clips() -> None:
+    """Two seeds on the same clips: over seeds alone only three means can come; over clips more."""
+    part = np.array([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]), np.ones(4)
+    both, seeds = bootstrap_ratios([part], samples=500)
+    assert set(seeds.tolist()) == {0.25, 0.375, 0.5}
+    assert percentiles(both)[0] < 0.25 < 0.5 < percentiles(both)[1]

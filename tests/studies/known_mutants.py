@@ -11,17 +11,18 @@ SELECTION, MODEL, TRAINER = (
     "asl_core/model/recogniser.py",
     "asl_core/training/trainer.py",
 )
-CHECKPOINT, DATA, METRICS = (
+CHECKPOINT, DATA, METRICS, SCORING = (
     "asl_core/checkpoints/format.py",
     "asl_core/clips/store.py",
     "asl_core/evaluation/metrics.py",
+    "asl_core/evaluation/scoring.py",
 )
 
 #: module, what stands there, what is put in its place, what is wrong then
 _BY_HAND = (
-    (SELECTION, '_SMALLER = ("loss", "wer", "error")', '_SMALLER = ("loss", "error")\n_LARGER += ("wer",)',
+    (METRICS, '"word error rate", larger_is_better=False', '"word error rate", larger_is_better=True',
      "a larger word error rate is better"),
-    (SELECTION, '_AUTO = ("wer", "top1", "loss")', '_AUTO = ("loss", "wer", "top1")', "the loss chooses"),
+    (METRICS, "AUTO = (WER, TOP1, LOSS)", "AUTO = (LOSS, WER, TOP1)", "the loss chooses"),
     (SELECTION, "-math.inf if math.isnan(value)", "math.inf if math.isnan(value)", "NaN is best"),
     (TRAINER, 'self.precision.restore(saved.under("precision"))', "pass", "the loss scaler is not restored"),
     (TRAINER, 'restore_optimizer(self.optimizer, saved.under("optimizer"))', "pass", "the optimiser is not restored"),
@@ -37,9 +38,9 @@ _BY_HAND = (
     (MODEL, "(squares / len(frames)).sqrt()", "(squares / (len(frames) - 1)).sqrt()", "unbiased deviation"),
     (MODEL, "features * batch.mask[:, :, None]", "features", "padding is not zeroed after the scaling"),
     (DATA, "features.masked_fill_(~inside[:, :, None], 0.0)", "pass", "padding holds frames of the first clip"),
-    (METRICS, "(scores >= own).sum(1) - 1", "(scores > own).sum(1)", "ties count for the model"),
-    (METRICS, "(targets == UNKNOWN) | own[:, 0].isnan()", "own[:, 0].isnan()", "an unknown gloss is the first one"),
-    (METRICS, "edits / sum(len(t) for t in targets)", "edits / sum(len(t) for t in decoded)", "WER over what was read"),
+    (SCORING, "(scores >= own).sum(1) - 1", "(scores > own).sum(1)", "ties count for the model"),
+    (SCORING, "(targets == UNKNOWN) | own[:, 0].isnan()", "own[:, 0].isnan()", "an unknown gloss is the first one"),
+    (SCORING, "sum(edits) / sum(lengths)", "sum(edits) / len(lengths)", "WER per clip"),
     ("asl_core/clips/batching.py",
      'mix_seed(seed, epoch, "order")', 'mix_seed(seed, "order")', "every epoch in one order"),
     ("asl_core/evaluation/inference.py",

@@ -44,7 +44,7 @@ MODULES: dict[str, dict[str, int]] = {
     "standardising": {"asl_core/model/recogniser.py": 12, "asl_core/data/outliers.py": 8},
     "transfer": {"asl_core/checkpoints/transfer.py": 14},
     "evaluation": {
-        "asl_core/evaluation/inference.py": 12, "asl_core/evaluation/metrics.py": 14,
+        "asl_core/evaluation/inference.py": 12, "asl_core/evaluation/scoring.py": 14,
             "asl_core/evaluation/intervals.py": 8, "asl_core/evaluation/mistakes.py": 14,
     },
     "readers": {

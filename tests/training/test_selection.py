@@ -60,7 +60,9 @@ def test_a_metric_that_cannot_choose_is_refused_with_those_that_can() -> None:
     check_selection("top1", measured, LOSSES)
     check_selection("ctc/mmi", measured, LOSSES)
     with pytest.raises(
-        ConfigError, match=r"'wer', which is not measured by this run; choose among ctc/mmi, loss, top1"
+        ConfigError,
+        match=r"'wer', which is not measured by this run \(it needs a head that reads sentences\); choose among "
+        r"ctc/mmi, loss, top1",
     ):
         check_selection("wer", measured, LOSSES)
     with pytest.raises(ConfigError, match="'blank', which has no better way"):
