@@ -128,6 +128,7 @@ if TYPE_CHECKING:
     from asl_core.registry.component import Component as Component
     from asl_core.registry.component import Offer as Offer
     from asl_core.registry.component import Registry as Registry
+    from asl_core.registry.former import former_attributes as former_attributes
     from asl_core.registry.hookspecs import hookimpl as hookimpl
     from asl_core.registry.options import NoOptions as NoOptions
     from asl_core.registry.options import option as option
@@ -182,6 +183,7 @@ _HOMES = {
     "files.keys": ["KeyJoin", "join_keys"],
     "evaluation.mistakes": ["Confusion", "Group", "Mistake", "Mistakes", "SignReport"],
     "model.recogniser": ["Recognizer", "Standardiser"],
+    "registry.former": ["former_attributes"],
     "registry.options": ["NoOptions", "option"],
     "config.origins": ["Kind", "Origin"],
     "clips.packed": ["packed_splits", "read_packed"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from asl_core.text import one_line, printable
 
@@ -86,10 +86,16 @@ def as_word(path: str | os.PathLike[str]) -> str:
     return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A trailing ``; did you mean …?`` for a mistyped name, or the list of what there is."""
-    options = sorted(known)
-    close = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
+def nearest(name: str, known: Iterable[str], former: Mapping[str, str] | None = None) -> str:
+    """A trailing ``; did you mean …?`` for a mistyped name, or the list of known ones.
+
+    Args:
+        name: as it was typed.
+        known: the names to choose from.
+        former: former name -> the known name to answer with.
+    """
+    options, former = sorted(known), former or {}
+    close = difflib.get_close_matches(name, [*options, *former], n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {former.get(close[0], close[0])!r}?"
     return f"; there is {', '.join(options)}" if options else "; there is none"

@@ -34,7 +34,7 @@ class AfterEpoch:
 
 
 def config_of(out: Path, name: str, **more: Any) -> Any:
-    values = small(out, run__name=name, train__epochs=4, train__ema=0.0, train__average_last=3)
+    values = small(out, run__name=name, train__epochs=4, train__ema=0.0, train__swa_epochs=3)
     return api.configure({**values, **more}, environ={}, project_file=False)
 
 
@@ -81,9 +81,9 @@ def test_cut_off_before_or_among_the_last_epochs_it_ends_with_the_same_bytes(tmp
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"train.ema": 0.99}, "average-last 3 takes the place of the moving average.*set ema to 0"),
+        ({"train.ema": 0.99}, "swa-epochs 3 takes the place of the moving average.*set ema to 0"),
         ({"train.patience": 2}, "leave out patience"),
-        ({"train.epochs": 2}, "average-last is 3, and there are 2 epochs"),
+        ({"train.epochs": 2}, "swa-epochs is 3, and there are 2 epochs"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(tmp_path: Path, more: dict[str, Any], words: str) -> None:

@@ -61,7 +61,7 @@ def works(report: PluginReport, out: Path) -> None:
     assert set(frozen) == set(SLOTS)
     settings = tiny_settings(out) | {s: c.name for s, c in frozen.items() if s != "checkpoint-loader"}
     settings = {k: v for k, v in settings.items() if not k.startswith(("dataset.", "encoder.", "head.", "loss."))}
-    settings |= {"encoder.hidden-size": 3, "dataset.clips": 5, "run.name": "r", "init.share": 0.2}
+    settings |= {"encoder.hidden-size": 3, "dataset.clips": 5, "run.name": "r", "init.min-coverage": 0.2}
     start = out / "start.frozen"
     start.parent.mkdir(parents=True, exist_ok=True)
     start.write_text("1\n2\n3\n")

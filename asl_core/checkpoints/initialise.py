@@ -85,7 +85,7 @@ def initialise(
     checkpoint, tensors = best_reading(read_checkpoint(options.path, registry, folders), encoder, options.map)
     foreign = checkpoint.foreign
     plan = TransferPlan.of(named(tensors), encoder)
-    if not plan.enough(options.share):
+    if not plan.enough(options.min_coverage):
         raise CheckpointError(_refusal(checkpoint, tensors, plan, config, train.width))
     chosen = {name: tensors[name] for name, _ in plan.loaded}
     notes = rule_effects(foreign.tensors, options.map, encoder)
@@ -110,7 +110,7 @@ def initialise(
         "loader": checkpoint.loader,
         "source": foreign.source,
         "encoder": config.encoder.name,
-        "required_share": options.share,
+        "required_share": options.min_coverage,
         "standardised": config.train.standardise,
         "weights_sha256": _digest(chosen),
         "plan": plan.to_json(),
@@ -130,8 +130,8 @@ def _refusal(
     checkpoint: Checkpoint, tensors: Mapping[str, Tensor], plan: TransferPlan, config: RunConfig, width: int
 ) -> str:
     """What does not fit, and what would."""
-    foreign, name, share = checkpoint.foreign, config.encoder.name, config.init.share
-    asked = "all are asked for" if share == 1 else f"--init.share asks for {100 * share:g} %"
+    foreign, name, share = checkpoint.foreign, config.encoder.name, config.init.min_coverage
+    asked = "all are asked for" if share == 1 else f"--init.min-coverage asks for {100 * share:g} %"
     text = (
         f"{checkpoint.path} ({foreign.source}) does not fit encoder {name!r}: it covers {plan.covered:,} of "
         f"{plan.total:,} encoder parameters, and {asked}. What does not fit, {plan.misfits()}."
@@ -149,7 +149,7 @@ def _refusal(
     )
     return (
         f"{text} `asl inspect` shows what the file holds, and with --encoder the whole plan"
-        f"{'; a lower --init.share leaves at random what is not covered' if plan.loaded else ''}."
+        f"{'; a lower --init.min-coverage leaves at random what is not covered' if plan.loaded else ''}."
     )
 
 

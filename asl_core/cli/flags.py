@@ -29,6 +29,7 @@ from asl_core.config.sources import LIST_SLOTS, Layer, env_layer, flag_layer, me
 from asl_core.errors import ConfigError
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import PluginReport, discover
+from asl_core.registry.former import former_keys
 from asl_core.registry.options import OptionSpec, option_specs
 from asl_core.registry.recipes import find_recipe
 from asl_core.text import one_line
@@ -81,13 +82,15 @@ class ConfiguredCommand(click.Command):
                 stem = f"{slot}.{name}" if slot in LIST_SLOTS else slot
                 specs = option_specs(offer.component.options)
                 options = [_flag(f"{stem}.{s.key}", s, f"--{stem}.{s.key}") for s in specs]
+                options += _former(stem, offer.component.options)
                 if options:
                     yield _Group(f"{slot.capitalize()} {name}", options)
         if "head" not in self.slots:
             return
         for table, cls in TABLES.items():
             specs = option_specs(cls)
-            yield _Group(_TITLES[table], [_flag(f"{table}.{s.key}", s, *_spellings(table, s.key)) for s in specs])
+            options = [_flag(f"{table}.{s.key}", s, *_spellings(table, s.key)) for s in specs]
+            yield _Group(_TITLES[table], [*options, *_former(table, cls)])
 
     def _chosen(self, registry: Registry, typed: Mapping[str, str], files: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Slot -> names, as far as they can be known before the configuration is resolved."""
@@ -229,6 +232,18 @@ def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
         option = click.Option(names, metavar=metavar, help=text, shell_complete=option_values(spec))
     option.name = name
     return option
+
+
+def _former(stem: str, cls: type) -> list[click.Option]:
+    """Flags by which options were given before; help and completion leave them out."""
+    specs = {s.key: s for s in option_specs(cls)}
+    found = []
+    for old, now in former_keys([(stem, cls)]).items():
+        table, _, key = old.partition(".")
+        spelled = _spellings(table, key) if table in TABLES else (f"--{old}",)
+        found.append(_flag(old, specs[now.removeprefix(f"{stem}.")], *spelled))
+        found[-1].hidden = True
+    return found
 
 
 def _spellings(table: str, key: str) -> tuple[str, ...]:

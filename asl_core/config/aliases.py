@@ -38,7 +38,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = _table(
         "train.precision": "fp16 amp bf16 half mixed-precision use-amp fp32 dtype",
         "train.ema": "ema-decay model-ema",
         "train.mixup": "mix-up mixup-alpha",
-        "train.average-views": "tta test-time-augmentation views",
+        "train.tta": "test-time-augmentation views",
         "run.device": "gpu cuda cpu mps gpus num-gpus gpu-id gpu-ids gpuid use-cuda use-gpu no-cuda "
         "accelerator devices",
         "run.threads": "workers num-workers n-workers nworkers dataloader-num-workers num-threads "

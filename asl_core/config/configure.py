@@ -12,7 +12,7 @@ import attrs
 from asl_core.config.extends import file_layers
 from asl_core.config.given import take_objects
 from asl_core.config.project_file import PROJECT_FILE, outside, project_layer, project_note
-from asl_core.config.resolve import resolve
+from asl_core.config.resolve import current_layers, resolve
 from asl_core.config.run_config import RunConfig, is_resolved
 from asl_core.config.scripting import dotted
 from asl_core.config.sources import Layer, almost_settings, env_layer, flag_layer, value_layer
@@ -66,7 +66,7 @@ def configure(
     saved = file is not None and is_resolved(Path(file))
     by_name = file is not None and Path(file).resolve() == PROJECT_FILE.resolve()
     project = project_layer() if project_file and not saved and not by_name else {}
-    layers.append(project)
+    layers += [project] if project else []
     if file is not None:
         own = file_layers(Path(file))
         if "stage" in own[-1]:  # an array of tables
@@ -85,8 +85,12 @@ def configure(
         named, registry, more = take_objects(dotted(given), registry)
         said.append(value_layer(named, "script"))
         notes += more
+    current, problems = current_layers([*layers, *said], registry, saved=saved)
+    layers, said = current[: len(layers)], current[len(layers) :]
     said = _with_variables(layers, said, environ, registry)
-    problems = [*outside(project, [*layers[1:], *said]), *almost_settings(environ)]
+    problems += almost_settings(environ)
+    if project:
+        problems += outside(layers[0], [*layers[1:], *said])
     try:
         config = resolve([*layers, *said], registry, saved=saved)
     except ConfigError as fault:

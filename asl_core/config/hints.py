@@ -11,6 +11,7 @@ from asl_core.config.run_config import TABLES
 from asl_core.config.sources import LIST_SLOTS
 from asl_core.errors import nearest
 from asl_core.registry.component import Offer, Registry
+from asl_core.registry.former import former_keys, former_options
 from asl_core.registry.options import option_specs
 
 __all__ = ["Meant", "flag_of", "meant", "option_hint", "plain_word", "setting_hint"]
@@ -90,6 +91,8 @@ def meant(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) -> 
     leaves: dict[str, list[Meant]] = {}
     for one in keys:
         leaves.setdefault(one.key.rpartition(".")[2], []).append(one)
+    for old, now in former_keys([*TABLES.items(), *_classes(registry)]).items():
+        leaves.setdefault(old.rpartition(".")[2], []).extend(one for one in keys if one.key == now)
     if word in leaves and word not in ("name", "names"):
         return _best(leaves[word])
     if word in REMARKS:
@@ -127,6 +130,15 @@ def _dotted(word: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) 
         return []
     found = meant(rest.rpartition(".")[2], registry, chosen)
     return found if isinstance(found, list) else []
+
+
+def _classes(registry: Registry) -> list[tuple[str, type]]:
+    """``(stem, options class)`` of every component, by the stems of :func:`_keys`."""
+    return [
+        (f"{slot}.{registry.name_of(offer)}" if slot in LIST_SLOTS else slot, offer.component.options)
+        for slot in (*_SLOTS, *LIST_SLOTS)
+        for offer in registry.slot(slot)
+    ]
 
 
 def _keys(registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[Meant]:
@@ -181,10 +193,11 @@ def option_hint_of_table(table: str, key: str, *, as_flag: bool = False) -> str:
     """A trailing text for ``train.lr``: an option that a table does not have."""
     word = plain_word(key)
     own = [s.key for s in option_specs(TABLES[table])]
+    former = former_options(TABLES[table])
     for one in (word, *(a.removeprefix(f"{table}.") for a in ALIASES.get(word, ()))):
         if one in own:
             return f"; did you mean {flag_of(f'{table}.{one}') if as_flag else repr(one)}?"
-    return nearest(key, own)
+    return nearest(key, own, former)
 
 
 def option_hint(
@@ -202,6 +215,7 @@ def option_hint(
     """
     word, name = plain_word(key), registry.name_of(offer)
     own = [s.key for s in option_specs(offer.component.options)]
+    former = former_options(offer.component.options)
     wanted = [word, *(a for a in ALIASES.get(word, ()))]
     for one in wanted:
         if one in own:
@@ -215,8 +229,8 @@ def option_hint(
         if others:
             whose = f"{slot} {name!r}, the default," if default else f"{slot} {name!r}"
             return f"; {whose} has none of that name, choose {_choices(slot, others, as_flag=as_flag)}"
-    if difflib.get_close_matches(key, own, n=1, cutoff=0.6):
-        return nearest(key, own)
+    if difflib.get_close_matches(key, [*own, *former], n=1, cutoff=0.6):
+        return nearest(key, own, former)
     elsewhere = meant(word, registry, {slot: [name]})
     if isinstance(elsewhere, list) and elsewhere and (word in ALIASES or elsewhere[0].key.endswith(f".{word}")):
         return f"; did you mean {elsewhere[0].said(as_flag=as_flag)}?"

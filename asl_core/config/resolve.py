@@ -8,18 +8,21 @@ from typing import Any
 
 import attrs
 
+from asl_core.config.former import current_names, former_notes
 from asl_core.config.hints import option_hint, option_hint_of_table, setting_hint
 from asl_core.config.origins import DEFAULT, Kind, Origin
 from asl_core.config.run_config import TABLES, Choice, HeadChoice, LossChoice, RunConfig
 from asl_core.config.sources import LIST_SLOTS, Layer, Setting, merge, shown, value_layer
 from asl_core.errors import ConfigError
 from asl_core.registry.component import SLOTS, Offer, Registry
-from asl_core.registry.options import option_specs, parse_text, structure
+from asl_core.registry.former import LAST, former_keys
+from asl_core.registry.options import ignored_options, option_specs, parse_text, structure
 
-__all__ = ["resolve"]
+__all__ = ["current_layers", "resolve"]
 
 _MAIN = "heads.main"
 _DEFAULTS = {"dataset.name": "demo", "encoder.name": "gru"}
+_FORMER = former_keys(TABLES.items())  #: names by which a plugin written for an earlier version suggests settings
 
 
 def resolve(layers: Iterable[Layer], registry: Registry, *, saved: bool = False) -> RunConfig:
@@ -36,8 +39,23 @@ def resolve(layers: Iterable[Layer], registry: Registry, *, saved: bool = False)
     Raises:
         ConfigError: with every fault found, each with its origin.
     """
+    layers, problems = current_layers(layers, registry, saved=saved)
     settings, notes = merge(layers)
-    return _Resolver(settings, registry, notes, saved=saved).config()
+    resolver = _Resolver(settings, registry, notes, saved=saved)
+    resolver.problems += problems
+    return resolver.config()
+
+
+def current_layers(
+    layers: Iterable[Layer], registry: Registry, *, saved: bool = False
+) -> tuple[list[Layer], list[str]]:
+    """The layers with the current name of every setting, and a problem for each that is given by two names.
+
+    ``saved`` says that a run wrote the weakest layer.
+    """
+    layers = list(layers)
+    classes = _Resolver(merge(layers)[0], registry, [], saved=saved).classes()
+    return current_names(layers, classes, saved=saved)
 
 
 def _moved(key: str, stem: str) -> str:
@@ -77,6 +95,22 @@ class _Resolver:
         # What was said comes first: the heads stand in the order in which the user named them.
         self.settings = settings | {k: s for k, s in weaker.items() if k not in settings}
 
+    def classes(self) -> list[tuple[str, type]]:
+        """``(stem, options class)`` of the tables and of every chosen component that there is."""
+        found = list(TABLES.items())
+        for key, setting in self.settings.items():
+            stem, _, last = key.rpartition(".")
+            if last == "name":
+                slot = "loss" if ".losses." in stem else "head" if stem.startswith("heads.") else stem
+                chosen = {stem: setting}
+            elif last == "names" and stem in LIST_SLOTS and isinstance(setting.value, tuple):
+                slot, chosen = stem, {f"{stem}.{n}": attrs.evolve(setting, value=n) for n in setting.value}
+            else:
+                continue
+            offers = {s: self._offer(slot, one) for s, one in chosen.items() if slot in SLOTS}
+            found += [(s, offer.component.options) for s, offer in offers.items() if offer is not None]
+        return found
+
     def config(self) -> RunConfig:
         dataset = self._choice("dataset", "dataset")
         encoder = self._choice("encoder", "encoder")
@@ -87,6 +121,7 @@ class _Resolver:
         transforms, augments, observers = (self._list(slot) for slot in LIST_SLOTS)
         train, run, split, init = (self._options(table, cls) for table, cls in TABLES.items())
         self._unused()
+        self.notes += former_notes(self.settings)
         if self.problems:
             raise ConfigError(self.problems)
         return RunConfig(
@@ -119,6 +154,7 @@ class _Resolver:
             if offer is None:
                 return
             suggests = value_layer(offer.component.suggests, Origin(Kind.SUGGESTION, f"{slot} {offer.component.name}"))
+            suggests = {_FORMER.get(k, k): s for k, s in suggests.items()}
             if slot == "head":  # "head" and "loss" are its own place, whatever it is called in this run
                 suggests = {_moved(k, stem): s for k, s in suggests.items()}
             found.update({k: s for k, s in suggests.items() if _applies(k, suggests, settings, defaults)})
@@ -237,6 +273,7 @@ class _Resolver:
 
     def _options(self, stem: str, cls: type, reserved: tuple[str, ...] = ()) -> Any:
         specs = {s.key: s for s in option_specs(cls)}
+        ignored = ignored_options(cls)
         prefix = f"{stem}."
         values: dict[str, Any] = {}
         unreadable = set()
@@ -245,6 +282,12 @@ class _Resolver:
             if not key.startswith(prefix) or "." in name or name in reserved:
                 continue
             self.used.add(key)
+            if name in ignored:
+                self.notes.append(
+                    f"{shown(key)} is no longer needed, and ignored ({setting.origin}): {ignored[name]}; from {LAST} "
+                    f"on it is an error"
+                )
+                continue
             spec = specs.get(name)
             if spec is None:
                 self.problems.append(f"{setting.origin}: {shown(key)}: no such option{self._meant(key, setting)}")

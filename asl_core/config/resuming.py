@@ -15,10 +15,11 @@ from typing import Any
 import attrs
 
 from asl_core.config.configure import configure
+from asl_core.config.former import current_names
 from asl_core.config.origins import Kind, Origin
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer, Setting, shown
-from asl_core.errors import UsageError, as_word
+from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.registry.component import Registry
 from asl_core.registry.options import OptionSpec, option_specs
 
@@ -72,6 +73,9 @@ def resumed_config(
         ConfigError: a value is wrong.
     """
     before = configure(file=file, environ={}, project_file=False, registry=registry)
+    (changes,), problems = current_names([changes], before.classes())
+    if problems:
+        raise ConfigError(problems)
     _refuse(file, before, changes, others, longer="train.epochs" in changes)
     flags = {**_found_elsewhere(before, changes, os.environ if environ is None else environ), **changes}
     config = configure(file=file, flags=flags, environ={}, project_file=False, registry=registry)

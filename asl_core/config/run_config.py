@@ -14,8 +14,9 @@ from asl_core.config.origins import DEFAULT, Origin
 from asl_core.config.sources import LIST_SLOTS
 from asl_core.files.paths import is_folder_name
 from asl_core.registry.component import BUILTIN, Component
+from asl_core.registry.former import former_attributes, former_keys
 from asl_core.registry.kept import make
-from asl_core.registry.options import option, unstructure
+from asl_core.registry.options import ignored_options, option, unstructure
 from asl_core.text import comment, toml_string
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 
+@former_attributes
 @attrs.frozen
 class TrainOptions:
     """How a model is trained."""
@@ -44,11 +46,12 @@ class TrainOptions:
     schedule: str = option("cosine", help="what the learning rate does after warm-up", choices=("cosine", "constant"))
     clip_norm: float = option(5.0, help="largest gradient norm, 0 for no clipping", ge=0)
     ema: float = option(0.99, help="decay of the averaged weights that are evaluated, 0 for none", ge=0, lt=1)
-    average_last: int = option(
+    swa_epochs: int = option(
         0,
-        help="instead of by the moving average, evaluate by the mean of the weights after each of this many last "
-        "epochs (set ema to 0); before them, by the weights as they are",
+        help="evaluate by the mean of the weights after each of this many last epochs (Izmailov et al. 2018), in place "
+        "of the moving average (set ema to 0)",
         ge=0,
+        former="average-last",
     )
     mixup: float = option(
         0.0,
@@ -59,12 +62,19 @@ class TrainOptions:
     patience: int = option(0, help="stop after this many epochs without a better val metric, 0 for never", ge=0)
     select: str = option("auto", help="val metric that chooses the best epoch: top1, top5, loss, wer, … or auto")
     standardise: bool = option(True, help="scale every feature to mean 0 and deviation 1 over the train frames")
-    pool: int = option(32, help="batches sorted by length together; 1 for a plain random order", ge=1)
-    average_views: tuple[str, ...] = option(
+    bucket_batches: int = option(
+        32,
+        help="clips of this many batches are sorted by length, so that a batch holds clips of like length; 1 for a "
+        "plain random order",
+        ge=1,
+        former="pool",
+    )
+    tta: tuple[str, ...] = option(
         (),
-        help="evaluate and predict by the mean probability over each clip as it is and these views of it (mirror, "
-        "slower, faster), which an augmentation of the run offers; a pass of the encoder each, and what is read off "
-        "the frames of a sentence stays that of the clip as it is",
+        help="test-time augmentation: evaluate and predict by the mean probability over each clip and these views of "
+        "it (mirror, slower, faster), which an augmentation of the run offers; costs a pass of the encoder each, and "
+        "does not change what is read off the frames of a sentence",
+        former="average-views",
     )
     eval_batch_size: int = option(64, help="clips a batch in evaluation", ge=1)
     precision: str = option(
@@ -80,19 +90,20 @@ class TrainOptions:
     )
 
     def __attrs_post_init__(self) -> None:
-        if not self.average_last:
+        if not self.swa_epochs:
             return
         if self.ema:
             raise ValueError(
-                f"average-last {self.average_last} takes the place of the moving average, and ema is {self.ema:g}: "
-                f"set ema to 0, or leave average-last out"
+                f"swa-epochs {self.swa_epochs} takes the place of the moving average, and ema is {self.ema:g}: set ema "
+                f"to 0, or leave swa-epochs out"
             )
         if self.patience:
-            raise ValueError("average-last needs to know which epochs are the last: leave out patience")
-        if self.average_last > self.epochs:
-            raise ValueError(f"average-last is {self.average_last}, and there are {self.epochs} epochs")
+            raise ValueError("swa-epochs needs to know which epochs are the last: leave out patience")
+        if self.swa_epochs > self.epochs:
+            raise ValueError(f"swa-epochs is {self.swa_epochs}, and there are {self.epochs} epochs")
 
 
+@former_attributes
 @attrs.frozen
 class RunOptions:
     """Where a run goes and on what it runs."""
@@ -112,6 +123,7 @@ class RunOptions:
             raise ValueError(f"name {self.name[:80]!r} cannot be a folder's: give a plain one, and the place with out")
 
 
+@former_attributes
 @attrs.frozen
 class SplitOptions:
     """Other splits than the data set's own, for studies."""
@@ -126,6 +138,7 @@ class SplitOptions:
     without: tuple[str, ...] = option((), help="clip ids that are left out of every split")
 
 
+@former_attributes
 @attrs.frozen
 class InitOptions:
     """The weights that a run's encoder starts from."""
@@ -134,7 +147,9 @@ class InitOptions:
     map: tuple[str, ...] = option(
         (), help="OLD=NEW prefixes of the checkpoint's tensor names, in whole dotted parts: backbone=,rnn=lstm"
     )
-    share: float = option(1.0, help="share of the encoder's parameters that has to be covered", gt=0, le=1)
+    min_coverage: float = option(
+        1.0, help="smallest share of the encoder's parameters that the checkpoint covers", gt=0, le=1, former="share"
+    )
     freeze: bool = option(False, help="do not train the transferred weights")
     learning_rate_scale: float = option(1.0, help="learning rate of the transferred weights, as a factor", gt=0)
     features: str = option(
@@ -246,12 +261,26 @@ class RunConfig:
             }
         return found
 
+    def classes(self) -> list[tuple[str, type]]:
+        """``(stem, options class)`` of every table and component."""
+        found = [*TABLES.items(), ("dataset", type(self.dataset.options)), ("encoder", type(self.encoder.options))]
+        for slot, choices in zip(LIST_SLOTS, (self.transforms, self.augments, self.observers), strict=True):
+            found += [(f"{slot}.{name}", type(c.options)) for c in choices for name in {c.name, c.saved_name}]
+        for name, head in self.heads.items():
+            found.append((f"heads.{name}", type(head.choice.options)))
+            found += [(f"heads.{name}.losses.{n}", type(one.choice.options)) for n, one in head.losses.items()]
+        return found
+
     def changed(self, before: Mapping[str, Any]) -> list[str]:
         """The keys whose values are not those of ``before``, which :meth:`values` gave and JSON kept.
 
         An option that was not there yet, in the version that kept them, is changed where somebody has set it.
         """
         now = json.loads(json.dumps(self.values()))
+        classes = self.classes()
+        renamed = former_keys(classes)
+        ignored = {f"{stem}.{key}" for stem, cls in classes for key in ignored_options(cls)}
+        before = {renamed.get(key, key): value for key, value in before.items() if key not in ignored}
         return sorted(
             key
             for key in {*now, *before}

@@ -12,6 +12,7 @@ from typing import Any
 
 from asl_core.config.run_config import TABLES
 from asl_core.errors import ConfigError
+from asl_core.registry.former import former_options
 from asl_core.registry.options import option_specs
 
 __all__ = ["dotted"]
@@ -68,4 +69,5 @@ def _short() -> dict[str, str]:
     """``epochs`` for ``train.epochs``; of ``init`` only ``freeze`` says enough by itself (``init`` is its path)."""
     tables = {t: cls for t, cls in TABLES.items() if t != "init"}
     found = {s.key: f"{table}.{s.key}" for table, cls in tables.items() for s in option_specs(cls)}
+    found |= {old: f"{table}.{old}" for table, cls in tables.items() for old in former_options(cls)}
     return {**found, "freeze": "init.freeze"}

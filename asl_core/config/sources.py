@@ -44,6 +44,7 @@ class Setting:
     value: Any
     origin: Origin  #: reads "flag --epochs", "asl.toml line 3", "default"
     text: bool = False  #: whether ``value`` is still text, to be read as the option's type
+    former: str = ""  #: the former key that the user gave, where the setting has a new one
 
 
 Layer = Mapping[str, Setting]

@@ -45,14 +45,14 @@ def find_views(config: RunConfig, names: Sequence[str] | None = None) -> tuple[V
     Raises:
         ConfigError: no augmentation of the run offers one of that name, or there are no scores to average.
     """
-    origin = "--tta" if names is not None else config.origin("train.average-views")
-    names = config.train.average_views if names is None else names
+    origin = "--tta" if names is not None else config.origin("train.tta")
+    names = config.train.tta if names is None else names
     if not names:
         return ()
     if not any(getattr(head.choice.component.load(), "ranks", True) for head in config.heads.values()):
         raise ConfigError(
             [
-                f"{origin}: train.average-views is {', '.join(names)}, and no head of this run ranks glosses, so that "
+                f"{origin}: train.tta is {', '.join(names)}, and no head of this run ranks glosses, so that "
                 f"there is nothing to average; leave it out"
             ]
         )
@@ -69,7 +69,7 @@ def find_views(config: RunConfig, names: Sequence[str] | None = None) -> tuple[V
         raise ConfigError(
             [
                 f"{origin}: no augmentation of this run ({', '.join(n for n, _ in built) or 'it has none'}) has a view "
-                f"{', '.join(unknown)} for train.average-views; there are: {there}. A model is only asked about views "
+                f"{', '.join(unknown)} for train.tta; there are: {there}. A model is only asked about views "
                 f"that it was trained on: train with an augmentation that has it (--augment mirror-hands or mirror36 "
                 f"for mirror), or leave it out"
             ]

@@ -26,6 +26,7 @@ __all__ = [
     "NoOptions",
     "OptionSpec",
     "Problem",
+    "ignored_options",
     "option",
     "option_specs",
     "parse_text",
@@ -48,6 +49,8 @@ def option(
     env: str | None = None,
     path: bool = False,
     exists: bool = False,
+    former: Sequence[str] = (),
+    ignored: str = "",
 ) -> Any:
     """An attrs field of an options class.
 
@@ -63,10 +66,17 @@ def option(
         path: whether it is a file or folder; a relative one is made absolute, so that a run that is used from
             another folder still finds it.
         exists: whether what it names has to be there when a run begins: said before anything heavy is imported.
+        former: earlier names, which every source of settings still takes, with a notice: keys beside this one
+            (``"pool"``), or whole ones (``"train.pool"``). The decorator ``former_attributes`` keeps them readable.
+        ignored: why the option is no longer needed; its value is accepted and ignored, with a notice, and help does
+            not list it. It needs a default, and no ``help``.
 
     Raises:
         ValueError: there is no help; an option that nobody explains is of no use on a command line.
     """
+    help = help or ignored  # noqa: A001
+    if ignored and default is attrs.NOTHING:
+        raise ValueError("an option that is ignored has no default: give the one it had")
     if not isinstance(help, str) or not help.strip():
         known = "" if default is attrs.NOTHING else f"{default!r}, "
         raise ValueError(
@@ -75,7 +85,7 @@ def option(
         )
     rule = _Rule(
         ge=ge, gt=gt, le=le, lt=lt, choices=tuple(choices) if choices else None, env=env, help=help, path=path,
-        exists=exists,
+        exists=exists, former=(former,) if isinstance(former, str) else tuple(former), ignored=ignored,
     )  # fmt: skip
 
     def validate(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -115,6 +125,8 @@ class _Rule:
     help: str = ""
     exists: bool = False
     path: bool = False
+    former: tuple[str, ...] = ()
+    ignored: str = ""
 
     @property
     def range(self) -> str:
@@ -168,6 +180,11 @@ class OptionSpec:
         return self.default is attrs.NOTHING
 
     @property
+    def former(self) -> tuple[str, ...]:
+        """Names that it had before."""
+        return self.rule.former
+
+    @property
     def help(self) -> str:
         """One line of meaning."""
         return self.rule.help
@@ -198,7 +215,7 @@ class Problem:
 
 @cache
 def option_specs(cls: Any) -> tuple[OptionSpec, ...]:
-    """Every option of an options class, in the order of its fields."""
+    """Every option of an options class that still counts, in the order of its fields."""
     hints = typing.get_type_hints(cls)
     return tuple(
         OptionSpec(
@@ -209,8 +226,15 @@ def option_specs(cls: Any) -> tuple[OptionSpec, ...]:
             rule=a.metadata.get(_META, _Rule()),
         )
         for a in attrs.fields(cls)
-        if a.init
+        if a.init and not a.metadata.get(_META, _Rule()).ignored
     )
+
+
+@cache
+def ignored_options(cls: Any) -> Mapping[str, str]:
+    """Key of each option that is accepted and ignored -> why."""
+    rules = {a.name.replace("_", "-"): a.metadata.get(_META, _Rule()) for a in attrs.fields(cls)}
+    return {key: rule.ignored for key, rule in rules.items() if rule.ignored}
 
 
 def _default(attribute: attrs.Attribute[Any]) -> Any:

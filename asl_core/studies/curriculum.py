@@ -30,6 +30,7 @@ import attrs
 from asl_core.checkpoints.held_out import Cache, check_stages
 from asl_core.config.configure import configure
 from asl_core.config.extends import merged_layer, table_layers
+from asl_core.config.resolve import current_layers
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer, Setting, flatten, merge
 from asl_core.contracts import Observer
@@ -130,7 +131,11 @@ def load_curriculum(
             own = {k: s for k, s in own.items() if not k.startswith("init.")}
         fixed = {"run.out": str(folder), "run.name": name} | ({"init.path": f"run:{folder / after}"} if after else {})
         try:
-            merged, _ = merge([common, own, _without(shared, "run.out", "run.name"), own_flags.get(name, {})])
+            layers = [common, own, _without(shared, "run.out", "run.name"), own_flags.get(name, {})]
+            layers, twice = current_layers(layers, registry)
+            if twice:
+                raise ConfigError(twice)
+            merged, _ = merge(layers)
             config = configure(fixed, flags=merged, registry=registry, environ=environ or {}, project_file=False)
             stages.append(Stage(name, config, after))
         except ConfigError as refused:

@@ -6,6 +6,7 @@ from asl_core.config.run_config import TABLES
 from asl_core.config.sources import LIST_SLOTS
 from asl_core.errors import nearest
 from asl_core.registry.component import Component
+from asl_core.registry.former import former_options
 from asl_core.registry.options import option_specs, parse_text, structure, unstructure
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
 
@@ -59,6 +60,7 @@ def _suggests(bench: Bench) -> None:
             require(table in _CHOICES, f"it suggests {key}, which is no setting{nearest(table, [*TABLES, *_CHOICES])}")
             continue
         specs = {s.key: s for s in option_specs(TABLES[table])}
+        rest = former_options(TABLES[table]).get(rest, rest)
         require(rest in specs, f"it suggests {key}, which is no setting{nearest(rest, specs)}")
         _, problems = structure(TABLES[table], {rest: value})
         require(not problems, f"it suggests {key} = {value!r}: {'; '.join(p.text for p in problems)}")

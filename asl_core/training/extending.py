@@ -117,5 +117,5 @@ def _check(before: RunDir, config: RunConfig, saved: Saved, progress: Progress) 
 def _tensors(saved: Saved, config: RunConfig) -> dict[str, torch.Tensor]:
     """The state; the mean over the last epochs is begun anew, since others are the last now."""
     count = "ema.n_averaged"
-    fresh = {count: torch.zeros_like(saved.tensors[count])} if config.train.average_last else {}
+    fresh = {count: torch.zeros_like(saved.tensors[count])} if config.train.swa_epochs else {}
     return saved.tensors | fresh

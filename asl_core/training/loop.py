@@ -102,7 +102,7 @@ def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
     """One pass over the training clips; the mean of the loss and of its parts over the clips of the steps taken."""
     options, seed = trainer.config.train, trainer.config.run.seed
     store = trainer.data.train
-    batches = epoch_batches(store.lengths, options.batch_size, seed, epoch, options.pool)
+    batches = epoch_batches(store.lengths, options.batch_size, seed, epoch, options.bucket_batches)
     steps_an_epoch = math.ceil(len(batches) / options.accumulate)
     trainer.model.train()
     for objective in trainer.objectives:

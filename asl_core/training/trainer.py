@@ -124,7 +124,7 @@ class Trainer:
     def evaluated(self) -> Recognizer:
         """The weights that are evaluated and kept: the average, where there is one by now."""
         average = self.average
-        if average is None or (self.config.train.average_last and not int(average.n_averaged)):
+        if average is None or (self.config.train.swa_epochs and not int(average.n_averaged)):
             return self.model
         return average.module  # type: ignore[return-value]  # a copy of model
 
@@ -136,7 +136,7 @@ class Trainer:
     def average_epoch(self, epoch: int) -> None:
         """Take the weights after one of the last epochs into their mean."""
         options = self.config.train
-        if self.average is not None and epoch > options.epochs - options.average_last:
+        if self.average is not None and epoch > options.epochs - options.swa_epochs:
             self.average.update_parameters(self.model)
 
     @property
@@ -265,7 +265,7 @@ class Trainer:
 
 
 def _average(config: RunConfig, model: Recognizer) -> AveragedModel | None:
-    if config.train.average_last:
+    if config.train.swa_epochs:
         return averaged_equally(model)
     return averaged(model, config.train.ema) if config.train.ema else None
 

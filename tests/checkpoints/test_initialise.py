@@ -113,7 +113,7 @@ def test_features(
         ("raw", {"train__standardise": True}, ("train.standardise to true", "--init", "--init.features standardised")),
         ("first", {"train__standardise": False}, ("train.standardise to false", "--init.features stored")),
         ("raw", {"train__standardise": True, "init__features": "stored"}, ("--init.features stored", "otherwise")),
-        ("raw", {"init__share": 1.5}, ("init.share", "at most 1")),
+        ("raw", {"init__min_coverage": 1.5}, ("init.min-coverage", "at most 1")),
         ("raw", {"init__freeze": True, "init__learning_rate_scale": 0.1}, ("leave out learning-rate-scale",)),
         (None, {"init__freeze": True}, ("none is named", "--init PATH")),
         (None, {"init": "nonsense:x"}, ("checkpoint-loader 'nonsense'", "stage1")),
@@ -144,7 +144,7 @@ def test_what_does_not_fit_stops_before_anything_is_made(first: Path, tmp_path: 
 
 
 def test_a_lower_share_lists_what_is_left_at_random(first: Path, tmp_path: Path) -> None:
-    config = of(tmp_path, init=str(first), encoder__hidden_size=9, init__share=0.05, init__freeze=True)
+    config = of(tmp_path, init=str(first), encoder__hidden_size=9, init__min_coverage=0.05, init__freeze=True)
     done = api.run(config)
     said = record(done.path)
     assert 0.05 <= said["plan"]["share"] < 1
@@ -158,7 +158,7 @@ def test_a_lower_share_lists_what_is_left_at_random(first: Path, tmp_path: Path)
 
 def test_no_tensor_in_common_is_refused_whatever_the_share(first: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="covers 0 of"):
-        api.run(of(tmp_path / "runs", init=str(first), init__map=("=other",), init__share=1e-9))
+        api.run(of(tmp_path / "runs", init=str(first), init__map=("=other",), init__min_coverage=1e-9))
     assert not (tmp_path / "runs").exists()
 
 

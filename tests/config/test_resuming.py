@@ -262,7 +262,7 @@ def test_fewer_epochs_and_no_patience_left_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_mean_of_the_last_epochs_is_of_the_new_last_ones(tmp_path: Path) -> None:
-    values = {**SETTINGS, "train.epochs": 2, "train.ema": 0, "train.average-last": 2, "run.out": str(tmp_path)}
+    values = {**SETTINGS, "train.epochs": 2, "train.ema": 0, "train.swa-epochs": 2, "run.out": str(tmp_path)}
     first = api.run(api.configure(values | {"run.name": "a"}, environ={})).path
     found = api.resume(first, values={"train.epochs": 4}).path
     state = load_tensors(found / "last" / "state.safetensors").tensors

@@ -52,7 +52,9 @@ def test_defaults() -> None:
 
 def test_precedence(here: Path) -> None:
     """Each source sets one key more than the next, so that each wins exactly one."""
-    keys = [f"train.{k}" for k in ("epochs", "batch-size", "accumulate", "patience", "pool", "eval-batch-size")]
+    keys = [
+        f"train.{k}" for k in ("epochs", "batch-size", "accumulate", "patience", "bucket-batches", "eval-batch-size")
+    ]
     made = registry(suggests={"demo": dict.fromkeys(keys, 11)})
     Path("asl.toml").write_text("\n".join(f"{k} = 12" for k in keys[1:]))
     file = here / "run.toml"
@@ -66,7 +68,7 @@ def test_precedence(here: Path) -> None:
         "asl.toml line 1",
         f"{file} line 2",
         "environment variable ASL_RUN__TRAIN__PATIENCE",
-        "flag --train.pool",
+        "flag --train.bucket-batches",
         "script",
     ]
     assert "train.warmup" not in config.origins
@@ -336,8 +338,8 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, **values: Any) -> 
 def test_a_fault_between_options_blames_the_one_that_it_is_about() -> None:
     """``--epochs`` was blamed, for being the first of the table that was set."""
     with pytest.raises(ConfigError) as told:
-        configure(flags=flag_layer({"train.epochs": "2", "train.average-last": "2"}), environ={}, project_file=False)
-    assert told.value.problems[0].startswith("flag --train.average-last: train: average-last 2 takes the place")
+        configure(flags=flag_layer({"train.epochs": "2", "train.swa-epochs": "2"}), environ={}, project_file=False)
+    assert told.value.problems[0].startswith("flag --train.swa-epochs: train: swa-epochs 2 takes the place")
 
 
 @pytest.mark.parametrize("slot", ["augment", "transform", "observer"])

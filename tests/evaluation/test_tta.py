@@ -22,7 +22,7 @@ Command = Callable[..., tuple[int | str | None, str]]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> asl.RunResult:
-    chosen = {"augment": ["mirror36", "speed"], "train.average-views": ["mirror", "slower"]}
+    chosen = {"augment": ["mirror36", "speed"], "train.tta": ["mirror", "slower"]}
     return asl.run(asl.configure(small(tmp_path_factory.mktemp("views")) | chosen))
 
 
@@ -106,7 +106,7 @@ def test_the_flag_of_eval_and_predict(command: Command, trained: asl.RunResult) 
 
 
 def test_a_run_refuses_views_that_none_of_its_augmentations_has(tmp_path: Path) -> None:
-    settings = small(tmp_path) | {"augment": ["noise"], "train.average-views": ["mirror"]}
+    settings = small(tmp_path) | {"augment": ["noise"], "train.tta": ["mirror"]}
     with pytest.raises(asl.ConfigError, match=r"script: no augmentation of this run \(noise\) has a view mirror"):
         asl.run(asl.configure(settings))
     assert not list(tmp_path.iterdir()), "before anything is written"
@@ -115,7 +115,7 @@ def test_a_run_refuses_views_that_none_of_its_augmentations_has(tmp_path: Path) 
 def test_a_run_that_ranks_nothing_has_nothing_to_average(tmp_path: Path) -> None:
     stage1 = small(tmp_path, head="projection", loss="contrast-views") | {"augment": ["mirror36"]}
     with pytest.raises(asl.ConfigError, match="no head of this run ranks glosses"):
-        asl.run(asl.configure({**stage1, "train.average-views": ["mirror"]}))
+        asl.run(asl.configure({**stage1, "train.tta": ["mirror"]}))
 
 
 def test_no_views_by_default(tmp_path: Path) -> None:

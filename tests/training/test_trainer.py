@@ -56,7 +56,7 @@ def changed(trainer: Trainer) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{}, {"train__ema": 0.0}, {"train__ema": 0.0, "train__average_last": 2}, {"loss__label_prior": 0.3}],
+    [{}, {"train__ema": 0.0}, {"train__ema": 0.0, "train__swa_epochs": 2}, {"loss__label_prior": 0.3}],
     ids=["ema", "plain", "mean of epochs", "a loss that keeps something"],
 )
 def test_every_tensor_comes_back(tmp_path: Path, more: dict[str, object]) -> None:
@@ -178,7 +178,7 @@ def test_whenever_a_kill_comes_there_are_two_states_of_bytes_of_their_own(
 
 
 def test_weights_are_averaged_over_the_last_epochs_only(tmp_path: Path) -> None:
-    trainer = made(tmp_path, train__ema=0.0, train__average_last=2, train__epochs=3)
+    trainer = made(tmp_path, train__ema=0.0, train__swa_epochs=2, train__epochs=3)
     assert trainer.evaluated is trainer.model, "there is no mean yet"
     trainer.average_epoch(1)
     assert trainer.evaluated is trainer.model
