@@ -159,7 +159,8 @@ def _plain(value: object) -> str:
 def _options(stem: str, cls: type) -> Iterator[str]:
     for spec in option_specs(cls):
         default = "required" if spec.required else f"= {_plain(spec.default)}"
-        more = "".join(f"; {part}" for part in (spec.range, spec.rule.env and f"variable {spec.rule.env}") if part)
+        parts = (spec.range, spec.rule.env and f"variable {spec.rule.env}", spec.former and f"was {spec.former[0]}")
+        more = "".join(f"; {part}" for part in parts if part)
         yield f"    {stem} {spec.key}: {spec.type_name} {default}{more}"
 
 

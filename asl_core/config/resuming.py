@@ -73,7 +73,7 @@ def resumed_config(
         ConfigError: a value is wrong.
     """
     before = configure(file=file, environ={}, project_file=False, registry=registry)
-    (changes,), problems = current_names([changes], before.classes())
+    (changes,), problems = current_names([changes], before.option_classes())
     if problems:
         raise ConfigError(problems)
     _refuse(file, before, changes, others, longer="train.epochs" in changes)

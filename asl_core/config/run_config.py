@@ -261,7 +261,7 @@ class RunConfig:
             }
         return found
 
-    def classes(self) -> list[tuple[str, type]]:
+    def option_classes(self) -> list[tuple[str, type]]:
         """``(stem, options class)`` of every table and component."""
         found = [*TABLES.items(), ("dataset", type(self.dataset.options)), ("encoder", type(self.encoder.options))]
         for slot, choices in zip(LIST_SLOTS, (self.transforms, self.augments, self.observers), strict=True):
@@ -277,7 +277,7 @@ class RunConfig:
         An option that was not there yet, in the version that kept them, is changed where somebody has set it.
         """
         now = json.loads(json.dumps(self.values()))
-        classes = self.classes()
+        classes = self.option_classes()
         renamed = former_keys(classes)
         ignored = {f"{stem}.{key}" for stem, cls in classes for key in ignored_options(cls)}
         before = {renamed.get(key, key): value for key, value in before.items() if key not in ignored}
