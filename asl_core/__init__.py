@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from asl_core.files.pickles.budget import PickleBudget as PickleBudget
     from asl_core.files.pickles.budget import PickleRefused as PickleRefused
     from asl_core.files.pickles.machine import PickleMachine as PickleMachine
+    from asl_core.files.pickles.read import read_pickle as read_pickle
     from asl_core.files.pickles.stand_ins import PickleOpaque as PickleOpaque
     from asl_core.files.pickles.stand_ins import PicklePending as PicklePending
     from asl_core.files.pickles.stand_ins import PickleStandIns as PickleStandIns
@@ -190,6 +191,7 @@ _HOMES = {
     "data.packing": ["PackedSplit", "pack"],
     "files.pickles.budget": ["PickleBudget", "PickleRefused"],
     "files.pickles.machine": ["PickleMachine"],
+    "files.pickles.read": ["read_pickle"],
     "files.pickles.stand_ins": ["PickleOpaque", "PicklePending", "PickleStandIns", "PickleSymbol"],
     "evaluation.prediction": ["ClipPrediction", "predict_clips", "predict_file"],
     "compute.progress": ["Phase", "ProgressReport", "phase", "track"],

@@ -11,9 +11,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core import DataError, PickleOpaque, array_layout, metadata_text, track, whole_number
+from asl_core import DataError, PickleOpaque, array_layout, metadata_text, read_pickle, track, whole_number
 from asl_wlasl.fields import FEATURE_NAMES, GLOSS_NAMES, ID_NAMES, NUMBER_NAMES, SIGNER_NAMES, field_name
-from asl_wlasl.safe_pickle import read_pickle
 
 __all__ = ["Record", "name_some", "read_records"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from asl_core import read_pickle
 from asl_wlasl.dataset import WlaslDataset
 from asl_wlasl.options import WlaslOptions
-from asl_wlasl.safe_pickle import read_pickle
 
 
 def test_wlasl100(shared: Path) -> None:

@@ -47,7 +47,7 @@ def _any_shape_of_an_array() -> None:
         made.reshape(-1)[: len(flat)] = flat
         return made
 
-    _set("asl_wlasl.stand_ins:NumpyStandIns._array", array)
+    _set("asl_core.files.pickles.arrays:NumpyStandIns._array", array)
 
 
 def _a_clip_without_gloss() -> None:

@@ -24,8 +24,8 @@ from fuzz.session import Session
 
 from asl_core import PickleBudget, PickleStandIns
 from asl_core.errors import CheckpointError, DataError
+from asl_core.files.pickles.arrays import NumpyStandIns
 from asl_stages import loaders_pt
-from asl_wlasl.stand_ins import NumpyStandIns
 
 CHANGES = {
     "pickle": 400, "labels": 400, "pt": 150, "safetensors": 200, "toml": 300, "run": 120, "npy": 600, "packed": 200,

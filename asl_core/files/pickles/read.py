@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asl_core import DataError, FileKind, PickleBudget, PickleMachine, PickleRefused, recognise_file
-from asl_wlasl.stand_ins import NumpyStandIns
+from asl_core.errors import DataError
+from asl_core.files.pickles.arrays import NumpyStandIns
+from asl_core.files.pickles.budget import PickleBudget, PickleRefused
+from asl_core.files.pickles.machine import PickleMachine
+from asl_core.files.sniffing import FileKind, recognise_file
 
 __all__ = ["read_pickle"]
 
 
 def read_pickle(path: Path, *, opaque: bool = False) -> object:
-    """What a pickle holds, without running anything that is in it.
+    """The content of a pickle, read without running anything in it.
 
-    Arrays come out as read-only views of the file's bytes, so reading needs little more memory than the file has;
-    byte strings come out as memoryviews, and numpy scalars as Python's.
+    Arrays are read-only views of the file's bytes, so reading needs little more memory than the file's size; byte
+    strings become memoryviews, numpy scalars Python's.
 
     Args:
         path: a pickle of protocol 0 to 5, written under numpy 1 or 2.
-        opaque: give values of other types as :class:`asl_core.PickleOpaque`, for the caller to skip and count.
-            What is no data at all, such as a function of the operating system, is refused nevertheless.
+        opaque: put a :class:`asl_core.PickleOpaque` where a value has another type, for the caller to skip and count.
+            Functions and other globals that are no data types are refused nevertheless.
 
     Raises:
-        DataError: the file cannot be read, is damaged or no pickle, or asks for more than plain data.
+        DataError: the file cannot be read, is damaged or no pickle, or holds more than plain data.
     """
     data = _bytes_of(path)
     machine = PickleMachine(data, NumpyStandIns(PickleBudget(len(data)), len(data), opaque=opaque))
@@ -34,7 +37,7 @@ def read_pickle(path: Path, *, opaque: bool = False) -> object:
             "dicts, lists, text, numbers and numpy arrays of numbers: if you trust the file, load it where it was "
             "written and export it again with plain containers only."
         ) from refused
-    except Exception as fault:  # whatever a damaged file leads to ends as the one error that callers know
+    except Exception as fault:  # whatever a damaged file raises becomes the one error that callers expect
         if (kind := recognise_file(path)) is not None and kind.text:
             raise _other_kind(path, kind) from fault
         raise DataError(
@@ -56,7 +59,7 @@ def _bytes_of(path: Path) -> bytes:
     if not data:
         raise DataError(f"{path} is empty (0 bytes); expected a pickle of clips. Export or download it again.")
     kind = recognise_file(path)
-    # Pickles of protocol 0 are text as well, so what is text is tried first and named when that fails.
+    # Pickles of protocol 0 are text too, so a text file is tried first and named when that fails.
     if kind is not None and kind.code != "pickle" and (not kind.text or kind.code == "json"):
         raise _other_kind(path, kind)
     return data

@@ -15,8 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asl_core import DataError
-from asl_wlasl.safe_pickle import read_pickle
+from asl_core import DataError, read_pickle
 
 
 def written(tmp_path: Path, data: bytes, name: str = "clips.pkl") -> Path:

@@ -1,8 +1,8 @@
-"""What the few numpy names in a pickle of arrays are allowed to mean, without calling numpy's own functions.
+"""Stand-ins for the globals that pickles of numpy arrays name; numpy's own functions are never called.
 
 A pickle names functions to be called with arguments of its choice. To allow numpy's own by name is not enough:
-``_reconstruct`` with a large shape allocates whatever the file says. Each stand-in here takes only what numpy's
-pickles hold, and an array is made as a view of bytes that the file really has.
+``_reconstruct`` with a large shape allocates whatever the file asks for. Each stand-in takes only what numpy's
+pickles contain, and an array is a view of bytes that the file really has.
 """
 
 from __future__ import annotations
@@ -14,24 +14,31 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core import PickleBudget, PickleOpaque, PicklePending, PickleRefused, PickleStandIns, PickleSymbol
-from asl_wlasl.opaque import is_data
+from asl_core.files.pickles.budget import PickleBudget, PickleRefused
+from asl_core.files.pickles.stand_ins import PickleOpaque, PicklePending, PickleStandIns, PickleSymbol
 
-__all__ = ["DTypeToBe", "NumpyStandIns"]
+__all__ = ["NumpyStandIns"]
 
-MAX_DIMENSIONS = 4
+_MAX_DIMENSIONS = 4
 _NUMBERS = frozenset(
     [f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)] + ["f2", "f4", "f8", "b1"],
 )
 _MAX_TEXT_BYTES = 4096  #: of a numpy string scalar, which a gloss may be
-_SMALL = 128  #: bytes that CPython and numpy take for a dtype, or a byte string beside its bytes
-_OPAQUE = 512  #: the same of a mark, its name and the function that gives it
+_SMALL = 128  #: bytes of memory for a dtype, or for a byte string beside its content
+_OPAQUE = 512  #: the same of a PickleOpaque, its name and the function that makes it
 _ARRAY = 640  #: the same of an array, and of what a data set makes of it: another array, a record, a clip
+
+#: modules of the standard library whose types hold data and nothing else
+_DATA_MODULES = {
+    "collections", "copyreg", "datetime", "decimal", "enum", "fractions", "ipaddress", "pathlib", "time", "uuid",
+    "zoneinfo",
+}  # fmt: skip
+_BUILTINS = {"set", "frozenset", "complex", "range", "slice", "object", "bytearray", "list", "tuple", "dict"}
 
 
 @attrs.define(eq=False)
-class DTypeToBe:
-    """A dtype whose byte order comes with its state."""
+class _PendingDType:
+    """A dtype whose byte order follows with its state."""
 
     code: str  #: ``f4``, or ``U5`` for text
     order: str = "="
@@ -47,7 +54,7 @@ class DTypeToBe:
         self.order = state[1]
 
     def numbers(self) -> np.dtype[Any]:
-        """As numpy knows it, where it is of numbers."""
+        """As numpy's dtype, for a code of numbers."""
         return np.dtype(("=" if self.order == "|" else self.order) + self.code)
 
 
@@ -56,8 +63,8 @@ class NumpyStandIns(PickleStandIns):
 
     Args:
         budget: of the file.
-        size: bytes of the file, which its arrays together may claim once.
-        opaque: put a :class:`~asl_core.PickleOpaque` where a value of another type stands, rather than refuse the file.
+        size: bytes of the file; its arrays together may claim them once.
+        opaque: put a :class:`~asl_core.PickleOpaque` in place of a value of another type, rather than refuse the file.
     """
 
     def __init__(self, budget: PickleBudget, size: int, *, opaque: bool = False):
@@ -79,15 +86,15 @@ class NumpyStandIns(PickleStandIns):
         super().__init__(budget, table)
 
     def find(self, module: str, name: str) -> PickleSymbol:
-        """The stand-in for a global; where other types may stand in the file, one that makes marks of them."""
-        if self._opaque is None or (module, name) in self.table or not is_data(module, name):
+        """The stand-in for a global; of a type that is not read, one that makes a PickleOpaque where those are allowed."""
+        if self._opaque is None or (module, name) in self.table or not _is_data_type(module, name):
             return super().find(module, name)
         shown = f"{module[:80]}.{name[:80]}".encode("unicode_escape").decode()
         value = self.instead(shown.removeprefix("__builtin__.").removeprefix("builtins."), "")
         return PickleSymbol(shown, lambda _: value)
 
     def instead(self, kind: str, refusal: str) -> PickleOpaque:
-        """What stands for a value of a type that is not read, where the file may hold such."""
+        """The PickleOpaque for a value of a type that is not read, where those are allowed."""
         if self._opaque is None:
             return super().instead(kind, refusal)
         self.budget.spend(_OPAQUE)
@@ -95,7 +102,7 @@ class NumpyStandIns(PickleStandIns):
 
     def build(self, target: object, state: object) -> object:
         """An array from its state, as numpy's ``__setstate__`` takes it, or a dtype with its byte order."""
-        if type(target) is DTypeToBe:
+        if type(target) is _PendingDType:
             target.set_state(state)
             return target
         if type(target) is PickleOpaque:
@@ -109,7 +116,7 @@ class NumpyStandIns(PickleStandIns):
     def _array(self, data: object, dtype: object, shape: object, order: str) -> np.ndarray | PickleOpaque:
         if type(dtype) is PickleOpaque:
             return dtype
-        if type(dtype) is not DTypeToBe or type(shape) is not tuple:
+        if type(dtype) is not _PendingDType or type(shape) is not tuple:
             raise PickleRefused("an array without a plain dtype and shape")
         if type(data) not in (bytes, memoryview):  # a list here is how numpy pickles arrays of objects
             return self.instead(
@@ -121,7 +128,7 @@ class NumpyStandIns(PickleStandIns):
                 f"an array of dtype {dtype.code!r}, where floats or integers were expected",
             )
         numbers = dtype.numbers()
-        if len(shape) > MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n < 2**40 for n in shape):
+        if len(shape) > _MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n < 2**40 for n in shape):
             raise PickleRefused(f"an array of {len(shape)} dimensions or of an impossible shape")
         expected = math.prod(shape) * numbers.itemsize
         if len(data) != expected:  # type: ignore[arg-type]  # its type is checked above
@@ -151,7 +158,7 @@ class NumpyStandIns(PickleStandIns):
             raise PickleRefused("an array with an unknown order of axes")
         return array.transpose(axes)
 
-    def _dtype(self, args: tuple[Any, ...]) -> DTypeToBe | PickleOpaque:
+    def _dtype(self, args: tuple[Any, ...]) -> _PendingDType | PickleOpaque:
         if not args or type(args[0]) is not str:
             raise PickleRefused("a dtype without a name")
         # numpy writes (name, align, copy) so; without a copy its own dtype would not take the byte order that follows.
@@ -163,21 +170,21 @@ class NumpyStandIns(PickleStandIns):
             kind = "an array of Python objects" if args[0][:1] == "O" else shown
             return self.instead(kind, f"the {shown}; expected floats, integers or booleans")
         self.budget.spend(_SMALL)
-        return DTypeToBe(args[0])
+        return _PendingDType(args[0])
 
     def _scalar(self, args: tuple[Any, ...]) -> object:
         """A numpy scalar as the Python number or text that it stands for."""
         if len(args) == 2 and type(args[0]) is PickleOpaque:
             return args[0]
-        if len(args) != 2 or type(args[0]) is not DTypeToBe or type(args[1]) not in (bytes, memoryview):
+        if len(args) != 2 or type(args[0]) is not _PendingDType or type(args[1]) not in (bytes, memoryview):
             raise PickleRefused("a numpy scalar that is not a number")
         dtype, data = args
         if dtype.code[0] == "U" and len(data) <= _MAX_TEXT_BYTES:
             text = str(bytes(data), "utf-32-be" if dtype.order == ">" else "utf-32-le").rstrip("\0")
             self.budget.spend(sys.getsizeof(text))
             return text
-        found = self._array(data, dtype, (), "C")
-        return found if isinstance(found, PickleOpaque) else found.item()
+        array = self._array(data, dtype, (), "C")
+        return array if isinstance(array, PickleOpaque) else array.item()
 
     def _encode(self, args: tuple[Any, ...]) -> bytes:
         """How protocols 0 to 2 write bytes: as text of the same code points."""
@@ -192,3 +199,17 @@ class NumpyStandIns(PickleStandIns):
         if args:
             raise PickleRefused("bytes made from something else than text")
         return b""
+
+
+def _is_data_type(module: str, name: str) -> bool:
+    """Whether a global may be the type of a value, to be skipped, rather than a function to be called.
+
+    Neither is run, but a file that names ``os.system`` is hostile and refused as a whole. So of the standard library
+    only a few modules of data types pass, and of third-party packages every valid name.
+    """
+    if module in ("builtins", "__builtin__"):
+        return name in _BUILTINS
+    top = module.partition(".")[0]
+    if not all(part.isidentifier() for part in f"{module}.{name}".split(".")) or top in ("numpy", "asl_core"):
+        return False
+    return top in _DATA_MODULES if top in sys.stdlib_module_names or top in ("nt", "posix") else True
