@@ -86,7 +86,7 @@ class NumpyStandIns(PickleStandIns):
         super().__init__(budget, table)
 
     def find(self, module: str, name: str) -> PickleSymbol:
-        """The stand-in for a global; of a type that is not read, one that makes a PickleOpaque where those are allowed."""
+        """The stand-in for a global; where allowed, one that makes a PickleOpaque of a type that is not read."""
         if self._opaque is None or (module, name) in self.table or not _is_data_type(module, name):
             return super().find(module, name)
         shown = f"{module[:80]}.{name[:80]}".encode("unicode_escape").decode()
