@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from asl_core.contracts import Dataset as Dataset
     from asl_core.contracts import Encoder as Encoder
     from asl_core.contracts import EpochReport as EpochReport
+    from asl_core.contracts import EventObserver as EventObserver
+    from asl_core.contracts import Facts as Facts
     from asl_core.contracts import Foreign as Foreign
     from asl_core.contracts import Format as Format
     from asl_core.contracts import Head as Head
@@ -70,6 +72,8 @@ if TYPE_CHECKING:
     from asl_core.contracts import Loss as Loss
     from asl_core.contracts import LossResult as LossResult
     from asl_core.contracts import Observer as Observer
+    from asl_core.contracts import RunStarted as RunStarted
+    from asl_core.contracts import RunStopped as RunStopped
     from asl_core.contracts import Sample as Sample
     from asl_core.contracts import Span as Span
     from asl_core.contracts import Transform as Transform
@@ -162,8 +166,9 @@ _HOMES = {
         "TrainOptions",
     ],
     "contracts": [
-        "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "Foreign", "Format",
-        "Head", "HeadOutput", "Loss", "LossResult", "Observer", "Sample", "Span", "Transform",
+        "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "EventObserver",
+        "Facts", "Foreign", "Format", "Head", "HeadOutput", "Loss", "LossResult", "Observer", "RunStarted",
+        "RunStopped", "Sample", "Span", "Transform",
     ],
     "studies.curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
     "clips.batch": ["Batch", "at_least_float32", "frame_mask"],

@@ -10,7 +10,7 @@ from typing import Any
 from asl_core.config.configure import configure
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer, value_layer
-from asl_core.contracts import Observer
+from asl_core.contracts import EventObserver, Observer
 from asl_core.data.audit import Audit
 from asl_core.errors import ConfigError
 from asl_core.evaluation.loading import LoadedRun, evaluate_run, load
@@ -24,7 +24,7 @@ __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "eva
 
 def run(
     config: RunConfig | Mapping[str, Any] | None = None,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[Observer | EventObserver] = (),
     *,
     registry: Registry | None = None,
     **settings: Any,
@@ -77,7 +77,7 @@ def _configured(
 
 def resume(
     path: str | os.PathLike[str],
-    observers: Sequence[Observer] = (),
+    observers: Sequence[Observer | EventObserver] = (),
     *,
     values: Mapping[str, Any] | None = None,
     flags: Layer | None = None,
@@ -103,7 +103,7 @@ def resume(
 
 def complete(
     config: RunConfig | Mapping[str, Any] | None = None,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[Observer | EventObserver] = (),
     *,
     registry: Registry | None = None,
     **settings: Any,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 from torch import Tensor, nn
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from asl_core.config.run_config import RunConfig
 
 __all__ = [
+    "AnyObserver",
     "Augment",
     "BatchTransform",
     "CheckpointLoader",
     "Dataset",
     "Encoder",
     "EpochReport",
+    "EventObserver",
+    "Facts",
     "Foreign",
     "Format",
     "Head",
@@ -36,6 +39,8 @@ __all__ = [
     "Loss",
     "LossResult",
     "Observer",
+    "RunStarted",
+    "RunStopped",
     "Sample",
     "Span",
     "Transform",
@@ -161,8 +166,24 @@ class Augment(Protocol):
         ...
 
 
+@attrs.frozen
+class Facts:
+    """What a run knows of its clips when it makes an encoder, a head or a loss.
+
+    A factory that has a parameter of the name ``facts`` is given them by keyword; any other is called as before. Give
+    it the default None, which is what it gets where no clips were read (`asl check`).
+    """
+
+    feature_size: int  #: features per frame, as the encoder gets them
+    stored_size: int  #: features per frame as clips are stored: before the transforms of batches
+    classes: int  #: glosses
+    standardised: bool  #: whether the encoder gets standardised features (``train.standardise``)
+    sentences: bool | None = None  #: whether clips hold several glosses; None where unknown
+    fps: float | None = None  #: frames per second; None where unknown
+
+
 class Encoder(nn.Module):
-    """Frames to frames. Made by ``factory(options, input_size)``.
+    """Frames to frames. Made by ``factory(options, input_size)``, or with :class:`Facts` as ``facts=``.
 
     ``forward(features (B, T, D), lengths (B,))`` gives ``(B, T', output_size)`` with T' at least
     ``output_lengths(lengths).max()``; frames past a clip's own length may hold anything, and never
@@ -212,7 +233,7 @@ class Span:
 
 
 class Head(nn.Module):
-    """Encoder frames to an output. Made by ``factory(options, input_size, classes)``.
+    """Encoder frames to an output. Made by ``factory(options, input_size, classes)``, or with ``facts=``.
 
     ``forward(frames (B, T', input_size), lengths (B,) or None)`` gives a :class:`HeadOutput`.
     """
@@ -277,7 +298,7 @@ class LossResult:
 
 
 class Loss(nn.Module):
-    """A training objective. Made by ``factory(options)``; parameters of its own are trained too.
+    """A training objective. Made by ``factory(options)``, or with ``facts=``; parameters of its own are trained too.
 
     ``forward(sample)`` gives a :class:`LossResult`; it must not change with padding.
     """
@@ -342,8 +363,16 @@ class CheckpointLoader(Protocol):
 
 
 @attrs.frozen
+class RunStarted:
+    """A run is prepared, and its first epoch comes next."""
+
+    config: RunConfig  #: as it fits the clips and the checkpoint
+    summary: Mapping[str, object]  #: run, audit, classes, parameters, device, precision, notes, transfer, …
+
+
+@attrs.frozen
 class EpochReport:
-    """What is known at the end of an epoch."""
+    """An epoch has ended, and its metrics are written."""
 
     epoch: int  #: counted from 1
     epochs: int
@@ -355,26 +384,46 @@ class EpochReport:
     seconds_left: float
 
 
+@attrs.frozen
+class RunStopped:
+    """The last event of a run that has started, however it ends."""
+
+    reason: str  #: ``finished``, ``interrupted`` (Ctrl-C), ``terminated`` (SIGTERM) or ``failed``
+    message: str = ""  #: why, unless it finished
+    summary: Mapping[str, object] = attrs.field(factory=dict)  #: of a finished run: epochs, best, report, run, next, …
+
+
+class EventObserver(Protocol):
+    """Gets a run's events, once each and never once a batch.
+
+    An observer that raises an ``Exception`` is reported and left out, and the run goes on; by ``KeyboardInterrupt`` it
+    ends the run. It may have ``on_progress(report)``, which gets an :class:`asl_core.ProgressReport` when a phase of
+    the work (reading, auditing, an epoch, an evaluation) begins and ends, and at most ten times a second in between.
+    """
+
+    def on_event(self, event: RunStarted | EpochReport | RunStopped) -> None:
+        """Look at one event, by its type."""
+        ...
+
+
 @runtime_checkable
 class Observer(Protocol):
-    """Told of a run's events: once each, never once a batch.
+    """The same with a method for each event; ``on_event`` takes precedence where an observer has both.
 
-    It may have ``on_stop(reason)``, which is called instead of ``on_end`` where the run fails or is interrupted after
-    ``on_start``. An observer that raises an ``Exception`` is reported and left out, and the run goes on; one that
-    means to end the run raises ``KeyboardInterrupt``.
-
-    It may have ``on_progress(report)``, which is given an :class:`asl_core.ProgressReport` when a phase of the work
-    (reading, auditing, an epoch, an evaluation) begins and ends, and at most ten times a second in between.
+    It may have ``on_stop(reason)``, called instead of ``on_end`` where the run fails or is interrupted.
     """
 
     def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:
-        """Before the first epoch."""
+        """See :class:`RunStarted`."""
         ...
 
     def on_epoch(self, report: EpochReport) -> None:
-        """After each epoch, when its metrics are written."""
+        """See :class:`EpochReport`."""
         ...
 
     def on_end(self, summary: Mapping[str, object]) -> None:
-        """After the last."""
+        """See :attr:`RunStopped.summary`."""
         ...
+
+
+AnyObserver: TypeAlias = EventObserver | Observer

@@ -26,7 +26,7 @@ from asl_core.model.recogniser import Recognizer
 from asl_core.registry.component import Registry
 from asl_core.registry.options import unstructure
 
-__all__ = ["Transfer", "freeze", "initialise"]
+__all__ = ["Start", "Transfer", "find_start", "freeze"]
 
 
 @attrs.frozen(eq=False)
@@ -58,19 +58,102 @@ class Transfer:
             ) from fault
 
 
-def initialise(
-    config: RunConfig, model: Recognizer, train: ClipStore, registry: Registry
-) -> tuple[RunConfig, Transfer]:
-    """Give the model's encoder the weights that ``config.init`` names, and its standardiser what they expect.
+@attrs.frozen(eq=False)
+class Start:
+    """A checkpoint that fits a run's encoder: found by :func:`find_start`, taken over by :meth:`give`."""
+
+    config: RunConfig  #: with ``train.standardise`` as the weights need it
+    checkpoint: Checkpoint
+    plan: TransferPlan
+    tensors: Mapping[str, Tensor]  #: the encoder's, by its own names
+    notes: tuple[str, ...]
+    standardised_before: bool  #: what ``train.standardise`` was in the run's own settings
+
+    def give(self, model: Recognizer, train: ClipStore) -> Transfer:
+        """Load the weights into the model's encoder, and set its standardiser to what they expect.
+
+        Args:
+            model: freshly made by :attr:`config`; its encoder and standardiser are changed.
+            train: the clips of train, for statistics of features where the checkpoint brings none.
+
+        Raises:
+            CheckpointError: its statistics are damaged.
+        """
+        config, options, foreign = self.config, self.config.init, self.checkpoint.foreign
+        notes = [*self.notes, *self._standardise(model, train)]
+        if foreign.glosses is not None and set(foreign.glosses) != set(train.vocabulary.glosses):
+            common = len(set(foreign.glosses) & set(train.vocabulary.glosses))
+            notes.append(
+                f"the checkpoint's vocabulary has {len(foreign.glosses)} glosses and this run's "
+                f"{len(train.vocabulary)}, {common} in common; only the encoder is taken, so this run's heads learn "
+                f"their own"
+            )
+        # Whole and strict: what the plan leaves at random stands in it by name.
+        model.encoder.load_state_dict({**model.encoder.state_dict(), **self.tensors})
+        if options.freeze:
+            notes.append("the transferred weights are frozen")
+        elif options.learning_rate_scale != 1:
+            notes.append(f"the transferred weights learn at {options.learning_rate_scale:g} times the learning rate")
+        path, loader = self.checkpoint.path, self.checkpoint.loader
+        record = {
+            "checkpoint": str(path),
+            "loader": loader,
+            "source": foreign.source,
+            "encoder": config.encoder.name,
+            "required_share": options.min_coverage,
+            "standardised": config.train.standardise,
+            "weights_sha256": _digest(self.tensors),
+            "plan": self.plan.to_json(),
+            "said": [f"{path}: {foreign.source} (loader {loader})", *self.plan.short(), *notes],
+        }
+        return Transfer(tuple(self.tensors), record)
+
+    def _standardise(self, model: Recognizer, train: ClipStore) -> list[str]:
+        """Fit the standardiser to the checkpoint's statistics, or to the clips; notes on what was done."""
+        foreign, standardise, notes = self.checkpoint.foreign, self.config.train.standardise, []
+        statistics = foreign.statistics if foreign.standardise and standardise else None
+        if statistics is not None and len(statistics[0]) != train.width:
+            notes.append(
+                f"the checkpoint's statistics are of {len(statistics[0])} features per frame: those of the train "
+                f"clips are used"
+            )
+            statistics = None
+        if statistics is not None:
+            mean, scale = statistics
+            sound = mean.shape == scale.shape == (train.width,) and bool(torch.isfinite(mean).all())
+            if not (sound and bool(torch.isfinite(scale).all()) and bool((scale > 0).all())):
+                raise CheckpointError(
+                    f"{self.checkpoint.path} holds feature statistics that are damaged; use another checkpoint of "
+                    f"that run."
+                )
+            model.standardiser.mean.copy_(mean)
+            model.standardiser.scale.copy_(scale)
+            notes.append("features are standardised by the checkpoint's own mean and deviation, not by these clips'")
+        elif standardise:
+            model.standardiser.fit(train.features)
+            if foreign.standardise and self.config.init.features == "auto":
+                notes.append(
+                    "features are standardised by the train clips; the checkpoint brings no statistics of its own"
+                )
+        elif self.standardised_before:
+            sized = [c.name for c in self.config.augments if not getattr(c.build(), "raw", False)]
+            if sized:
+                notes.append(
+                    f"augmentation ({', '.join(sized)}) changes features as stored: what is sized for standardised "
+                    f"ones, as noise and scale are, is now in the features' own units; set it accordingly, or leave "
+                    f"it out"
+                )
+        return notes
+
+
+def find_start(config: RunConfig, encoder: Encoder, width: int, registry: Registry) -> Start:
+    """Read the checkpoint that ``config.init`` names, and hold it against an encoder as the run makes it.
 
     Args:
         config: with ``init.path`` set.
-        model: freshly made; its encoder and standardiser are changed.
-        train: the clips of train, for statistics of features where the checkpoint brings none.
+        encoder: not changed.
+        width: features per frame of the clips as they reach it.
         registry: holds the loaders.
-
-    Returns:
-        The configuration with ``train.standardise`` as it came to be, and what was transferred.
 
     Raises:
         CheckpointError: the file cannot be read, or less of the encoder fits than is required.
@@ -79,44 +162,24 @@ def initialise(
     options = config.init
     if options.path is None:
         raise ValueError("init.path is not set: there is nothing to start from")
-    encoder = named(model.encoder.state_dict())
+    state = named(encoder.state_dict())
     # The runs of a curriculum stand in a folder of their own, below the one that runs go to.
     folders = (config.run.out, Path(config.run.out).parent)
-    checkpoint, tensors = best_reading(read_checkpoint(options.path, registry, folders), encoder, options.map)
-    foreign = checkpoint.foreign
-    plan = TransferPlan.of(named(tensors), encoder)
+    checkpoint, tensors = best_reading(read_checkpoint(options.path, registry, folders), state, options.map)
+    plan = TransferPlan.of(named(tensors), state)
     if not plan.enough(options.min_coverage):
-        raise CheckpointError(_refusal(checkpoint, tensors, plan, config, train.width))
+        raise CheckpointError(_refusal(checkpoint, tensors, plan, config, width))
     chosen = {name: tensors[name] for name, _ in plan.loaded}
-    notes = rule_effects(foreign.tensors, options.map, encoder)
-    notes += _checked(checkpoint, chosen, model.encoder)
+    notes = rule_effects(checkpoint.foreign.tensors, options.map, state)
+    notes += _checked(checkpoint, chosen, encoder)
     notes += _transform_notes(checkpoint, config)
-    config, more = _features(checkpoint, config, model, train)
-    notes += more
-    if foreign.glosses is not None and set(foreign.glosses) != set(train.vocabulary.glosses):
-        common = len(set(foreign.glosses) & set(train.vocabulary.glosses))
-        notes.append(
-            f"the checkpoint's vocabulary has {len(foreign.glosses)} glosses and this run's {len(train.vocabulary)}, "
-            f"{common} in common; only the encoder is taken, so this run's heads learn their own"
-        )
-    # Whole and strict: what the plan leaves at random stands in it by name.
-    model.encoder.load_state_dict({**model.encoder.state_dict(), **chosen})
-    if options.freeze:
-        notes.append("the transferred weights are frozen")
-    elif options.learning_rate_scale != 1:
-        notes.append(f"the transferred weights learn at {options.learning_rate_scale:g} times the learning rate")
-    record = {
-        "checkpoint": str(checkpoint.path),
-        "loader": checkpoint.loader,
-        "source": foreign.source,
-        "encoder": config.encoder.name,
-        "required_share": options.min_coverage,
-        "standardised": config.train.standardise,
-        "weights_sha256": _digest(chosen),
-        "plan": plan.to_json(),
-        "said": [f"{checkpoint.path}: {foreign.source} (loader {checkpoint.loader})", *plan.short(), *notes],
-    }
-    return config, Transfer(tuple(chosen), record)
+    before = config.train.standardise
+    standardise, more = _convention(checkpoint, config)
+    if standardise != before:
+        origins = {**config.origins, "train.standardise": Origin(Kind.CHECKPOINT, str(checkpoint.path))}
+        train = attrs.evolve(config.train, standardise=standardise)
+        config = attrs.evolve(config, train=train, origins=origins)
+    return Start(config, checkpoint, plan, chosen, (*notes, *more), before)
 
 
 def freeze(encoder: Encoder, transfer: Transfer) -> None:
@@ -197,46 +260,6 @@ def _transform_notes(checkpoint: Checkpoint, config: RunConfig) -> list[str]:
             f"input they do not know. Use the same, --transform {names}, or say --init.transforms any to go on."
         )
     return [f"the weights were trained on other transforms ({said}), as --init.transforms any allows"]
-
-
-def _features(
-    checkpoint: Checkpoint, config: RunConfig, model: Recognizer, train: ClipStore
-) -> tuple[RunConfig, list[str]]:
-    """Set the standardiser to what the weights were trained on, or to what the user insists on; both are told."""
-    foreign, asked = checkpoint.foreign, config.init.features
-    wanted, notes = _convention(checkpoint, config)
-    model.standardiser.bounded = wanted
-    used = foreign.statistics if foreign.standardise and wanted else None
-    if used is not None and len(used[0]) != train.width:
-        notes.append(
-            f"the checkpoint's statistics are of {len(used[0])} numbers a frame: those of the train clips are used"
-        )
-        used = None
-    if used is not None:
-        mean, scale = used
-        sound = mean.shape == scale.shape == (train.width,) and bool(torch.isfinite(mean).all())
-        if not (sound and bool(torch.isfinite(scale).all()) and bool((scale > 0).all())):
-            raise CheckpointError(
-                f"{checkpoint.path} holds feature statistics that are damaged; use another checkpoint of that run."
-            )
-        model.standardiser.mean.copy_(mean)
-        model.standardiser.scale.copy_(scale)
-        notes.append("features are standardised by the checkpoint's own mean and deviation, not by these clips'")
-    elif wanted:
-        model.standardiser.fit(train.features)
-        if foreign.standardise and asked == "auto":
-            notes.append("features are standardised by the train clips; the checkpoint brings no statistics of its own")
-    elif config.train.standardise:
-        own = [c.name for c in config.augments if not getattr(c.build(), "raw", False)]
-        if own:
-            notes.append(
-                f"augmentation ({', '.join(own)}) changes features as stored: what is sized for standardised ones, as "
-                f"noise and scale are, is now in the features' own units; set it accordingly, or leave it out"
-            )
-    if config.train.standardise != wanted:
-        origins = {**config.origins, "train.standardise": Origin(Kind.CHECKPOINT, str(checkpoint.path))}
-        config = attrs.evolve(config, train=attrs.evolve(config.train, standardise=wanted), origins=origins)
-    return config, notes
 
 
 def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[str]]:

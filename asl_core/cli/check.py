@@ -58,7 +58,7 @@ def check(file: Path, resolved: bool, with_data: bool) -> None:
         from asl_core.cli.console import audit_lines
 
         for name, config in configs.items():
-            for line in audit_lines(check_data(config)):
+            for line in audit_lines(check_data(config, own_init=name not in after)):
                 say(one_line(f"{name}: {line}" if name else line), err=resolved)
     if not resolved:
         what = f"{file} is sound" + (f" ({len(configs)} stages)" if "" not in configs else "")

@@ -194,13 +194,13 @@ class Choice:
         """Whether a name, as it was saved or as it is shown, is this component's."""
         return name in (self.name, self.saved_name)
 
-    def build(self, *args: Any) -> Any:
-        """Call the factory: ``factory(options, *args)``.
+    def build(self, *args: Any, facts: object = None) -> Any:
+        """Call the factory: ``factory(options, *args)``; :class:`asl_core.Facts` go to one with a parameter ``facts``.
 
         Raises:
             RunError: what it makes does not keep the contract of its slot.
         """
-        return make(self.slot, self.name, self.distribution, self.component.load(), self.options, args)
+        return make(self.slot, self.name, self.distribution, self.component.load(), self.options, args, facts)
 
 
 @attrs.frozen

@@ -23,7 +23,7 @@ from asl_core.errors import ConfigError
 from asl_core.registry.discovery import discover
 from asl_core.registry.kept import calling, returned
 
-__all__ = ["Noticed", "Pipeline", "bad_findings", "fit_augments", "fit_transforms", "transforms_with"]
+__all__ = ["Noticed", "Pipeline", "bad_findings", "fit_to_clip", "transforms_with"]
 
 
 @attrs.frozen
@@ -194,20 +194,36 @@ def transforms_with(attribute: str, config: RunConfig, width: int) -> list[str]:
     return found
 
 
-def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
-    """The configuration without the suggested transforms that cannot take such clips.
+def fit_to_clip(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str]]:
+    """The configuration for such clips: without suggested transforms and augmentations that cannot take them.
 
-    Each is asked about what those before it hand on.
+    Args:
+        config: as it was resolved.
+        clip: one of the data set, before any transform; only its layout matters.
+
+    Returns:
+        The fitted configuration, and a note for each component that was left out.
 
     Raises:
-        ConfigError: one that the user chose does not fit, or stands in the wrong place. Of several the first is
-            told: what is wrong with the others comes of its not being applied.
+        ConfigError: a component that the user chose does not fit, or a transform stands in the wrong place. Of several
+            transforms only the first is reported: the faults of the others follow from it.
     """
-    Pipeline.of(config)  # their order comes first: what arrives at each depends on it
+    config, notes, stored = _fit_transforms(config, clip)
+    # An augmentation that is not raw sees frames after the batchwise transforms.
+    described = Pipeline.of(config).width(stored)
+    built = [(choice.name, choice.build()) for choice in config.augments]
+    reasons = {name: _reason(a, stored if getattr(a, "raw", False) else described) for name, a in built}
+    config, more = _without(config, "augment", config.augments, {k: v for k, v in reasons.items() if v is not None})
+    return config, notes + more
+
+
+def _fit_transforms(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str], int]:
+    """Each transform is held against what those before it give; also returns the features per frame as stored."""
+    Pipeline.of(config)  # checks their order
     suggested = _suggested(config, "transform")
     reasons: dict[str, str] = {}
-    width = clip.features.shape[1]
-    # Only its layout matters here: numbers that are not finite are told later, and of all clips together.
+    stored = width = clip.features.shape[1]
+    # Values that are not finite are reported later, and of all clips together.
     clip = attrs.evolve(clip, features=np.where(np.isfinite(clip.features), clip.features, np.float32(0)), times=None)
     for choice in config.transforms:
         transform = choice.build()
@@ -220,22 +236,8 @@ def fit_transforms(config: RunConfig, clip: Clip) -> RunConfig:
         else:
             with calling("transform", transform):
                 clip = transform(clip)
-            width = returned("transform", transform, clip, Clip, "asl_core.Clip").features.shape[1]
-    return _without(config, "transform", config.transforms, reasons)
-
-
-def fit_augments(config: RunConfig, stored: int) -> RunConfig:
-    """The configuration without the suggested augmentations that cannot take ``stored`` numbers a frame.
-
-    One that is not ``raw`` sees frames after the batchwise transforms.
-
-    Raises:
-        ConfigError: one that the user chose does not fit.
-    """
-    described = Pipeline.of(config).width(stored)
-    built = [(choice.name, choice.build()) for choice in config.augments]
-    found = {name: _reason(a, stored if getattr(a, "raw", False) else described) for name, a in built}
-    return _without(config, "augment", config.augments, {k: v for k, v in found.items() if v is not None})
+            stored = width = returned("transform", transform, clip, Clip, "asl_core.Clip").features.shape[1]
+    return *_without(config, "transform", config.transforms, reasons), stored
 
 
 def _suggested(config: RunConfig, slot: str) -> bool:
@@ -247,9 +249,11 @@ def _reason(component: Any, width: int) -> str | None:
     return None if unfit is None else unfit(width)
 
 
-def _without(config: RunConfig, slot: str, choices: tuple[Choice, ...], reasons: dict[str, str]) -> RunConfig:
+def _without(
+    config: RunConfig, slot: str, choices: tuple[Choice, ...], reasons: dict[str, str]
+) -> tuple[RunConfig, list[str]]:
     if not reasons:
-        return config
+        return config, []
     texts = [f"{slot} {name} does not fit: {reason}" for name, reason in reasons.items()]
     if not _suggested(config, slot):
         origin = config.origin(f"{slot}.names")
@@ -257,7 +261,5 @@ def _without(config: RunConfig, slot: str, choices: tuple[Choice, ...], reasons:
         from_file = origin.file is not None
         remedy = "; name clips that it can take, or choose another" if from_file else "; leave it out of"
         raise ConfigError([f"{origin}: {t}" + f"{remedy} --{slot}" * (" put " not in t) for t in texts])
-    kept = tuple(c for c in choices if c.name not in reasons)
-    notes = (*config.notes, *(f"{text}; it is left out" for text in texts))
-    changed: dict[str, Any] = {f"{slot}s": kept, "notes": notes}
-    return attrs.evolve(config, **changed)
+    kept: dict[str, Any] = {f"{slot}s": tuple(c for c in choices if c.name not in reasons)}
+    return attrs.evolve(config, **kept), [f"{text}; it is left out" for text in texts]

@@ -21,7 +21,7 @@ from asl_core.data.lineage import Identities
 from asl_core.data.numbers import bad_numbers
 from asl_core.data.oddities import one_gloss, padding
 from asl_core.data.outliers import outlier_findings
-from asl_core.data.pipeline import Noticed, Pipeline, bad_findings, fit_transforms, transforms_with
+from asl_core.data.pipeline import Noticed, Pipeline, bad_findings, fit_to_clip, transforms_with
 from asl_core.errors import ConfigError, DataError
 from asl_core.files.keys import join_keys
 from asl_core.registry.kept import calling, returned
@@ -36,12 +36,13 @@ _NOTHING = np.empty((0, 0), dtype=np.float32)
 class RunData:
     """What a run trains and validates on."""
 
-    config: RunConfig  #: without suggested transforms that do not fit these clips
+    config: RunConfig  #: without suggested transforms and augmentations that do not fit these clips
     train: ClipStore
     val: ClipStore | None
     vocabulary: Vocabulary
     audit: Audit
     identities: Mapping[str, Identities] = attrs.field(factory=dict)  #: of each split
+    notes: tuple[str, ...] = ()  #: what does not fit the clips and was left out
 
 
 @attrs.frozen(eq=False)
@@ -52,6 +53,7 @@ class _Loaded:
     splits: dict[str, list[Clip]]
     identities: dict[str, Identities]
     audit: Audit
+    notes: tuple[str, ...]
 
 
 def load_data(config: RunConfig) -> RunData:
@@ -71,7 +73,7 @@ def load_data(config: RunConfig) -> RunData:
             f"val clips have {validated.width} numbers a frame and train clips {stored.width}; expected one width. "
             f"Extract both in the same way, or name other files."
         )
-    return RunData(loaded.config, stored, validated, vocabulary, loaded.audit, loaded.identities)
+    return RunData(loaded.config, stored, validated, vocabulary, loaded.audit, loaded.identities, loaded.notes)
 
 
 def load_audit(config: RunConfig) -> tuple[dict[str, list[Clip]], Audit]:
@@ -102,7 +104,7 @@ def _load(config: RunConfig) -> _Loaded:
     own += [*_left_out(config.split, whole), *outlier_findings(splits), *one_gloss(splits)]
     own += padding(splits, lambda: _against_padding(config, reader.width))
     audit = audit_clips(splits, own, reader.pipeline.unseen)
-    return _Loaded(config, splits, reader.named(splits), audit)
+    return _Loaded(config, splits, reader.named(splits), audit, reader.notes)
 
 
 def _against_padding(config: RunConfig, width: int) -> str:
@@ -123,25 +125,27 @@ class _Reader:
     noticed: Noticed = attrs.field(factory=Noticed)
     identities: dict[str, dict[str, str]] = attrs.field(factory=dict)
     width: int = 0  #: numbers a frame as the data set hands them out
+    notes: tuple[str, ...] = ()
     _begun: dict[str, Iterator[Clip]] = attrs.field(factory=dict)
 
     @classmethod
     def of(cls, config: RunConfig, dataset: Dataset) -> _Reader:
-        """Fit the configuration's transforms to the first clip of train.
+        """Fit the configuration to the first clip of train.
 
         Raises:
             DataError: there is no train split.
-            ConfigError: a transform does not fit the clips.
+            ConfigError: a transform or an augmentation does not fit the clips.
         """
         if "train" not in dataset.splits():
             there = ", ".join(dataset.splits())
             raise DataError(f"data set {config.dataset.name!r} has no train split; there is {there}.")
         clips = _tracked(dataset, "train")
         first = next(clips, None)
-        if first is not None and first.features.ndim == 2:  # anything else the audit tells
-            config = fit_transforms(config, first)
+        notes: list[str] = []
+        if first is not None and first.features.ndim == 2:  # the audit reports any other shape
+            config, notes = fit_to_clip(config, first)
         begun = itertools.chain([first] if first is not None else [], clips)
-        return cls(config, dataset, Pipeline.of(config), begun={"train": begun})
+        return cls(config, dataset, Pipeline.of(config), notes=tuple(notes), begun={"train": begun})
 
     def clips(self, split: str) -> list[Clip]:
         """The clips of a split as they are stored, without those that are bad."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from asl_core.clips.batch import Batch
 from asl_core.compute.seeding import ClipRandom
-from asl_core.contracts import Augment, HeadOutput, Loss, LossResult, Sample
+from asl_core.contracts import Augment, Facts, HeadOutput, Loss, LossResult, Sample
 from asl_core.errors import ConfigError
 from asl_core.model.mixup import mix
 from asl_core.registry.kept import calling, returned
@@ -42,8 +42,12 @@ class Objective(nn.Module):
         return self.loss.views == 1 and not self.loss.corrupts
 
 
-def build_objectives(config: RunConfig) -> list[Objective]:
+def build_objectives(config: RunConfig, facts: Facts | None = None) -> list[Objective]:
     """The losses of every head, in the order of the configuration, each under a name of its own.
+
+    Args:
+        config: of the run.
+        facts: what is known of its clips; None where they were not read.
 
     Raises:
         ConfigError: a loss asks for two views and a corrupted batch, of which it could only have one, or for what
@@ -54,7 +58,7 @@ def build_objectives(config: RunConfig) -> list[Objective]:
     for head, choice in config.heads.items():
         for key, loss in choice.losses.items():
             name = loss.choice.name if key == "main" and loss.choice.name not in choice.losses else key
-            built: Loss = loss.choice.build()
+            built: Loss = loss.choice.build(facts=facts)
             if built.corrupts and built.views > 1:
                 raise ConfigError([f"loss {loss.choice.name!r} asks for {built.views} views and corrupts the batch"])
             found.append(Objective(f"{head}.{name}" if several else name, head, built, loss.weight))

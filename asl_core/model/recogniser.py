@@ -14,13 +14,13 @@ from asl_core.clips.frames import gathered
 from asl_core.clips.store import ClipStore
 from asl_core.compute.progress import track
 from asl_core.config.run_config import HeadChoice, RunConfig
-from asl_core.contracts import BatchTransform, Encoder, Head, HeadOutput
+from asl_core.contracts import BatchTransform, Encoder, Facts, Head, HeadOutput
 from asl_core.data.outliers import DEVIATIONS
 from asl_core.data.pipeline import Pipeline
 from asl_core.errors import ConfigError, RunError
 from asl_core.registry.kept import calling, returned
 
-__all__ = ["Recognizer", "Standardiser", "build_model"]
+__all__ = ["Recognizer", "Standardiser", "build_model", "facts_of"]
 
 
 class Standardiser(nn.Module):
@@ -39,6 +39,7 @@ class Standardiser(nn.Module):
     def __init__(self, width: int, transforms: Sequence[BatchTransform] = ()):
         super().__init__()
         self.transforms = tuple(transforms)
+        self.stored_width = width
         self.width = functools.reduce(lambda w, transform: transform.output_width(w), self.transforms, width)
         self.bounded = True  #: whether numbers are held at so many deviations; not where features are taken as stored
         self.register_buffer("mean", torch.zeros(self.width))
@@ -163,16 +164,25 @@ def _package(component: object) -> str:
     return type(component).__module__.partition(".")[0]
 
 
-def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:
-    """A freshly initialised recogniser for ``width`` numbers a frame and ``classes`` glosses.
+def build_model(config: RunConfig, width: int, classes: int, *, sentences: bool | None = None) -> Recognizer:
+    """A freshly initialised recogniser.
+
+    Args:
+        config: as it fits the clips.
+        width: features per frame as the clips are stored.
+        classes: glosses.
+        sentences: whether clips hold several glosses; None where unknown.
 
     Raises:
         ConfigError: encoder and heads, or heads and losses, do not fit; all mismatches at once.
     """
     standardiser = Standardiser(width, Pipeline.of(config).batchwise)
     standardiser.bounded = config.train.standardise
-    encoder: Encoder = config.encoder.build(standardiser.width)
-    heads = {name: choice.choice.build(encoder.output_size, classes) for name, choice in config.heads.items()}
+    facts = facts_of(config, standardiser, classes, sentences)
+    encoder: Encoder = config.encoder.build(standardiser.width, facts=facts)
+    heads = {
+        name: choice.choice.build(encoder.output_size, classes, facts=facts) for name, choice in config.heads.items()
+    }
     problems = []
     for name, head in heads.items():
         if head.needs_frames and not encoder.frames:
@@ -184,6 +194,17 @@ def build_model(config: RunConfig, width: int, classes: int) -> Recognizer:
     if problems:
         raise ConfigError(problems)
     return Recognizer(standardiser, encoder, heads)
+
+
+def facts_of(config: RunConfig, standardiser: Standardiser, classes: int, sentences: bool | None) -> Facts:
+    """What factories are told of a run's clips."""
+    return Facts(
+        feature_size=standardiser.width,
+        stored_size=standardiser.stored_width,
+        classes=classes,
+        standardised=config.train.standardise,
+        sentences=sentences,
+    )
 
 
 def _loss_problems(name: str, head: Head, choice: HeadChoice) -> list[str]:

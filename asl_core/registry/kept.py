@@ -15,7 +15,7 @@ from asl_core.errors import AslError, RunError
 from asl_core.registry.component import SCRIPT
 from asl_core.registry.distribution import BUILTIN
 
-__all__ = ["broken", "calling", "make", "returned"]
+__all__ = ["broken", "calling", "make", "returned", "takes_facts"]
 
 #: slot -> how its factory is called after the options, and the class that says what it gives
 _FACTORIES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -54,27 +54,44 @@ _HOMES: dict[type, str] = {}
 
 
 def make(
-    slot: str, name: str, distribution: str, factory: Callable[..., Any], options: Any, arguments: tuple[Any, ...]
+    slot: str,
+    name: str,
+    distribution: str,
+    factory: Callable[..., Any],
+    options: Any,
+    arguments: tuple[Any, ...],
+    facts: object = None,
 ) -> Any:
     """The component that a factory makes, held to what its slot promises.
+
+    ``facts`` (:class:`asl_core.Facts`) go to a factory whose signature names them, as pluggy hands arguments to hooks.
 
     Raises:
         RunError: the factory cannot be called so, or what it gives lacks a part of the contract.
     """
+    more = {"facts": facts} if takes_facts(factory) else {}
     if distribution == SCRIPT:
-        return factory(options, *arguments)  # a script's own, which is tried as it is made: no plugin is to blame
+        return factory(options, *arguments, **more)  # held to its contract by Maker
     if isinstance(factory, type):
         _HOMES[factory] = distribution
     wanted = ("options", *_FACTORIES[slot][0])
     if not callable(factory):
         raise broken(slot, name, factory, f"its factory is a {type(factory).__name__}, which cannot be called")
-    if (fault := _call_fault(factory, (options, *arguments))) is not None:
+    if (fault := _call_fault(factory, (options, *arguments), more)) is not None:
         raise broken(slot, name, factory, f"its factory is called as ({', '.join(wanted)}), and {fault}")
-    built = factory(options, *arguments)
+    built = factory(options, *arguments, **more)
     _HOMES[type(built)] = distribution
     if (fault := _fault(slot, built)) is not None:
         raise broken(slot, name, factory, fault)
     return built
+
+
+def takes_facts(factory: Callable[..., Any]) -> bool:
+    """Whether a factory has a parameter ``facts``."""
+    try:
+        return "facts" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # written in C
+        return False
 
 
 def broken(slot: str, name: str, component: object, fault: str) -> RunError:
@@ -129,7 +146,10 @@ def _fault(slot: str, built: Any) -> str | None:
         return f"its output_size is {built.output_size!r}, and a whole number of at least 1 is expected"
     if slot == "loss" and not built.accepts:
         return 'it accepts no kind of head: set accepts = frozenset({"logits"}), with the kind of the head'
-    for method, arguments in _METHODS[slot].items():
+    methods = _METHODS[slot]
+    if slot == "observer" and hasattr(built, "on_event"):
+        methods = {"on_event": ("event",)}
+    for method, arguments in methods.items():
         found = built if method == "__call__" else getattr(built, method, None)
         call = f"{'it' if method == '__call__' else method}({', '.join(arguments)})"
         if not callable(found):
@@ -141,14 +161,14 @@ def _fault(slot: str, built: Any) -> str | None:
     return "it is batchwise and has no output_width(width)" if lacks else None
 
 
-def _call_fault(function: Any, arguments: tuple[Any, ...]) -> str | None:
-    """Why a function cannot be called with so many arguments."""
+def _call_fault(function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any] | None = None) -> str | None:
+    """Why a function cannot be called with these arguments."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # written in C
         return None
     try:
-        signature.bind(*arguments)
+        signature.bind(*arguments, **(keywords or {}))
     except TypeError as fault:
         return f"it takes {signature} ({fault})"
     return None

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
+
 from asl_core.checkpoints.external import read_checkpoint
 from asl_core.compute.device import choose_device
 from asl_core.compute.host import drawing, undisturbed
-from asl_core.config.run_config import RunConfig
+from asl_core.config.run_config import InitOptions, RunConfig
 from asl_core.contracts import Dataset
 from asl_core.data.audit import Audit
-from asl_core.data.pipeline import Pipeline, fit_augments
-from asl_core.data.splits import load_data
+from asl_core.data.pipeline import Pipeline
 from asl_core.errors import AslError, ConfigError
 from asl_core.evaluation.tta import find_views
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import build_objectives
-from asl_core.model.recogniser import build_model
 from asl_core.registry.component import Registry
-from asl_core.training.labels import check_labels
+from asl_core.training.prepare import prepare
 
 __all__ = ["check_data", "check_parts"]
 
@@ -77,18 +77,20 @@ def _splits(config: RunConfig) -> None:
         )
 
 
-def check_data(config: RunConfig) -> Audit:
-    """Read all clips, too, and hold the labels against the losses, as a run does before it trains.
+def check_data(config: RunConfig, *, own_init: bool = True) -> Audit:
+    """Read the clips too, and check all that a run checks before it trains; nothing is written.
+
+    Args:
+        config: of the run.
+        own_init: whether the weights that ``init`` names are there already.
 
     Returns:
         The audit, which found no error.
 
     Raises:
-        DataError, ConfigError: as a run would.
+        UsageError: as a run would.
     """
+    if not own_init:
+        config = attrs.evolve(config, init=InitOptions())
     with drawing("a check"):
-        data = load_data(config)
-        model = build_model(data.config, data.train.width, len(data.vocabulary))
-        check_labels(model, build_objectives(data.config), data.train)
-        fit_augments(data.config, data.train.width)
-    return data.audit
+        return prepare(config).trainer.data.audit

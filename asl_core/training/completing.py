@@ -12,7 +12,7 @@ from asl_core.config.given import registry_of
 from asl_core.config.resuming import is_extended, resumed_config
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer
-from asl_core.contracts import Observer
+from asl_core.contracts import AnyObserver
 from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.files.rundir import RunDir
 from asl_core.registry.component import Registry
@@ -22,7 +22,7 @@ from asl_core.training.run import RunResult, execute
 __all__ = ["complete_run", "resume_run"]
 
 
-def resume_run(path: Path, observers: Sequence[Observer], changes: Layer, registry: Registry | None) -> RunResult:
+def resume_run(path: Path, observers: Sequence[AnyObserver], changes: Layer, registry: Registry | None) -> RunResult:
     """Go on with a run; another number of epochs makes a new run that starts from it.
 
     Args:
@@ -49,7 +49,7 @@ def resume_run(path: Path, observers: Sequence[Observer], changes: Layer, regist
     return execute(config, observers, run_dir, registry)
 
 
-def complete_run(config: RunConfig, observers: Sequence[Observer], registry: Registry | None) -> Path:
+def complete_run(config: RunConfig, observers: Sequence[AnyObserver], registry: Registry | None) -> Path:
     """The finished run named by ``run.out`` and ``run.name``: found done, resumed where it was cut off, or made.
 
     Raises:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from asl_core.config.given import Given, takes_options
-from asl_core.contracts import Encoder, Head, HeadOutput, Loss
+from asl_core.contracts import Encoder, Facts, Head, HeadOutput, Loss
 from asl_core.errors import ConfigError
+from asl_core.registry.kept import takes_facts
 
 __all__ = ["Maker", "hold_to_contract", "made"]
 
@@ -32,10 +33,10 @@ class Maker:
     def __init__(self, component: Given):
         self._component = component
 
-    def __call__(self, options: Any, *arguments: Any) -> Any:
+    def __call__(self, options: Any, *arguments: Any, facts: Facts | None = None) -> Any:
         """The component, made and held to the contract of its slot."""
         component = self._component
-        built = made(component.slot, component.name, component.target, options, arguments)
+        built = made(component.slot, component.name, component.target, options, arguments, facts)
         hold_to_contract(component.slot, component.name, built, arguments)
         return built
 
@@ -43,7 +44,9 @@ class Maker:
         return getattr(self._component.target, name)
 
 
-def made(slot: str, name: str, target: Any, options: Any, arguments: tuple[Any, ...]) -> Any:
+def made(
+    slot: str, name: str, target: Any, options: Any, arguments: tuple[Any, ...], facts: Facts | None = None
+) -> Any:
     """The component itself, from what a script gave.
 
     Raises:
@@ -53,7 +56,7 @@ def made(slot: str, name: str, target: Any, options: Any, arguments: tuple[Any, 
         return copy.deepcopy(target) if isinstance(target, nn.Module) else target
     handed = (options, *arguments) if takes_options(target) else arguments
     try:
-        return target(*handed)
+        return target(*handed, **({"facts": facts} if takes_facts(target) else {}))
     except ConfigError:
         raise
     except Exception as fault:
@@ -96,6 +99,8 @@ def _fault(slot: str, built: Any, arguments: tuple[Any, ...]) -> str | None:
         if isinstance(built, Head):
             return _of_head(built, *arguments)
         return None if getattr(built, "accepts", None) else _NO_ACCEPTS
+    if slot == "observer" and callable(getattr(built, "on_event", None)):
+        return None
     if lacking := [m for m in _METHODS.get(slot, ()) if not callable(getattr(built, m, None))]:
         return f"has no {', '.join(f'{m}()' for m in lacking)}; expected {_expected(slot)}"
     if slot in ("transform", "augment") and not callable(built):
@@ -113,7 +118,7 @@ def _expected(slot: str) -> str:
     return {
         "dataset": "splits() -> names, clips(split) -> clips and findings() -> a list that may be empty (asl.Dataset)",
         "format": "recognises(path) -> bool and read(path) -> recordings (asl.Format)",
-        "observer": "on_start(config, summary), on_epoch(report) and on_end(summary) (asl.Observer)",
+        "observer": "on_event(event), or on_start(config, summary), on_epoch(report), on_end(summary) (asl.Observer)",
         "checkpoint-loader": "recognises(path) and load(path) (asl.CheckpointLoader)",
         "transform": "transform(clip) -> clip (asl.Transform)",
         "augment": "augment(batch, random) -> batch (asl.Augment)",

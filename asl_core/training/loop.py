@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from asl_core.compute.host import seed_generators
 from asl_core.compute.progress import track
 from asl_core.compute.seeding import ClipRandom, mix_seed
 from asl_core.compute.signals import unbroken
-from asl_core.contracts import EpochReport, Observer
+from asl_core.contracts import EpochReport
 from asl_core.evaluation.inference import Predictions, metrics, predict
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import compute
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> Progress:
+def train(trainer: Trainer, run: RunDir, tell: Callable[[EpochReport], object]) -> Progress:
     """Train from where ``trainer`` stands to the last epoch, keeping ``best`` and ``last`` in ``run``.
 
     The global generators are seeded at the start of every epoch from (seed, epoch), so an epoch's dropout does
@@ -91,8 +91,7 @@ def train(trainer: Trainer, run: RunDir, observers: Sequence[Observer] = ()) -> 
             seconds=spent[-1],
             seconds_left=sum(spent) / len(spent) * (options.epochs - epoch),
         )
-        for observer in observers:
-            observer.on_epoch(report)
+        tell(report)
     if trainer.processes.leads:
         save_model(trainer, run.final)
     return progress

@@ -1,15 +1,14 @@
-"""Everybody who watches a run: told of its events, and left out, after a report, when one of them raises."""
+"""Observers of a run: each gets every event; one that raises is reported and left out, and the run goes on."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from asl_core.compute.progress import Listener, ProgressReport
 from asl_core.compute.signals import Terminated
-from asl_core.config.run_config import RunConfig
-from asl_core.contracts import EpochReport, Observer
+from asl_core.contracts import AnyObserver, EpochReport, RunStarted, RunStopped
 from asl_core.errors import RunError, printable
 
 __all__ = ["Audience", "progress_listeners"]
@@ -18,50 +17,38 @@ _log = logging.getLogger("asl")
 
 
 class Audience:
-    """The observers of a run as one.
+    """The observers of a run.
 
-    A plotting server that is gone must not end the training that it shows. An exception that is none of a program's
-    faults (``KeyboardInterrupt``, ``SystemExit``) goes through: it is how an observer ends a run.
+    A plotting server that is gone must not end the training that it shows. ``KeyboardInterrupt`` and ``SystemExit`` go
+    through: by them an observer ends a run.
     """
 
-    def __init__(self, observers: Sequence[Observer], note: Callable[[str], object]):
+    def __init__(self, observers: Sequence[AnyObserver], note: Callable[[str], object]):
         """Args: the observers, and what writes a line into the run's log."""
         self._observers = list(observers)
         self._note = note
         self._started = False
 
-    def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
-        """Before the first epoch."""
-        self._started = True
-        self._tell("on_start", config, summary)
-
-    def on_epoch(self, report: EpochReport) -> None:
-        """After each epoch."""
-        self._tell("on_epoch", report)
-
-    def on_end(self, summary: Mapping[str, Any]) -> None:
-        """After the last."""
-        self._tell("on_end", summary)
-        self._started = False
-
-    def on_stop(self, fault: BaseException) -> None:
-        """The run ends before its last epoch; whoever has ``on_stop(reason)`` is given the reason in words."""
-        if self._started:
-            self._started = False
-            self._tell("on_stop", _reason(fault))
-
-    def _tell(self, event: str, *values: Any) -> None:
+    def tell(self, event: RunStarted | EpochReport | RunStopped) -> None:
+        """Hand an event to all observers."""
+        self._started = self._started or isinstance(event, RunStarted)
         for observer in list(self._observers):
-            method = getattr(observer, event, None)
-            if method is None and event == "on_stop":
-                continue  # those of version 0.1 have none
+            name, arguments = _call(observer, event)
             try:
-                getattr(observer, event)(*values)
+                if name:
+                    getattr(observer, name)(*arguments)
             except Exception as fault:
                 self._observers.remove(observer)
-                self._report(observer, event, fault)
+                self._report(observer, name, fault)
+        self._started = self._started and not isinstance(event, RunStopped)
 
-    def _report(self, observer: Observer, event: str, fault: Exception) -> None:
+    def stop(self, fault: BaseException) -> None:
+        """The run ends by an exception; whoever heard of its start hears of its end."""
+        if self._started:
+            self._started = False
+            self.tell(_stopped(fault))
+
+    def _report(self, observer: AnyObserver, event: str, fault: Exception) -> None:
         text = _left_out(observer, event, fault)
         try:
             self._note(text)
@@ -69,8 +56,29 @@ class Audience:
             _log.warning("%s", full)
 
 
-def progress_listeners(observers: Sequence[Observer]) -> list[Listener]:
-    """Those who want to know how far the work is, by ``on_progress(report)``; one that raises is told no more."""
+def _call(observer: AnyObserver, event: RunStarted | EpochReport | RunStopped) -> tuple[str, tuple[Any, ...]]:
+    """The observer's method for an event, and its arguments; no name where it has none."""
+    if hasattr(observer, "on_event"):
+        return "on_event", (event,)
+    if isinstance(event, RunStarted):
+        return "on_start", (event.config, event.summary)
+    if isinstance(event, EpochReport):
+        return "on_epoch", (event,)
+    if event.reason == "finished":
+        return "on_end", (event.summary,)
+    return "on_stop" if hasattr(observer, "on_stop") else "", (event.message,)
+
+
+def _stopped(fault: BaseException) -> RunStopped:
+    if isinstance(fault, Terminated):
+        return RunStopped("terminated", "told to end (SIGTERM)")
+    if isinstance(fault, KeyboardInterrupt):
+        return RunStopped("interrupted", "interrupted")
+    return RunStopped("failed", f"{type(fault).__name__}: {fault}")
+
+
+def progress_listeners(observers: Sequence[AnyObserver]) -> list[Listener]:
+    """The ``on_progress`` methods of observers that have one; one that raises is not called again."""
     return [
         _guarded(observer, method)
         for observer in observers
@@ -78,23 +86,23 @@ def progress_listeners(observers: Sequence[Observer]) -> list[Listener]:
     ]
 
 
-def _guarded(observer: Observer, method: Callable[[ProgressReport], object]) -> Listener:
-    heard = True
+def _guarded(observer: AnyObserver, method: Callable[[ProgressReport], object]) -> Listener:
+    working = True
 
     def listen(report: ProgressReport) -> None:
-        nonlocal heard
-        if heard:
+        nonlocal working
+        if working:
             try:
                 method(report)
             except Exception as fault:
-                heard = False
+                working = False
                 _left_out(observer, "on_progress", fault)
 
     return listen
 
 
-def _left_out(observer: Observer, event: str, fault: Exception) -> str:
-    """Say so on the log; the text."""
+def _left_out(observer: AnyObserver, event: str, fault: Exception) -> str:
+    """Log that an observer is left out; the text."""
     text = printable(
         f"warning: observer {type(observer).__name__} raised {type(fault).__name__} in {event} ({fault}); it is "
         f"left out from here on, and the run goes on"
@@ -103,9 +111,3 @@ def _left_out(observer: Observer, event: str, fault: Exception) -> str:
     _log.warning("%s", text)
     _log.debug("where it was raised", exc_info=fault)
     return text
-
-
-def _reason(fault: BaseException) -> str:
-    if isinstance(fault, Terminated):
-        return "told to end (SIGTERM)"
-    return "interrupted" if isinstance(fault, KeyboardInterrupt) else f"{type(fault).__name__}: {fault}"

@@ -1,0 +1,139 @@
+"""All checks of a run before anything is written: clips read, model made, weights taken over, losses and labels fit."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import attrs
+import torch
+
+from asl_core.checkpoints.held_out import check_run
+from asl_core.checkpoints.initialise import Transfer, find_start, freeze
+from asl_core.clips.store import ClipStore
+from asl_core.compute.distributed import ALONE, Processes
+from asl_core.compute.host import seed_generators
+from asl_core.compute.seeding import mix_seed
+from asl_core.config.run_config import RunConfig
+from asl_core.data.lineage import TrainedOn
+from asl_core.data.outliers import within_usual
+from asl_core.data.splits import RunData, load_data
+from asl_core.errors import printable
+from asl_core.files.rundir import RunDir
+from asl_core.model.objectives import Objective, build_objectives
+from asl_core.model.recogniser import Recognizer, build_model, facts_of
+from asl_core.registry.component import Registry
+from asl_core.registry.discovery import discover
+from asl_core.training.coupling import check_batch_size, coupling_notes
+from asl_core.training.labels import check_labels
+from asl_core.training.loop import Trainer, fingerprints, validate
+from asl_core.training.selection import check_selection, deciding
+
+__all__ = ["Prepared", "prepare"]
+
+_LOG = logging.getLogger("asl.audit")  #: for the callers of a script; the command line prints what goes there itself
+
+
+@attrs.frozen(eq=False)
+class Prepared:
+    """A run that passed all checks and can be trained."""
+
+    trainer: Trainer  #: with the configuration, the clips, the model and the losses
+    transfer: Transfer | None  #: what was taken from a checkpoint
+    trained_on: TrainedOn
+    notes: list[str]  #: what the user should know before training, in the order it was found
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration as it fits the clips and the checkpoint; it does not change any more."""
+        return self.trainer.config
+
+
+def prepare(
+    config: RunConfig,
+    registry: Registry | None = None,
+    *,
+    existing: RunDir | None = None,
+    processes: Processes = ALONE,
+) -> Prepared:
+    """Check everything that a run would refuse; nothing is written.
+
+    Args:
+        config: as it was resolved.
+        registry: holds the checkpoint loaders (default: those of the installed plugins).
+        existing: the run to go on with, whose state replaces the first weights later.
+        processes: all that train this run.
+
+    Raises:
+        UsageError: the configuration, the data or the checkpoint cannot be used.
+    """
+    resumes = existing is not None and existing.has_state
+    device = processes.device(config.run.device)
+    check_batch_size(processes, config)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+
+    data = load_data(config)
+    if processes.leads:
+        for finding in data.audit.of_level("warning"):
+            _LOG.warning("the data: %s", printable(finding.message))
+    notes = [*config.notes, *data.notes]
+    earlier = Transfer.read(existing.transfer) if resumes and existing and config.init.path else None
+    config, model, described, transfer = _start(data, earlier, registry, fresh=not resumes)
+    trained_on = TrainedOn.after(data.identities["train"], Path(transfer.record["checkpoint"]) if transfer else None)
+    if not resumes:
+        held_out = {split: clips for split, clips in data.identities.items() if split != "train"}
+        notes += check_run(config, trained_on, held_out)
+    objectives = _objectives(config, data, model, described)
+
+    loaded = transfer.loaded if transfer else ()
+    trainer = Trainer.new(config, data, model, objectives, device, loaded, processes)
+    processes.agree("the configuration", config.values())
+    processes.agree("the data set", fingerprints(data))
+    if config.train.select != "auto":
+        # Where val measures nothing, the figures of train choose: the sum and the objectives.
+        figures = deciding(validate(trainer), dict.fromkeys(("loss", *trainer.loss_names), 0.0))
+        check_selection(config.train.select, figures, trainer.loss_names)
+    notes += coupling_notes(trainer)
+    return Prepared(trainer, transfer, trained_on, notes)
+
+
+def _start(
+    data: RunData, earlier: Transfer | None, registry: Registry | None, *, fresh: bool
+) -> tuple[RunConfig, Recognizer, ClipStore, Transfer | None]:
+    """The model with its first weights: its own, a checkpoint's, or those that the state of a resumed run replaces.
+
+    Returns:
+        The configuration with ``train.standardise`` as a checkpoint needs it, the model, the train clips as its
+        transforms give them (for statistics: without outliers), and what was transferred.
+    """
+    config = data.config
+    model = _fresh(config, data)
+    start = None
+    if fresh and config.init.path is not None:
+        start = find_start(config, model.encoder, model.standardiser.width, registry or discover().registry)
+        if start.config != config:  # components are told whether features are standardised
+            config, model = start.config, _fresh(start.config, data)
+    described = within_usual(model.standardiser.described(data.train))
+    if start is not None:
+        earlier = start.give(model, described)
+    elif config.init.path is None and config.train.standardise:
+        model.standardiser.fit(described.features)
+    if earlier is not None and config.init.freeze:
+        freeze(model.encoder, earlier)
+    return config, model, described, earlier
+
+
+def _fresh(config: RunConfig, data: RunData) -> Recognizer:
+    seed_generators(mix_seed(config.run.seed, "weights"))
+    return build_model(config, data.train.width, len(data.vocabulary), sentences=data.vocabulary.sentences)
+
+
+def _objectives(config: RunConfig, data: RunData, model: Recognizer, described: ClipStore) -> list[Objective]:
+    """The losses, which have seen the train clips."""
+    facts = facts_of(config, model.standardiser, len(data.vocabulary), data.vocabulary.sentences)
+    objectives = build_objectives(config, facts)
+    check_labels(model, objectives, data.train)
+    for objective in objectives:
+        objective.loss.prepare(described)
+    return objectives
