@@ -148,6 +148,7 @@ if TYPE_CHECKING:
     from asl_core.studies.curriculum import run_curriculum as run_curriculum
     from asl_core.studies.run_pairs import RunComparison as RunComparison
     from asl_core.studies.run_pairs import compare_runs as compare_runs
+    from asl_core.text import shortened as shortened
     from asl_core.training.progress_bar import ProgressBar as ProgressBar
 
 __version__ = "0.1.0"
@@ -208,6 +209,7 @@ _HOMES = {
     "files.text_files": ["csv_delimiter", "metadata_text", "text_encoding", "whole_number"],
     "files.unread": ["split_of_name", "unread_files"],
     "evaluation.tta": ["View"],
+    "text": ["shortened"],
     "evaluation.error_analysis": ["Explained", "explain_run"],
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 
-from asl_core.text import one_line, printable
+from asl_core.text import one_line, printable, shortened
 
 __all__ = [
     "AslError",
@@ -23,6 +23,7 @@ __all__ = [
 
 
 _LONGEST = 2000  #: characters of one fault of a configuration
+_BULLET = "\n  - "
 _MOST = 500  #: faults of one configuration that its message tells
 
 
@@ -70,9 +71,7 @@ class ConfigError(UsageError):
             if len(self.problems) == 1
             else (f"the configuration has {len(self.problems)} faults")
         )
-        more = len(self.problems) - _MOST
-        rest = [f"  - and {more:,} more"] if more > 0 else []
-        super().__init__("\n".join([head + ":", *(f"  - {one_line(p)}" for p in self.problems[:_MOST]), *rest]))
+        super().__init__(f"{head}:\n  - {shortened(map(one_line, self.problems), _MOST, _BULLET)}")
 
 
 def as_word(path: str | os.PathLike[str]) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["cell", "comment", "from_cell", "json_text", "one_line", "printable", "toml_string"]
+__all__ = ["cell", "comment", "from_cell", "json_text", "one_line", "printable", "shortened", "toml_string"]
 
 #: characters that Python takes for printable and that are not seen: fillers, joiners, selectors of variants, blanks
 _UNSEEN = re.compile(
@@ -27,6 +28,14 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """As :func:`printable`, for what has to stay on one line: line ends are written out too."""
     return printable(text).replace("\n", "\\n")
+
+
+def shortened(items: Iterable[object], most: int = 5, separator: str = ", ") -> str:
+    """The first items, and how many there are besides: ``a, b and 3 more``."""
+    texts = [str(item) for item in items]
+    if len(texts) <= most:
+        return separator.join(texts)
+    return f"{separator.join(texts[:most])}{' ' if separator == ', ' else separator}and {len(texts) - most:,} more"
 
 
 def comment(text: str) -> str:

@@ -50,7 +50,7 @@ def test_json_is_json_even_with_nan(file: str, capsys: pytest.CaptureFixture[str
 
     found = json.loads(out, parse_constant=refuse)
     assert code == 0
-    assert found["facts"]["val_acc"] == "nan"
+    assert found["facts"]["val_acc"] is None
     assert (found["plan"], found["glosses"]) == (None, ["book"])
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_core.text import cell, comment, from_cell, json_text, one_line, printable, toml_string
+from asl_core.text import cell, comment, from_cell, json_text, one_line, printable, shortened, toml_string
 
 HOSTILE = {
     "colour": "\x1b[31mred",
@@ -28,6 +28,13 @@ HOSTILE = {
     "surrogate": "a\udc80",
     "nul": "a\0b",
 }
+
+
+def test_shortened() -> None:
+    assert shortened([]) == ""
+    assert shortened("abc", 3) == "a, b, c"
+    assert shortened("abcd", 3) == "a, b, c and 1 more"
+    assert shortened(range(2000), 2, "; ") == "0; 1; and 1,998 more"
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import attrs
 
 from asl_core.errors import CheckpointError
+from asl_core.text import shortened
 
 __all__ = ["Mismatch", "Named", "TransferPlan", "rename", "rule_effects", "shape_text", "suggest_map"]
 
@@ -249,5 +250,4 @@ def _item(item: Named | Mismatch) -> str:
 
 def _some(items: Sequence[Any], most: int = 8) -> str:
     """The first few by name, and how many more."""
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(_item(x) for x in items[:most]) + rest
+    return shortened(map(_item, items), most)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.wrapping import say
 from asl_core.errors import UsageError
+from asl_core.files.json_files import plain
 from asl_core.text import json_text, one_line
 
 if TYPE_CHECKING:
@@ -123,20 +123,11 @@ def _to_json(read: Checkpoint, tensors: Mapping[str, Tensor], plan: TransferPlan
         "width": foreign.width,
         "standardised": foreign.standardise,
         "glosses": list(foreign.glosses) if foreign.glosses else None,
-        "facts": _finite(foreign.facts),
+        "facts": plain(foreign.facts),
         "tensors": table(tensors),
         "others": table(foreign.others),
         "plan": plan.to_json() if plan else None,
     }
-
-
-def _finite(value: Any) -> Any:
-    """Without NaN and infinities, which JSON has no numbers for."""
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _size(found: Mapping[str, Tensor]) -> str:

@@ -13,7 +13,7 @@ from asl_core.config.runs import nearest_run, out_folder
 from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.files.curriculum_folder import of_curriculum
 from asl_core.registry.options import option_specs
-from asl_core.text import one_line
+from asl_core.text import one_line, shortened
 
 if TYPE_CHECKING:
     from asl_core.config.run_config import RunConfig
@@ -131,7 +131,7 @@ def check_run(path: Path, verb: str, others: Sequence[Path] = ()) -> None:
     if kind == "folder":
         runs = [p for p in sorted(path.iterdir()) if (p / "config.toml").is_file()]
         if runs:
-            names = ", ".join(p.name for p in runs[:8]) + (", …" if len(runs) > 8 else "")
+            names = shortened((p.name for p in runs), 8)
             raise UsageError(f"{path} holds runs ({names}); choose one: asl {verb} {as_word(runs[-1])}.")
         raise UsageError(
             f"{path} is not a run directory (it has no config.toml); expected one that `asl run` made, such as "
@@ -176,8 +176,7 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
                 f"expected .npy files, or files that the run's data set reads."
             )
         if left := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
-            names = ", ".join(left[:5]) + (", …" if len(left) > 5 else "")
-            say(one_line(f"note: {len(left)} entries of {path} are not read: {names}"), err=True)
+            say(one_line(f"note: {len(left)} entries of {path} are not read: {shortened(left)}"), err=True)
         found += chosen
     return found
 

@@ -17,6 +17,7 @@ from asl_core.config.extends import file_layers, merged_layer
 from asl_core.config.origins import Kind, Origin
 from asl_core.config.sources import Layer, shown
 from asl_core.errors import as_word
+from asl_core.text import shortened
 
 __all__ = ["PROJECT_FILE", "outside", "project_layer", "project_note"]
 
@@ -36,8 +37,7 @@ def project_layer() -> Layer:
 def project_note(origins: Mapping[str, Origin]) -> list[str]:
     """What is to be said of the settings that came from it."""
     keys = [shown(key) for key, origin in origins.items() if origin.kind is Kind.PROJECT]
-    more = f" and {len(keys) - 12} more" if len(keys) > 12 else ""
-    return [f"{PROJECT_FILE} of this folder is used; it sets {', '.join(keys[:12])}{more}"] if keys else []
+    return [f"{PROJECT_FILE} of this folder is used; it sets {shortened(keys, 12)}"] if keys else []
 
 
 def outside(project: Layer, stronger: Iterable[Layer]) -> list[str]:

@@ -17,8 +17,9 @@ from asl_core.data.identity import identity
 from asl_core.data.names import look_alikes
 from asl_core.data.numbers import bad_numbers
 from asl_core.errors import DataError
+from asl_core.text import shortened
 
-__all__ = ["Audit", "SplitSummary", "audit_clips", "shortened", "spans", "zero_share"]
+__all__ = ["Audit", "SplitSummary", "audit_clips", "spans", "zero_share"]
 
 
 @attrs.frozen
@@ -293,11 +294,6 @@ def _mixed(clips: Sequence[Clip]) -> list[Finding]:
         f"clip is judged by word error rate."
     )
     return [Finding("note", "sentences", message, {"split": "train", "ids": several})]
-
-
-def shortened(items: Sequence[str], most: int = 5) -> str:
-    """``a, b and 3 more``."""
-    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
 def spans(numbers: Sequence[int]) -> str:

@@ -13,11 +13,10 @@ from typing import Any
 
 import attrs
 
-from asl_core.data.audit import shortened
 from asl_core.errors import CheckpointError
 from asl_core.files.json_files import read_json
 from asl_core.files.paths import TRAINED_ON
-from asl_core.text import json_text
+from asl_core.text import json_text, shortened
 
 __all__ = ["Identities", "Overlap", "TrainedOn"]
 

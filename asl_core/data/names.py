@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from asl_core.clips.clip import Finding
+from asl_core.text import shortened
 
 __all__ = ["look_alikes", "told_apart"]
 
@@ -77,9 +78,8 @@ def look_alikes(glosses: Iterable[str]) -> list[Finding]:
     ):
         if alike:
             named = [" / ".join(told_apart(group)) for group in alike]
-            more = f" and {len(named) - 3} more" if len(named) > 3 else ""
             message = (
-                f"{len(named)} glosses are written in several ways {how} ({', '.join(named[:3])}{more}); {kept}. If "
+                f"{len(named)} glosses are written in several ways {how} ({shortened(named, 3)}); {kept}. If "
                 f"each is meant to be one sign, write it in one way in the files or in the labels."
             )
             found.append(Finding("warning", code, message, {"glosses": [" / ".join(group) for group in alike]}))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from asl_core.clips.clip import Clip, Finding
-from asl_core.data.audit import shortened
+from asl_core.text import shortened
 
 __all__ = ["one_gloss", "padding"]
 

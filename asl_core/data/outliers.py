@@ -16,7 +16,8 @@ import torch
 from asl_core.clips.clip import Clip, Finding
 from asl_core.clips.frames import gathered
 from asl_core.clips.store import ClipStore
-from asl_core.data.audit import shortened, spans
+from asl_core.data.audit import spans
+from asl_core.text import shortened
 
 __all__ = ["DEVIATIONS", "Limits", "far_from_training", "outlier_findings", "within_usual"]
 

@@ -17,11 +17,12 @@ from asl_core.clips.clip import Clip, Finding
 from asl_core.config.origins import Kind
 from asl_core.config.run_config import Choice, RunConfig
 from asl_core.contracts import BatchTransform, Dataset, Transform
-from asl_core.data.audit import shortened, zero_share
+from asl_core.data.audit import zero_share
 from asl_core.data.numbers import bad_numbers
 from asl_core.errors import ConfigError
 from asl_core.registry.discovery import discover
 from asl_core.registry.kept import calling, returned
+from asl_core.text import shortened
 
 __all__ = ["Noticed", "Pipeline", "bad_findings", "fit_to_clip", "transforms_with"]
 
@@ -171,7 +172,7 @@ def bad_findings(
     if not bad:
         return []
     policy = getattr(dataset, "bad_clips", None)
-    shown = "; ".join([*bad.values()][:5]) + (f"; and {len(bad) - 5} more clips" if len(bad) > 5 else "")
+    shown = shortened(bad.values(), separator="; ")
     text = f"{len(bad)} of {clips} clips of {split} cannot be learned from: {shown}"
     if policy == "drop":
         return [Finding("warning", "bad-clips", f"dropped: {text}.", {"split": split, "ids": list(bad)})]

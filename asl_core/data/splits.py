@@ -15,7 +15,7 @@ from asl_core.clips.store import ClipStore
 from asl_core.compute.progress import phase, track
 from asl_core.config.run_config import RunConfig, SplitOptions
 from asl_core.contracts import Dataset
-from asl_core.data.audit import Audit, audit_clips, shortened
+from asl_core.data.audit import Audit, audit_clips
 from asl_core.data.identity import identity
 from asl_core.data.lineage import Identities
 from asl_core.data.numbers import bad_numbers
@@ -25,6 +25,7 @@ from asl_core.data.pipeline import Noticed, Pipeline, bad_findings, fit_to_clip,
 from asl_core.errors import ConfigError, DataError
 from asl_core.files.keys import join_keys
 from asl_core.registry.kept import calling, returned
+from asl_core.text import shortened
 
 __all__ = ["RunData", "identify", "load_audit", "load_data", "load_named_split", "load_split"]
 

@@ -21,6 +21,7 @@ from asl_core.clips.clip import Vocabulary
 from asl_core.errors import DataError, UsageError
 from asl_core.evaluation.inference import Predictions
 from asl_core.evaluation.tta import mean_scores
+from asl_core.text import shortened
 
 __all__ = ["Answer", "naming", "refuse_twice", "together"]
 
@@ -87,7 +88,7 @@ def _places(there: Sequence[str], wanted: Sequence[str], what: str, first: str) 
     place = {name: n for n, name in enumerate(there)}
     if place.keys() != set(wanted):
         apart = sorted(place.keys() ^ set(wanted))
-        named = ", ".join(map(repr, apart[:5])) + (", …" if len(apart) > 5 else "")
+        named = shortened(map(repr, apart))
         raise UsageError(
             f"the {what} are not those of {first}: {len(apart)} stand with one of them alone ({named}). Runs can only "
             f"be asked together about the same clips and glosses."

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from asl_core.clips.store import ClipStore
-from asl_core.data.audit import shortened
 from asl_core.evaluation.intervals import wilson_interval
 from asl_core.evaluation.scoring import Predictions, answers, ranks, scored
+from asl_core.text import shortened
 
 __all__ = ["Confusion", "Group", "Mistakes", "SignReport", "explain"]
 

@@ -38,7 +38,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """For JSON: numbers that are not finite become null, since JSON has no word for them."""
+    """A value for JSON: numbers that are not finite become null, since JSON has none such."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):

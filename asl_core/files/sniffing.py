@@ -18,6 +18,7 @@ import attrs
 from asl_core.errors import as_word
 from asl_core.files.arrays import NpyHeader, array_remedy, read_npy_header
 from asl_core.files.text_files import csv_delimiter, text_encoding
+from asl_core.text import shortened
 
 __all__ = ["FileKind", "recognise_file"]
 
@@ -171,7 +172,7 @@ def _zip(path: Path) -> FileKind:
         names = []
     arrays = [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
     if arrays:
-        shown = ", ".join(map(repr, arrays[:4])) + (f" and {len(arrays) - 4} more" if len(arrays) > 4 else "")
+        shown = shortened(map(repr, arrays), 4)
         if len(arrays) == 1:
             line = f"import numpy, sys; numpy.save(sys.argv[2], numpy.load(sys.argv[1])[{arrays[0][:60]!r}])"
             remedy = f"Take the array out: {python_line(line, path, f'{path.stem}.npy')}"

@@ -8,6 +8,7 @@ from asl_core.clips.store import ClipStore
 from asl_core.errors import DataError
 from asl_core.model.objectives import Objective
 from asl_core.model.recogniser import Recognizer
+from asl_core.text import shortened
 
 __all__ = ["check_labels"]
 
@@ -54,5 +55,4 @@ def check_labels(model: Recognizer, objectives: Sequence[Objective], store: Clip
 
 
 def _some(store: ClipStore, places: Sequence[int], most: int = 5) -> str:
-    names = ", ".join(store.ids[i] for i in places[:most])
-    return names + (f" and {len(places) - most} more" if len(places) > most else "")
+    return shortened((store.ids[i] for i in places), most)

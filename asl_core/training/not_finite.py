@@ -10,8 +10,8 @@ from torch import Tensor
 
 from asl_core.clips.batch import Batch
 from asl_core.compute.seeding import ClipRandom
-from asl_core.data.audit import shortened
 from asl_core.model.objectives import StepResult, changes, viewed
+from asl_core.text import shortened
 from asl_core.training.skipped import NotFinite
 from asl_core.training.trainer import Trainer
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from asl_core.data.audit import shortened
 from asl_core.errors import RunError
+from asl_core.text import shortened
 
 __all__ = ["LONGEST", "NotFinite", "NotFiniteError", "Skipped"]
 

@@ -30,9 +30,11 @@ from asl_core.errors import CheckpointError, RunError, as_word
 from asl_core.evaluation.inference import Predictions
 from asl_core.evaluation.tta import View, find_views
 from asl_core.files.atomic import write_bytes
+from asl_core.files.json_files import plain
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import Objective
 from asl_core.model.recogniser import Recognizer
+from asl_core.text import shortened
 from asl_core.training.optimiser import averaged, averaged_equally, make_optimizer
 from asl_core.training.skipped import Skipped
 
@@ -192,7 +194,7 @@ class Trainer:
         """
         _make_folder(run.last.parent)
         meta = {
-            "progress": attrs.asdict(self.progress) | {"best_value": _finite(self.progress.best_value)},
+            "progress": attrs.asdict(self.progress) | {"best_value": plain(self.progress.best_value)},
             "config": self.config.values(),
             "data": fingerprints(self.data),
         }
@@ -248,7 +250,7 @@ class Trainer:
                 f"the files back as they were, or start a new run."
             )
         if changed := [k for k in self.config.changed(saved.meta["config"]) if k not in free_keys(self.config)]:
-            shown = ", ".join(key[:60] for key in changed[:5]) + (", …" if len(changed) > 5 else "")
+            shown = shortened(key[:60] for key in changed)
             raise CheckpointError(
                 f"{run.config} was changed since run {run.path} was begun ({shown}), and a resumed run "
                 f"must end as one left alone; put the settings back, or start a new run with "
@@ -283,7 +285,3 @@ def _make_folder(path: Path) -> None:
 def fingerprints(data: RunData) -> dict[str, str]:
     """What identifies the clips of a run."""
     return {name: split.fingerprint for name, split in data.audit.splits.items()}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

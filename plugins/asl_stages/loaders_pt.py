@@ -20,7 +20,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from asl_core import CheckpointError, PickleRefused
+from asl_core import CheckpointError, PickleRefused, shortened
 from asl_stages.archive import Archive, ArchiveError, OddArchiveError, names_in, open_archive
 from asl_stages.pt_check import PLAIN, check_pickle, is_kind
 
@@ -219,7 +219,7 @@ def _names(data: bytes) -> _Names:
 
 
 def _refusal(path: Path, refused: list[str]) -> str:
-    names = ", ".join(refused[:8]) + (f" and {len(refused) - 8} more" if len(refused) > 8 else "")
+    names = shortened(refused, 8)
     return (
         f"{path} holds more than tensors and plain values: it asks for {names}. Nothing in it was run. If you trust "
         f"its source, save the weights alone where it was written: torch.save(model.state_dict(), FILE), with metrics "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from asl_core import DataError, Finding
+from asl_core import DataError, Finding, shortened
 from asl_wlasl.records import Record
 
 __all__ = ["check_shards", "check_width", "field_findings", "key_findings", "sound_records"]
@@ -52,9 +52,8 @@ def sound_records(records: Sequence[Record], bad_clips: str) -> tuple[list[Recor
     bad = [r for r in records if not len(r.features)]
     if not bad:
         return kept, []
-    shown = "; ".join(f"clip {r.id!r} of {r.file} has no frames" for r in bad[:5])
-    more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
-    what = f"{len(bad)} of {len(records)} clips cannot be learned from: {shown}{more}"
+    shown = shortened((f"clip {r.id!r} of {r.file} has no frames" for r in bad), separator="; ")
+    what = f"{len(bad)} of {len(records)} clips cannot be learned from: {shown}"
     if bad_clips == "stop" or not kept:
         way = "Extract them again, or leave them out with --dataset.bad-clips drop." if kept else "None is left."
         raise DataError(f"{what}. Expected at least one frame each. {way}")

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core import DataError, PickleOpaque, array_layout, metadata_text, read_pickle, track, whole_number
+from asl_core import DataError, PickleOpaque, array_layout, metadata_text, read_pickle, shortened, track, whole_number
 from asl_wlasl.fields import FEATURE_NAMES, GLOSS_NAMES, ID_NAMES, NUMBER_NAMES, SIGNER_NAMES, field_name
 
 __all__ = ["Record", "name_some", "read_records"]
@@ -46,8 +46,7 @@ _NAME = 60  #: characters of a name that a message shows
 
 def name_some(names: Sequence[str], limit: int = 5) -> str:
     """``'a', 'b' and 3 more``, no name longer than a line can take."""
-    shown = ", ".join(repr(name if len(name) <= _NAME else f"{name[:_NAME]}…") for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    return shortened((repr(name if len(name) <= _NAME else f"{name[:_NAME]}…") for name in names), limit)
 
 
 def read_records(path: Path) -> list[Record]:
