@@ -116,6 +116,9 @@ class Transform(Protocol):
     frames of zeros at either end: messages name it where clips need that. With ``batchwise = True`` it is a
     :class:`BatchTransform`.
 
+    One for clips with a :class:`asl_core.Layout` may have ``unfit_layout(layout) -> str | None``, asked in the place of
+    ``unfit``, and ``expect(width)``, which says how many features per frame a model takes of what it hands on.
+
     It may know more of its frames than their numbers say, and tell it by two methods, which change nothing:
     ``unseen(clip) -> np.ndarray | None``, (T,) for each frame of a clip that it handed on the share of what signs are
     told by that was not seen, 1 where nothing was, or None where the frames are of another layout; and

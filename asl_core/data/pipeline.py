@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 
 from asl_core.clips.clip import Clip, Finding
+from asl_core.clips.layout import Layout
 from asl_core.config.origins import Kind
 from asl_core.config.run_config import Choice, RunConfig
 from asl_core.contracts import BatchTransform, Dataset, Transform
@@ -121,6 +122,12 @@ class Pipeline:
         noticed.bad[clip.id] = f"clip {clip.id!r} ({clip.source or 'unknown source'}) holds {fault}"
         return None
 
+    def expect(self, width: int) -> None:
+        """Have transforms that can hand on more or fewer points give frames of ``width`` features, as a model takes."""
+        for transform in self.clipwise:
+            if (expect := getattr(transform, "expect", None)) is not None:
+                expect(width)
+
     def unseen(self, clip: Clip) -> np.ndarray:
         """(T,) for each frame of a stored clip the share that was not seen, 1 where nothing was.
 
@@ -195,7 +202,7 @@ def transforms_with(attribute: str, config: RunConfig, width: int) -> list[str]:
     return found
 
 
-def fit_to_clip(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str]]:
+def fit_to_clip(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str], int]:
     """The configuration for such clips: without suggested transforms and augmentations that cannot take them.
 
     Args:
@@ -203,7 +210,7 @@ def fit_to_clip(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str]]:
         clip: one of the data set, before any transform; only its layout matters.
 
     Returns:
-        The fitted configuration, and a note for each component that was left out.
+        The fitted configuration, a note for each component that was left out, and the features per frame as stored.
 
     Raises:
         ConfigError: a component that the user chose does not fit, or a transform stands in the wrong place. Of several
@@ -215,7 +222,7 @@ def fit_to_clip(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str]]:
     built = [(choice.name, choice.build()) for choice in config.augments]
     reasons = {name: _reason(a, stored if getattr(a, "raw", False) else described) for name, a in built}
     config, more = _without(config, "augment", config.augments, {k: v for k, v in reasons.items() if v is not None})
-    return config, notes + more
+    return config, notes + more, stored
 
 
 def _fit_transforms(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str], int]:
@@ -228,7 +235,7 @@ def _fit_transforms(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str]
     clip = attrs.evolve(clip, features=np.where(np.isfinite(clip.features), clip.features, np.float32(0)), times=None)
     for choice in config.transforms:
         transform = choice.build()
-        if (reason := _reason(transform, width)) is not None:
+        if (reason := _reason(transform, width, clip.layout)) is not None:
             reasons[choice.name] = reason
             if not suggested:
                 break
@@ -245,7 +252,10 @@ def _suggested(config: RunConfig, slot: str) -> bool:
     return config.origin(f"{slot}.names").kind is Kind.SUGGESTION
 
 
-def _reason(component: Any, width: int) -> str | None:
+def _reason(component: Any, width: int, layout: Layout | None = None) -> str | None:
+    if layout is not None and layout.width == width and (unfit := getattr(component, "unfit_layout", None)) is not None:
+        reason: str | None = unfit(layout)
+        return reason
     unfit = getattr(component, "unfit", None)
     return None if unfit is None else unfit(width)
 

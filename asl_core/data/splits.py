@@ -143,10 +143,14 @@ class _Reader:
         clips = _tracked(dataset, "train")
         first = next(clips, None)
         notes: list[str] = []
+        stored = None
         if first is not None and first.features.ndim == 2:  # the audit reports any other shape
-            config, notes = fit_to_clip(config, first)
+            config, notes, stored = fit_to_clip(config, first)
         begun = itertools.chain([first] if first is not None else [], clips)
-        return cls(config, dataset, Pipeline.of(config), notes=tuple(notes), begun={"train": begun})
+        pipeline = Pipeline.of(config)
+        if stored is not None:
+            pipeline.expect(stored)
+        return cls(config, dataset, pipeline, notes=tuple(notes), begun={"train": begun})
 
     def clips(self, split: str) -> list[Clip]:
         """The clips of a split as they are stored, without those that are bad."""
@@ -201,8 +205,10 @@ def load_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> ClipSto
     return load_named_split(config, split, vocabulary)[0]
 
 
-def load_named_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> tuple[ClipStore, Identities]:
-    """One split as :func:`load_split` gives it, and which clips those are."""
+def load_named_split(
+    config: RunConfig, split: str, vocabulary: Vocabulary, width: int | None = None
+) -> tuple[ClipStore, Identities]:
+    """One split as :func:`load_split` gives it, as wide as a model takes it, and which clips those are."""
     divided = config.split.fold is not None and split in ("train", "val")
     if divided or (split == "train" and config.split.train_share < 1):
         loaded = _load(config)
@@ -215,6 +221,8 @@ def load_named_split(config: RunConfig, split: str, vocabulary: Vocabulary) -> t
             f"data set {config.dataset.name!r} has no split {split!r}; there is {there}, which --split names."
         )
     reader = _Reader(config, dataset, Pipeline.of(config))
+    if width is not None:
+        reader.pipeline.expect(width)
     clips = reader.clips(split)
     own = [*dataset.findings(), *reader.bad(split, clips)]
     clips = _without(config.split, clips)

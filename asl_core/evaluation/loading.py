@@ -139,6 +139,7 @@ def as_run_takes(
     Raises:
         DataError: no clip, a width that is not the run's, or numbers that are not finite.
     """
+    pipeline.expect(loaded.width)
     stored = [taken for c in clips if (taken := pipeline.take(c, noticed)) is not None]
     dataset: Dataset = loaded.config.dataset.build()
     width = clips[0].features.shape[-1] if clips else 0
@@ -301,7 +302,7 @@ def _evaluated(
             registry or discover().registry,
             saved=True,
         )
-    store, clips = load_named_split(config, split, loaded.vocabulary)
+    store, clips = load_named_split(config, split, loaded.vocabulary, loaded.width)
     if store.width != loaded.width:
         raise UsageError(
             f"the clips of {split} have {store.width} numbers a frame, and {path} was trained on {loaded.width}; "
