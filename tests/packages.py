@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 HEAD = "from asl_core import Component, hookimpl\n"
 ENCODER = HEAD + '@hookimpl\ndef asl_encoders():\n    return [Component(name="{name}", factory="a:b", summary="x")]\n'
@@ -48,7 +49,7 @@ def install(
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
-def plugin(folder: Path, distribution: str, name: str, source: str, **more: str) -> None:
+def plugin(folder: Path, distribution: str, name: str, source: str, **more: Any) -> None:
     """Write a distribution with one plugin ``name``, whose module is ``plug_NAME``."""
     install(folder, distribution, {f"plug_{name}.py": source}, {"asl.plugins": {name: f"plug_{name}"}}, **more)
 

@@ -47,9 +47,10 @@ def test_the_mean_of_equal_parts() -> None:
         model.running_var.fill_(10 * n)
         model.num_batches_tracked.fill_(int(n))
         average.update_parameters(model)
-    torch.testing.assert_close(average.module.weight.detach(), torch.full((2,), 3.0))
-    torch.testing.assert_close(average.module.running_var, torch.full((2,), 30.0))
-    assert int(average.module.num_batches_tracked) == 6
+    mean: Any = average.module
+    torch.testing.assert_close(mean.weight.detach(), torch.full((2,), 3.0))
+    torch.testing.assert_close(mean.running_var, torch.full((2,), 30.0))
+    assert int(mean.num_batches_tracked) == 6
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from asl_core.cli import main
 
 
 class Outcome:
-    def __init__(self, code: int, out: str, err: str):
+    def __init__(self, code: str | int | None, out: str, err: str):
         self.code, self.out, self.err = code, out, err
 
 

@@ -23,10 +23,11 @@ def write(path: Path, correct: list[int], prefix: str = "c") -> Path:
 
 
 def sides(tmp_path: Path, a: np.ndarray, b: np.ndarray) -> tuple[list[Path], list[Path]]:
-    return tuple(
+    first, second = (
         [write(tmp_path / side / str(i), row.tolist()) for i, row in enumerate(rows)]
         for side, rows in (("a", a), ("b", b))
     )
+    return first, second
 
 
 @pytest.mark.slow
@@ -51,7 +52,7 @@ def test_clips_widen_the_interval(tmp_path: Path) -> None:
     b = a.copy()
     b[:, :2] = 1
     found = compare(*sides(tmp_path, a, b), range(3))
-    assert found.seed_interval == (pytest.approx(0.1), pytest.approx(0.1))
+    assert found.seed_interval == pytest.approx((0.1, 0.1))
     assert found.interval[0] == 0
     assert found.interval[1] > 0.2
 
@@ -67,7 +68,7 @@ def test_every_seed_may_have_clips_of_its_own(tmp_path: Path) -> None:
     assert found.second == (0.5, 0.5)
     assert found.difference == pytest.approx(0.375)
     assert found.interval[0] < 0.375 < found.interval[1]
-    assert found.seed_interval == (pytest.approx(0.25), pytest.approx(0.5))
+    assert found.seed_interval == pytest.approx((0.25, 0.5))
     with pytest.raises(UsageError, match="different clips"):
         compare(first, second[::-1], [0, 1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +15,12 @@ from asl_core.registry.discovery import discover
 REGISTRY = discover().registry
 
 
-def offers(*slots: str) -> list[pytest.param]:
+def offers(*slots: str) -> list[Any]:
     return [pytest.param(o, id=o.qualified) for slot in slots for o in REGISTRY.slot(slot)]
+
+
+def loaded(offer: Offer) -> Any:
+    return offer.component.load()
 
 
 @pytest.mark.parametrize("offer", offers("dataset", "checkpoint-loader", "observer"))
@@ -37,10 +42,10 @@ def test_head(offer: Offer) -> None:
     testing.check_head(offer.component)
 
 
-PAIRS = [
+PAIRS: list[Any] = [
     pytest.param(loss, head, id=f"{loss.component.name}-on-{head.component.name}")
     for loss, head in itertools.product(REGISTRY.slot("loss"), REGISTRY.slot("head"))
-    if head.component.load().kind in loss.component.load().accepts
+    if loaded(head).kind in loaded(loss).accepts
 ]
 
 
@@ -81,7 +86,7 @@ def test_transform(offer: Offer) -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
 def test_scores_alone_and_in_a_batch(encoder: Offer, head: Offer, dtype: torch.dtype, tolerance: float) -> None:
     """A clip's scores are the same alone and among longer clips, through encoder and head."""
-    if not head.component.load().ranks:
+    if not loaded(head).ranks:
         pytest.skip("the head ranks nothing")
     torch.manual_seed(0)
     enc = encoder.component.load()(encoder.component.options(), 36).to(dtype).eval()

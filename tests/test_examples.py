@@ -54,5 +54,6 @@ def test_the_script_trains_and_predicts(tmp_path: Path) -> None:
     )
     run, unseen = done.stdout.splitlines()
     assert run.startswith(f"{tmp_path / 'Circles-gru-ctc-1'}: top-1 ")
-    assert int(re.search(r"(\d+)%", run)[1]) >= 90
+    assert (percent := re.search(r"(\d+)%", run))
+    assert int(percent[1]) >= 90
     assert unseen.startswith("an unseen clip: anticlockwise ")

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packages import ENCODER, HEAD, asl, install, plugin
@@ -132,7 +133,7 @@ def test_a_plugin_that_imports_torch_is_told_with_its_time_and_does_not_slow_the
     ]
 
 
-def plugin_rows(site: Path, cwd: Path, **environ: str) -> list[dict[str, object]]:
+def plugin_rows(site: Path, cwd: Path, **environ: str) -> list[dict[str, Any]]:
     rows = json.loads(asl("plugins", "--json", path=(site,), cwd=cwd, **environ).stdout)
     return rows if isinstance(rows, list) else rows["plugins"]
 

@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -90,7 +90,8 @@ def _members(owner: type) -> dict[str, str]:
         if name in found or (name.startswith("_") and name not in SPECIAL and name != "__init__"):
             continue
         if isinstance(value, property):
-            found[name] = f"{name}: property -> {inspect.signature(value.fget).return_annotation}"
+            getter: Any = value.fget
+            found[name] = f"{name}: property -> {inspect.signature(getter).return_annotation}"
         elif isinstance(value, staticmethod | classmethod):
             found[name] = f"{type(value).__name__} {_function(name, value.__func__)}"
         elif inspect.isfunction(value) and _own(value, name, owner):
@@ -142,8 +143,8 @@ def _written(annotation: Any) -> str:
     return annotation if isinstance(annotation, str) else "…"
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, attrs.Factory):
+def _plain(value: Any) -> str:
+    if isinstance(value, cast("Any", attrs.Factory)):
         made = value.factory
         return f"{getattr(made, '__name__', type(made).__name__)}()"
     if isinstance(value, frozenset):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_every_hook_has_its_section(slot: str, hook: str) -> None:
     section = re.search(rf"^### `{hook}`: slot `{slot}`\n(.*?)^##", TEXT, re.MULTILINE | re.DOTALL)
     assert section, f"plugins/README.md has no section on {hook}"
     said = " ".join(section[1].split())
-    signature = re.search(r"``(\([^`]*\) -> (\w+))``", inspect.getdoc(getattr(hookspecs, hook)))
+    signature = re.search(r"``(\([^`]*\) -> (\w+))``", inspect.getdoc(getattr(hookspecs, hook)) or "")
+    assert signature
     assert f"`{signature[1]}`" in said
     assert f"@hookimpl def {hook}(): " in said
     contract = getattr(asl_core, signature[2])
@@ -96,7 +98,8 @@ def test_names_of_the_interface_are_all_that_it_imports() -> None:
 
 @pytest.mark.slow
 def test_the_package_passes_every_check(package: Path, clips: Path, tmp_path: Path) -> None:
-    np.savez(tmp_path / "weights.npz", **{"layers.0.weight": np.zeros((2, 3), np.float32)})
+    tensors: dict[str, Any] = {"layers.0.weight": np.zeros((2, 3), np.float32)}
+    np.savez(tmp_path / "weights.npz", **tensors)
     results = testing.check_plugin(
         package,
         options={"dataset.folders.root": str(clips)},
@@ -147,6 +150,8 @@ def test_the_tests_of_the_package_pass(package: Path) -> None:
 
 
 def test_its_commands_are_those_of_the_readme() -> None:
-    commands = re.search(r"^```sh\n(asl plugins new .*?)^```", TEXT, re.MULTILINE | re.DOTALL)[1]
+    block = re.search(r"^```sh\n(asl plugins new .*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    assert block
+    commands = block[1]
     assert commands in PAGE.parent.parent.joinpath("README.md").read_text(encoding="utf-8")
     assert len(commands.splitlines()) == 4

@@ -33,14 +33,14 @@ def own_classes() -> set[str]:
     return found
 
 
-def annotations(value: Any) -> Iterator[str]:
+def annotated(value: Any) -> Iterator[str]:
     """Every annotation of a function, or of a class's members."""
     if inspect.isfunction(value):
         yield from map(str, inspect.get_annotations(value).values())
     elif isinstance(value, property):
-        yield from annotations(value.fget)
+        yield from annotated(value.fget)
     elif isinstance(value, staticmethod | classmethod):
-        yield from annotations(value.__func__)
+        yield from annotated(value.__func__)
     elif inspect.isclass(value) and value.__module__.startswith("asl_core"):
         for name, text in inspect.get_annotations(value).items():
             if not name.startswith("_"):
@@ -48,7 +48,7 @@ def annotations(value: Any) -> Iterator[str]:
         for name, member in vars(value).items():
             written = not name.startswith("_") or name == "__call__" or (name == "__init__" and not attrs.has(value))
             if written and not inspect.isclass(member):
-                yield from annotations(member)
+                yield from annotated(member)
 
 
 def test_every_class_that_a_public_signature_mentions_is_public() -> None:
@@ -57,7 +57,7 @@ def test_every_class_that_a_public_signature_mentions_is_public() -> None:
     hidden = {
         f"{name} mentions {word}"
         for name in asl.__all__
-        for text in annotations(getattr(asl, name))
+        for text in annotated(getattr(asl, name))
         for word in re.findall(r"[A-Za-z_]\w*", text)
         if word in classes and word not in asl.__all__
     }

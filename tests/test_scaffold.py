@@ -7,8 +7,8 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packages import asl, install
@@ -140,7 +140,7 @@ def test_installed_it_runs(made: dict[str, Path], tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def new(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def new(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> tuple[int, str, str]:
@@ -220,7 +220,7 @@ def test_a_plugin_that_is_called_as_its_slot(tmp_path: Path, monkeypatch: pytest
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Path.write_text
 
-    def full(path: Path, *words: object, **named: object) -> int:
+    def full(path: Path, *words: Any, **named: Any) -> int:
         if path.name == "options.py":
             raise OSError(errno.ENOSPC, "No space left on device")
         return whole(path, *words, **named)

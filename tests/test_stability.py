@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -90,7 +91,7 @@ def test_it_works_when_hooks_gain_an_argument(fresh: None) -> None:
     manager = pluggy.PluginManager(hookspecs.GROUP)
     grown = type("Grown", (), {hook: staticmethod(grown_hook(hook)) for hook in SLOTS.values()})
     manager.add_hookspecs(grown)
-    import asl_frozen
+    asl_frozen = importlib.import_module("asl_frozen")
 
     manager.register(asl_frozen, "frozen")
     manager.register(Newer(), "newer")
@@ -133,7 +134,7 @@ def test_it_works_when_classes_gain_members(fresh: None, monkeypatch: pytest.Mon
     for name, (_, new) in classes.items():
         monkeypatch.setattr(asl_core, name, new)
     report = found()
-    made = report.registry.find("encoder", "frozen-encoder").component
+    made: Any = report.registry.find("encoder", "frozen-encoder").component
     assert made.later == "unknown"
     works(report, tmp_path)
     assert issubclass(made.load(), classes["Encoder"][1])

@@ -27,10 +27,6 @@ def test_every_print_is_safe() -> None:
     assert not unsafe, "\n".join(unsafe)
 
 
-def _name(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-
-
 def _is_safe(node: ast.expr) -> bool:
     if isinstance(node, ast.IfExp):
         return _is_safe(node.body) and _is_safe(node.orelse)

@@ -157,7 +157,7 @@ def make_clips(
 
 
 def component(name: str, target: str = "LinearEncoder", options: type | None = None, **more: Any) -> Component:
-    chosen = {} if options is None else {"options": options}
+    chosen: dict[str, Any] = {} if options is None else {"options": options}
     return Component(name=name, factory=f"toy_components:{target}", summary=f"the {name}", **chosen, **more)
 
 

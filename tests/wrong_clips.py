@@ -6,7 +6,7 @@ import itertools
 import pickle
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -203,7 +203,7 @@ class LetterDataset(GoodDataset):
     """A word is not a tuple of words."""
 
     def clip(self, name: str, place: int) -> Clip:
-        return attrs.evolve(super().clip(name, place), glosses="word")
+        return attrs.evolve(super().clip(name, place), glosses=cast("Any", "word"))
 
 
 class LoudDataset(GoodDataset):

@@ -168,7 +168,7 @@ def test_lengths_that_differ_are_named() -> None:
         losses(0.2)["ctc"](changed)
 
 
-def step(augments: list[str], seed: int = 3, **options: Any) -> tuple[Any, list[asl.Sample]]:
+def step(augments: list[str], seed: Any = 3, **options: Any) -> tuple[Any, list[asl.Sample]]:
     """A training step on made-up signs, and what the loss saw."""
     config = asl.configure({**SETTINGS, "augment": augments, **options}, project_file=False, environ={})
     dataset = config.dataset.build()

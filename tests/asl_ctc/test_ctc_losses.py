@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import attrs
 import pytest
@@ -47,7 +48,7 @@ def frame_logits(clips: int = 3, frames: int = 12, dtype: torch.dtype = torch.fl
     return torch.randn(clips, frames, CLASSES + 1, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def isolated(**options: float) -> CtcIsolatedLoss:
+def isolated(**options: Any) -> CtcIsolatedLoss:
     return CtcIsolatedLoss(CtcIsolatedOptions(**options))
 
 

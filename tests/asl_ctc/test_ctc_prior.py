@@ -129,7 +129,7 @@ def test_padding_changes_neither_loss_nor_gradient_nor_prior() -> None:
     for fill in (0.0, 50.0, math.nan):
         scores = logits().log_softmax(-1)
         scores[1, LENGTHS[1] :] = fill
-        loss = ctc().train()
+        loss: Any = ctc().train()
         total = loss(sample_of(scores.requires_grad_(), [[0, 1], [2]])).total
         gradient = torch.autograd.grad(total, scores)[0]
         found.append((total.detach(), gradient[0], gradient[1, : LENGTHS[1]], loss.prior.mean.clone()))

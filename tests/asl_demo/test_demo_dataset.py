@@ -75,7 +75,7 @@ def test_every_clip_is_of_the_layout(
         assert not x[:, [30, 35]].any()
         assert not x[0, 22:30].any()
         place, palm, speed = (x[:, a : a + 6].reshape(-1, 2, 3) for a in (10, 16, 22))
-        seen = palm.any(axis=2)
+        seen: np.ndarray = np.any(palm, axis=2)
         assert seen.any(axis=1).all()
         np.testing.assert_allclose(np.linalg.norm(palm, axis=2), seen, atol=1e-5)
         assert not place[~seen].any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ class Ones(nn.Module):
 @pytest.mark.parametrize(("stages", "convolutions"), [(1, 0), (2, 2), (3, 1)])
 def test_the_last_block_is_left_out_as_often_as_the_option_says(stages: int, convolutions: int) -> None:
     options = ConvformerOptions(hidden_size=8, stages=stages, convolutions=convolutions, stochastic_depth=0.9)
-    rates = [block.skip for block in ConvformerEncoder(options, 5).blocks]
+    rates: list[Any] = [block.skip for block in ConvformerEncoder(options, 5).blocks]
     assert rates == sorted(rates)
     assert rates[0] == 0.0
     if len(set(rates)) > 1:

@@ -40,6 +40,7 @@ def test_padding_is_in_no_mean() -> None:
 
 def test_a_single_frame_takes_the_running_averages() -> None:
     norm = FrameBatchNorm(4).train()
+    assert norm.running_mean is not None
     before = norm.running_mean.clone()
     out = norm(torch.full((1, 3, 4), 2.0), frame_mask(torch.tensor([1]), 3))
     torch.testing.assert_close(out[0, 0], torch.full((4,), 2.0), rtol=1e-4, atol=0)

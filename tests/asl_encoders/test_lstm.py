@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -57,7 +59,7 @@ def test_without_projection_and_norm_it_is_the_lstm_on_the_features() -> None:
 def test_no_activation_between_projection_and_lstm() -> None:
     """A projection scaled by -3 under an LSTM scaled by -1/3 changes nothing; an activation between would show."""
     torch.manual_seed(0)
-    encoder = LstmEncoder(LstmOptions(hidden_size=4, layers=1), 36).double().eval()
+    encoder: Any = LstmEncoder(LstmOptions(hidden_size=4, layers=1), 36).double().eval()
     batch = testing.random_batch()
     with torch.no_grad():
         before = encoder(batch.features, batch.lengths)

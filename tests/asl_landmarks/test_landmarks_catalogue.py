@@ -74,7 +74,7 @@ def write_clips(folder: Path) -> dict[str, np.ndarray]:
     """Pickles of 12 train and 12 val clips of three signs, raw; the val clips."""
     random = np.random.default_rng(0)
     for split in ("train", "val"):
-        clips = {}
+        clips: dict[str, Any] = {}
         for number in range(12):
             features = random.uniform(0.2, 0.8, (9, 126)).astype(np.float32)
             features[:2] = -1  # no hand at first

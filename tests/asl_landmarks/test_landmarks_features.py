@@ -97,7 +97,7 @@ def test_image_distances_between_velocity_and_seen(two: Landmarks) -> None:
     assert far[0, 0, 0] == pytest.approx(np.linalg.norm(RIGHT[4] - RIGHT[8]) / palm, rel=1e-4)
     assert far[0, 0, 9] == pytest.approx(np.linalg.norm(RIGHT[16] - RIGHT[20]) / palm, rel=1e-4)
     assert not far[2, 1].any()
-    assert np.allclose(features(two, "between"), [[-4, 1], [-3.5, 1], [0, 0]], atol=1e-5)
+    assert np.allclose(features(two, "between"), [[-4.0, 1.0], [-3.5, 1.0], [0.0, 0.0]], atol=1e-5)
     velocity = features(two, "velocity").reshape(3, 2, 2)
     assert np.allclose(velocity[1, 0], [0.5, 0], atol=1e-5)
     velocity[1, 0] = 0
@@ -108,7 +108,7 @@ def test_image_distances_between_velocity_and_seen(two: Landmarks) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_width_is_what_it_says(width: int) -> None:
-    body = Packed.of_width(width).body  # type: ignore[union-attr]
+    body = Packed.of_width(width).body
     blocks = BLOCKS if body else BLOCKS[:-1]
     transform = HandFeatures(HandFeaturesOptions(blocks=blocks))
     out = transform(batch_of([random_landmarks(5, body)]))

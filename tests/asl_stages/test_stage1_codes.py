@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import attrs
 import numpy as np
@@ -40,7 +41,7 @@ def standardised(clips: ClipStore) -> Batch:
     return scale(clips.batch(torch.arange(len(clips))))
 
 
-def phonology(clips: ClipStore | None = None, **options: object) -> PhonologyLoss:
+def phonology(clips: ClipStore | None = None, **options: Any) -> PhonologyLoss:
     loss = PhonologyLoss(PhonologyOptions(blocks=BLOCKS, codes=4, **options))
     if clips is not None:
         loss.prepare(clips)
@@ -137,6 +138,7 @@ def test_the_answer_is_right_and_a_gradient_reaches_hidden_frames_only() -> None
     batch = standardised(clips)
     seen = sample(loss, batch, 12)
     loss(seen).total.backward()
+    assert seen.output.values.grad is not None
     touched = (seen.output.values.grad != 0).any(2)
     assert torch.equal(touched, (seen.batch.features != batch.features).any(2))
     codes = loss.books(loss.statistics.scaled(batch.features))
@@ -216,7 +218,7 @@ def test_a_head_of_other_books_is_named_with_the_flags_that_fit() -> None:
         loss(Sample(output, batch, batch, 1))
 
 
-def masked_frames(clips: ClipStore, **options: object) -> MaskedFramesLoss:
+def masked_frames(clips: ClipStore, **options: Any) -> MaskedFramesLoss:
     loss = MaskedFramesLoss(MaskedFramesOptions(**options))
     loss.prepare(clips)
     return loss
@@ -230,6 +232,7 @@ def test_masked_frames_counts_hidden_frames_and_varying_numbers(error: str) -> N
     hidden = (seen.batch.features != batch.features).any(2)
     result = loss(seen)
     result.total.backward()
+    assert seen.output.values.grad is not None
     touched = seen.output.values.grad != 0
     assert torch.equal(touched.any(2), hidden)
     assert not touched[:, :, 3:].any()

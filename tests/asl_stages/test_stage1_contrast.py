@@ -115,6 +115,7 @@ def test_nothing_to_contrast_gives_no_loss_and_no_nan(lengths: tuple[int, ...]) 
     total = ContrastTimeLoss(ContrastTimeOptions())(sample(frames, n)).total
     total.backward()
     assert float(total.detach()) == pytest.approx(0.0, abs=1e-12)
+    assert frames.grad is not None
     assert torch.equal(frames.grad, torch.zeros_like(frames))
 
 

@@ -32,8 +32,9 @@ def main() -> None:
             return nn.Conv1d.forward(layer, x.transpose(1, 2)).transpose(1, 2)
 
         times: tuple[list[float], list[float]] = ([], [])
+        runs: tuple[Callable[[Tensor], Tensor], ...] = (plain, ours)
         for turn in range(16):
-            for side, run in zip(times, (plain, ours), strict=True):
+            for side, run in zip(times, runs, strict=True):
                 taken = seconds(run, frames)
                 if turn:  # the first of each warms up
                     side.append(taken)

@@ -14,7 +14,9 @@ import functools
 import os
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -44,7 +46,11 @@ def with_torchs_dropout(module: nn.Module) -> nn.Module:
 class PlainModel(nn.Module):
     """The same layers as ours, with the GRU run packed as torch offers it."""
 
-    def __init__(self, model: nn.Module):
+    standardiser: Any
+    encoder: Any
+    head: Any
+
+    def __init__(self, model: Any):
         super().__init__()
         self.standardiser, self.encoder, self.head = model.standardiser, model.encoder, model.heads["main"].linear
 
@@ -131,7 +137,7 @@ def main() -> None:
         targets = torch.tensor([t[0] for t in store.targets])
         difference = same_loss(ours, plain, clips, targets)
         optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3)
-        runs = {
+        runs: dict[str, Callable[[], object]] = {
             "plain": functools.partial(plain_epoch, plain, clips, targets, optimizer),
             "asl": functools.partial(train_epoch, ours, 1),
         }

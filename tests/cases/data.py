@@ -182,8 +182,12 @@ def initial(place: Path) -> str:
 
 @case("--init run:RUN, two runs later")
 def grandchild(place: Path) -> str:
+    def replaced(clips: dict[str, dict[str, Any]]) -> None:
+        clips.clear()
+        clips.update(entries(7000, ("a", "b")))
+
     write(place / "D")
-    write(place / "E", lambda c: c.clear() or c.update(entries(7000, ("a", "b"))))
+    write(place / "E", replaced)
     assert train(place, "--name", "first", root="D").code == 0
     assert train(place, "--name", "second", "--dataset.val", "none", "--init", "run:runs/first", root="E").code == 0
     said = train(place, "--init", "run:runs/second", "--split.fold", "1/4")
@@ -495,7 +499,10 @@ def twice(place: Path) -> str:
 
 @case("one gloss only")
 def alone(place: Path) -> str:
-    one: Change = lambda c: [clip.update(gloss="book") for clip in c.values()] and None  # noqa: E731
+    def one(clips: dict[str, dict[str, Any]]) -> None:
+        for clip in clips.values():
+            clip.update(gloss="book")
+
     write(place / "D", one, one)
     text = findings(place)["one-gloss"]
     assert "all 12 clips of train have the gloss 'book'" in text

@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import filelock
@@ -88,12 +89,12 @@ def once_an_event(place: Path) -> str:
         def __init__(self) -> None:
             self.calls: list[str] = []
 
-        def __getattr__(self, name: str) -> object:
+        def __getattr__(self, name: str) -> Any:
             if not name.startswith("on_") or name not in ("on_start", "on_epoch", "on_end"):
                 raise AttributeError(name)
             return lambda *_: self.calls.append(name)
 
-    counts = Counts()
+    counts: Any = Counts()
     asl.run(small(place, train__epochs=2, train__batch_size=1), [counts], environ={})
     assert counts.calls == ["on_start", "on_epoch", "on_epoch", "on_end"]
     return " ".join(counts.calls)
@@ -183,11 +184,12 @@ def compared(place: Path) -> str:
 @case("asl compare refuses runs of other clips, other data, and unfinished ones", slow=True)
 def incomparable(place: Path) -> str:
     place = copied(place)
-    for name, more in {
+    settings: dict[str, dict[str, Any]] = {
         "fewer": {"dataset.val": 1},
         "patient": {"train.patience": 1},
         "noisy": {"dataset.noise": 0.5},
-    }.items():
+    }
+    for name, more in settings.items():
         words = flags({**small(Path("runs"), train__epochs=1, run__name=name), **more})
         assert typed(place, "run", *words, "--quiet").code == 0
     fewer = typed(place, "compare", "first", "fewer")

@@ -192,6 +192,7 @@ def project_file_leads_out(place: Path) -> str:
     )  # fmt: skip
     for text in texts:
         (inside / "asl.toml").write_text(text)
+        words: tuple[str, ...]
         for words in (("run",), ("check", "s.toml")):
             (inside / "s.toml").write_text("[train]\nepochs = 1\n")
             said = asl(inside, *words)

@@ -97,7 +97,9 @@ def test_rules_that_cannot_be_meant(rules: list[str], word: str) -> None:
 
 def test_a_prefix_that_would_help_is_found() -> None:
     theirs = [("model.encoder.w", (2, 2)), ("model.encoder.b", (2,)), ("model.head.w", (5,))]
-    rule, plan = suggest_map(theirs, [("w", (2, 2)), ("b", (2,))])
+    suggested = suggest_map(theirs, [("w", (2, 2)), ("b", (2,))])
+    assert suggested is not None
+    rule, plan = suggested
     assert rule == "model.encoder="
     assert plan.share == 1.0
     assert suggest_map(theirs, [("v", (2, 2))]) is None

@@ -149,7 +149,7 @@ def test_moving_a_batch_keeps_all_of_it() -> None:
     [(7.0, "7"), ("7.0", "7"), (7, "7"), (float("nan"), None), ("nan", None), (None, None), ("a", "a")],
 )
 def test_signers_are_text_however_a_table_wrote_them(signer: object, kept: str | None) -> None:
-    assert Clip(id="1", features=np.ones((1, 1)), signer=signer).signer == kept  # type: ignore[arg-type]
+    assert Clip(id="1", features=np.ones((1, 1)), signer=signer).signer == kept
 
 
 def test_a_vocabulary_knows_whether_its_clips_are_sentences() -> None:

@@ -288,7 +288,7 @@ def test_a_device_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
 def pair():
     """Two processes as far as telling of faults goes."""
     before = signal.getsignal(signal.SIGTERM)
-    store = dist.HashStore()
+    store = dist.HashStore()  # type: ignore[attr-defined]
     yield Processes(0, 2, 0, store), Processes(1, 2, 1, store)
     signal.signal(signal.SIGTERM, before)
     atexit.unregister(dist.destroy_process_group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -34,19 +35,17 @@ def test_longer_draws_begin_with_shorter_ones() -> None:
 
 def test_every_part_of_the_key_matters() -> None:
     index = torch.arange(4)
-    draws = [
-        ClipRandom.of(index, *parts).uniform(4)
-        for parts in [
-            (0, 1, "a"),
-            (1, 1, "a"),
-            (0, 2, "a"),
-            (0, 1, "b"),
-            (1, 0, "a"),
-            ("a", 0, 1),
-            (0, 1),
-            (0, 1, "a", 0),
-        ]
+    keys: list[tuple[Any, ...]] = [
+        (0, 1, "a"),
+        (1, 1, "a"),
+        (0, 2, "a"),
+        (0, 1, "b"),
+        (1, 0, "a"),
+        ("a", 0, 1),
+        (0, 1),
+        (0, 1, "a", 0),
     ]
+    draws = [ClipRandom.of(index, *parts).uniform(4) for parts in keys]
     draws += [ClipRandom.of(index, 0, 1, "a").stream("a").uniform(4), ClipRandom.of(index + 4, 0, 1, "a").uniform(4)]
     flat = torch.stack(draws).view(len(draws), -1)
     assert len({tuple(row.tolist()) for row in flat}) == len(draws)

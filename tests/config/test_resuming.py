@@ -7,7 +7,6 @@ import json
 import pickle
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ class Says(Stop):
         self.notes: list[str] = []
         self.done = -1
 
-    def on_start(self, config: object, summary: Mapping[str, Any]) -> None:
+    def on_start(self, config: object, summary: Any) -> None:
         self.notes, self.done = list(summary["notes"]), summary["done"]
 
     def on_epoch(self, report: object) -> None: ...
@@ -177,7 +176,7 @@ def test_the_best_weights_are_gone(damage: str, tmp_path: Path) -> None:
         best.write_bytes(written[:-1])
 
     class First(Says):
-        def on_start(self, config: object, summary: Mapping[str, Any]) -> None:
+        def on_start(self, config: object, summary: Any) -> None:
             super().on_start(config, summary)
             assert best.read_bytes() == written, "the last epoch was the best: its weights are there"
             raise KeyboardInterrupt

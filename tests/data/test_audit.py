@@ -18,7 +18,7 @@ from asl_core.data.audit import Audit, audit_clips
 SOUND = make_clips([3, 4, 5], ["a", "b", "a"], prefix="sound")
 
 
-def by_code(found: Audit) -> dict[str, Finding]:
+def by_code(found: Audit) -> dict[str, Any]:
     codes = [f.code for f in found.findings]
     assert len(codes) == len(set(codes))
     return {f.code: f for f in found.findings}

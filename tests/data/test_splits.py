@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -186,6 +186,7 @@ def test_frames_are_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DemoDataset, "clips", watched)
     data = load_data(configure({"dataset": "demo", "dataset.glosses": 4}, environ={}))
     gc.collect()
+    assert data.val is not None
     assert len(seen) == len(data.train) + len(data.val)
     assert not [ref for ref in seen if ref() is not None]
     assert data.train.features.shape[0] == int(data.train.lengths.sum())
@@ -278,7 +279,8 @@ def test_val_is_not_looked_at_where_a_fold_is_held_out(monkeypatch: pytest.Monke
 
 def test_a_reader_knows_how_wide_the_clips_of_the_file_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ManyClips, "train", make_clips([5, 4], ["a", "b"]))
-    reader = _Reader.of(config(), ManyClips(None))
+    dataset: Any = ManyClips(cast("Any", None))
+    reader = _Reader.of(config(), dataset)
     assert len(reader.clips("train")) == 2
     assert reader.width == 3
 

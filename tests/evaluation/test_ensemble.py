@@ -81,7 +81,7 @@ def test_an_evaluation_of_two_runs(runs: list[Path]) -> None:
     alone = torch.stack([asl.evaluate_run(run, device="cpu")[1].scores for run in runs])  # type: ignore[misc]
     assert not torch.equal(*alone)
     expected = alone.exp().mean(0)
-    torch.testing.assert_close(found.scores.exp(), expected)  # type: ignore[union-attr]
+    torch.testing.assert_close(found.scores.exp(), expected)
     names = np.array(store.vocabulary.glosses)[expected.argmax(1)]
     right = [(name,) == glosses for name, glosses in zip(names, store.glosses, strict=True)]
     assert report["metrics"]["top1"] == pytest.approx(np.mean(right))

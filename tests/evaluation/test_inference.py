@@ -166,7 +166,7 @@ MIXED = ["a", "b", "zzz", "c", "a", "b", "zzz", "a", "c"]
 @pytest.mark.parametrize("size", [1, 2, 4, 100])
 def test_predict_does_not_depend_on_the_batch_size(size: int) -> None:
     clips = ClipStore(make_clips([4, 9, 2, 7, 5, 3, 8, 1, 6], MIXED), ABC)
-    model = recognizer().double()
+    model: Any = recognizer().double()
     clips = clips.with_features(clips.features.double())
     loss = [Objective("class", "main", ClassLoss(), 2.0)]
     found = predict(model, clips, size, loss)
@@ -357,7 +357,12 @@ def test_batches_are_moved_to_the_device_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, asked: str | None, used: str
 ) -> None:
     moved: list[str] = []
-    monkeypatch.setattr(Batch, "to", lambda self, device: [self, moved.append(str(device))][0])
+
+    def to(batch: Batch, device: object) -> Batch:
+        moved.append(str(device))
+        return batch
+
+    monkeypatch.setattr(Batch, "to", to)
     clips = ClipStore(make_clips([4, 2], ["a", "b"]), ABC)
     predict(recognizer(), clips, 1, device=torch.device(asked) if asked else None)
     assert moved == [used, used]

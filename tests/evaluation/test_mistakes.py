@@ -168,8 +168,8 @@ def test_the_learning_curve_is_drawn_once(tmp_path: Path) -> None:
     values = small(tmp_path, train__epochs=1)
     del values["run.out"]
     words = [f"{k}={v}" for k, v in values.items()]
-    command = [sys.executable, EXAMPLES / "learning_curve.py", "--shares", "1", "0.5", "--seeds", "0",
-               "--out", tmp_path / "runs", "--set", *words]  # fmt: skip
+    command = [sys.executable, str(EXAMPLES / "learning_curve.py"), "--shares", "1", "0.5", "--seeds", "0",
+               "--out", str(tmp_path / "runs"), "--set", *words]  # fmt: skip
     first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True).stdout
     rows = first.splitlines()
     assert [row.split(" | ")[:3] for row in rows[2:]] == [["| 50%", "18", "3.0"], ["| 100%", "36", "6.0"]]

@@ -81,7 +81,9 @@ def test_prediction_equals_evaluation_equals_the_run(trained: asl.RunResult, tmp
     np.save(tmp_path / "clip.npy", store.clip(3).numpy())
     (said,) = asl.predict_file(trained.path, tmp_path / "clip.npy")
     probability, place = found.scores[3].exp().max(0)
-    assert said.top[0] == (store.vocabulary.glosses[int(place)], pytest.approx(float(probability), rel=1e-5))
+    gloss, stated = said.top[0]
+    assert gloss == store.vocabulary.glosses[int(place)]
+    assert stated == pytest.approx(float(probability), rel=1e-5)
     (plain,) = asl.predict_file(trained.path, tmp_path / "clip.npy", tta=())
     assert plain.top[0][1] != pytest.approx(said.top[0][1], rel=1e-4)
 

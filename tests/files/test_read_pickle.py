@@ -9,6 +9,7 @@ import struct
 import time
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def test_reads_every_order_of_axes(tmp_path: Path, protocol: int) -> None:
         np.zeros((0, 3), ">f8"),
         np.float32(3).reshape(()),
     ]
-    assert all(map(same, arrays, read_pickle(written(tmp_path, pickle.dumps(arrays, protocol)))))
+    read: Any = read_pickle(written(tmp_path, pickle.dumps(arrays, protocol)))
+    assert all(map(same, arrays, read))
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -101,7 +103,7 @@ def test_module_names_of_numpy_1_and_2(tmp_path: Path, core: str, protocol: int)
 def test_arrays_are_views_of_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, pickle.dumps({str(i): np.ones((2500, 100), "f4") for i in range(8)}, 4))
     tracemalloc.start()
-    read = read_pickle(path)
+    read: Any = read_pickle(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(read) == 8
@@ -110,7 +112,7 @@ def test_arrays_are_views_of_the_file(tmp_path: Path) -> None:
 
 def test_one_array_under_two_keys_is_one_array(tmp_path: Path) -> None:
     array = np.ones((2, 2), "f4")
-    read = read_pickle(written(tmp_path, pickle.dumps({"a": array, "b": array}, 4)))
+    read: Any = read_pickle(written(tmp_path, pickle.dumps({"a": array, "b": array}, 4)))
     assert isinstance(read["b"], np.ndarray)
     assert read["a"] is read["b"]
 
@@ -310,7 +312,7 @@ def test_bombs_cost_neither_time_nor_memory(tmp_path: Path, name: str, data: byt
 
 @pytest.mark.slow
 def test_deep_nesting_is_harmless(tmp_path: Path) -> None:
-    deep = read_pickle(written(tmp_path, b"\x80\x04" + b"]" * 200_000 + b"a" * 199_999 + b"."))
+    deep: Any = read_pickle(written(tmp_path, b"\x80\x04" + b"]" * 200_000 + b"a" * 199_999 + b"."))
     assert len(deep) == 1
     assert isinstance(read_pickle(written(tmp_path, tuple_bomb(1000) + b".")), tuple)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 import torch
+
 from fuzz.mutate_pickle import _global, _hostile, _number, _text
 from fuzz.mutate_tensors import join_safetensors, split_safetensors
 from fuzz.packs import repacked

@@ -8,6 +8,7 @@ import pickletools
 import struct
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from fuzz.mutate_bytes import HOSTILE_INTS, mangle
 
@@ -33,7 +34,7 @@ _DTYPES = ("O", "O8", "V8", "U1", "U5", "U99999", "S4", "M8", "m8", "f2", "f4", 
 
 def split(data: bytes) -> list[bytes]:
     """The bytes of each instruction, and what cannot be read as such at the end."""
-    places = []
+    places: list[Any] = []
     with contextlib.suppress(Exception):  # a damaged pickle is split as far as it goes
         places.extend(at for _, _, at in pickletools.genops(data))
     if not places:

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 import torch
+
 from fuzz.mutate_bytes import HOSTILE_INTS, HOSTILE_TEXTS, flip, mangle
 from fuzz.mutate_pickle import mutate_pickle
 from fuzz.mutate_text import change, mutate_json

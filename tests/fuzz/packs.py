@@ -11,13 +11,13 @@ from random import Random
 from typing import Any
 
 import numpy as np
+
+from asl_core.clips.clip import Clip
+from asl_core.clips.packed import START, Sizes
+from asl_core.data.packing import pack
 from fuzz.mutate_bytes import mangle
 from fuzz.mutate_tensors import _KINDS
 from fuzz.mutate_text import change
-
-from asl_core.clips.packed import START, Sizes
-from asl_core.clips.store import Clip
-from asl_core.data.packing import pack
 
 __all__ = ["mutate_packed", "packs", "repacked"]
 

@@ -60,7 +60,7 @@ def _a_clip_without_gloss() -> None:
             entry["gloss"]
         return known(entry, *more)
 
-    records._record = record
+    vars(records)["_record"] = record
 
 
 def _labels_of_another_layout() -> None:
@@ -108,7 +108,7 @@ def _inflated_archives() -> None:
     def entry(_file: Any, row: Any, _size: int) -> archive.Entry:
         return archive.Entry(row.raw.decode(), row.at + 30, 0, row.crc)
 
-    archive._entry = entry
+    vars(archive)["_entry"] = entry
     archive.Archive.read = read  # type: ignore[method-assign]
     loaders_pt._MOST_INSTRUCTIONS = 10**9
 
@@ -196,9 +196,8 @@ def _bare_zip_errors() -> None:
 
 def _trusted_safetensors() -> None:
     """Numbers are copied by the shapes in the header."""
-    from fuzz.mutate_tensors import split_safetensors
-
     from asl_stages import loaders
+    from fuzz.mutate_tensors import split_safetensors
 
     def read(path: Path) -> Any:
         header, _ = split_safetensors(path.read_bytes())
@@ -221,15 +220,16 @@ def _unchecked_metadata() -> None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return checkpoint.Saved(path, tensors, json.loads(file.metadata()["asl"]))
 
-    loading.load_tensors = load
+    vars(loading)["load_tensors"] = load
 
 
 def _unbounded_models() -> None:
     """A model is made as large as its file says, and then filled."""
     from asl_core.evaluation import loading
+    from asl_core.model import recogniser
 
     def made(config: Any, width: int, classes: int, saved: Any) -> Any:
-        model = loading.build_model(config, width, classes)
+        model = recogniser.build_model(config, width, classes)
         model.load_state_dict(saved.tensors)
         return model
 
@@ -292,7 +292,7 @@ def _bare_npy() -> None:
 
 def _npy_by_its_header() -> None:
     def read(path: Path) -> Any:
-        from asl_core.evaluation.prediction import DataError
+        from asl_core.errors import DataError
 
         with path.open("rb") as file:
             try:

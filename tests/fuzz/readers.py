@@ -8,6 +8,9 @@ from pathlib import Path
 from random import Random
 
 import attrs
+
+from asl_core.evaluation.prediction import read_npy
+from asl_core.registry.component import SLOTS
 from fuzz import bundle, packs, seeds
 from fuzz.guard import Way
 from fuzz.mutate_pickle import mutate_pickle
@@ -33,9 +36,6 @@ from fuzz.ways import (
     trainer,
     vocabulary,
 )  # fmt: skip
-
-from asl_core.evaluation.prediction import read_npy
-from asl_core.registry.component import SLOTS
 
 __all__ = ["READERS", "Reader", "warm_up"]
 

@@ -64,6 +64,7 @@ def main() -> int:
 def short(names: list[str], runs: int, seed: int) -> int:
     """Every bomb of every reader, what was found before, and some changes of the valid files."""
     import torch
+
     from fuzz.plain import bombs_of, changed, corpus
     from fuzz.readers import READERS
     from fuzz.session import Session

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from fuzz.bundle import packed
-from fuzz.mutate_pickle import split
 from small import small
 from torch import nn
 
 from asl_core import api
+from fuzz.bundle import packed
+from fuzz.mutate_pickle import split
 
 __all__ = ["labels", "npy", "pickles", "pts", "run_folder", "runs", "safetensors_files", "tomls"]
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NoReturn
 
-import atheris
+import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import attrs
 
 #: what is instrumented: all of asl's reading, and the parsers below it that are written in Python
@@ -55,6 +55,7 @@ with warnings.catch_warnings(), _quiet():
     warnings.simplefilter("ignore")
     with atheris.instrument_imports(include=_COVERED, enable_loader_override=False):
         import torch
+
         from fuzz.readers import READERS, warm_up
 
         for _name in ("loaders", "loaders_pt", "loaders_run"):

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from fuzz import guard, plain, plants, report, run
-from fuzz.readers import READERS
-from fuzz.session import Session
 
 from asl_core import PickleBudget, PickleStandIns
 from asl_core.errors import CheckpointError, DataError
 from asl_core.files.pickles.arrays import NumpyStandIns
 from asl_stages import loaders_pt
+from fuzz import guard, plain, plants, report, run
+from fuzz.readers import READERS
+from fuzz.session import Session
 
 CHANGES = {
     "pickle": 400, "labels": 400, "pt": 150, "safetensors": 200, "toml": 300, "run": 120, "npy": 600, "packed": 200,
@@ -111,7 +111,7 @@ class TestGuard:
 
             return way
 
-        assert self.verdict(tmp_path, lambda _: {}["x"]).rule == "crash"
+        assert self.verdict(tmp_path, lambda _: [][0]).rule == "crash"
         assert self.verdict(tmp_path, refuse("PATH cannot be read; expected another file than this one.")).rule == ""
         for text in ("", "PATH", "it cannot be read; expected another file than this.", "PATH: " + "x" * 5000):
             assert self.verdict(tmp_path, refuse(text)).rule == "text"

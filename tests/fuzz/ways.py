@@ -16,7 +16,6 @@ from typing import Any
 import attrs
 import numpy as np
 import torch
-from fuzz import seeds
 
 from asl_core import api
 from asl_core.checkpoints.external import read_checkpoint
@@ -38,6 +37,7 @@ from asl_wlasl.dataset import WlaslDataset
 from asl_wlasl.labels import add_labels, read_labels, read_vocabulary
 from asl_wlasl.options import WlaslOptions
 from asl_wlasl.records import Record
+from fuzz import seeds
 
 __all__ = [
     "any_state_dict", "best_model", "clips", "compared", "curriculum_file", "final_model", "inspected", "label_file",
@@ -67,7 +67,7 @@ def clips(path: Path) -> None:
 _SEEN: list[Any] = []
 
 
-class _Reference(pickle._Unpickler):  # type: ignore[name-defined,misc]  # the one in Python, whose memo is a dict
+class _Reference(pickle._Unpickler):  # the one in Python, whose memo is a dict
     def find_class(self, module: str, name: str) -> Any:
         if module.partition(".")[0] not in ("numpy", "_codecs") and name != "bytes":
             raise pickle.UnpicklingError(name)

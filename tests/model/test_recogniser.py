@@ -18,7 +18,7 @@ from asl_core.model.recogniser import Recognizer, Standardiser, build_model
 from asl_core.training.labels import check_labels
 
 
-def build(width: int = 3, classes: int = 4, **values: Any) -> Recognizer:
+def build(width: Any = 3, classes: Any = 4, **values: Any) -> Recognizer:
     said = {k.replace("__", "."): v for k, v in values.items()}
     return build_model(resolve([value_layer(said, "script")], registry()), width, classes)
 
@@ -196,7 +196,8 @@ def test_an_encoder_that_drops_frames_in_silence_is_named() -> None:
     from asl_core.errors import RunError
     from asl_core.testing import random_batch
 
-    model = Recognizer(Standardiser(3), Short(), {})
+    short: Any = Short()
+    model = Recognizer(Standardiser(3), short, {})
     with pytest.raises(RunError, match=r"encoder test_recogniser.Short gave .*\(4, 12, 3\).* 23 of 3 numbers"):
         model(random_batch(width=3, dtype=torch.float32))
 
@@ -205,5 +206,6 @@ def test_a_transform_that_gives_another_width_than_it_says_is_named() -> None:
     from asl_core.errors import RunError
     from asl_core.testing import random_batch
 
+    wide: Any = Wide()
     with pytest.raises(RunError, match=r"transform test_recogniser.Wide gave \(4, 23, 6\) .* say \(4, 23, 3\)"):
-        Standardiser(3, [Wide()])(random_batch(width=3, dtype=torch.float32))
+        Standardiser(3, [wide])(random_batch(width=3, dtype=torch.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from packages import ENCODER, install, plugin
 
 import asl_core.registry.doctor
+from asl_core.registry.distribution import installed_version
 from asl_core.registry.doctor import examine
 
 
@@ -45,14 +47,14 @@ def test_the_stranger_and_what_is_left_of_version_0_1(site: Path) -> None:
     ("version", "fine"), [("2.6", True), ("2.13.0+cpu", True), ("2.5.1", False), ("3.0", False), (None, False)]
 )
 def test_versions(version: str | None, fine: bool, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = asl_core.registry.doctor.installed_version
+    real = installed_version
     monkeypatch.setattr(asl_core.registry.doctor, "installed_version", lambda n: version if n == "torch" else real(n))
     assert ("python -m pip install 'torch" not in problems()) == fine
 
 
 def test_folders_that_cannot_be_written(site: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    monkeypatch.setattr(asl_core.registry.doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     said = problems()
     assert "runs cannot be written (it is a file): give another with --out FOLDER" in said
     assert "0.0 GiB left: make room" in said
@@ -84,7 +86,7 @@ def test_a_torch_that_cannot_be_imported(outcome: object, site: Path, monkeypatc
             raise outcome
         return outcome
 
-    monkeypatch.setattr(asl_core.registry.doctor.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     assert "python -m pip install --force-reinstall torch" in "\n".join(examine({}).problems)
 
 

@@ -130,7 +130,7 @@ def test_rules_hold_in_python_too() -> None:
     with pytest.raises(ValueError, match="count is 0: expected at least 1 and at most 9"):
         Everything(count=0)
     with pytest.raises(TypeError):
-        Everything(4)  # type: ignore[misc]  # by name only: the order of options is nobody's contract
+        Everything(4)  # by name only: the order of options is nobody's contract
 
 
 def test_a_fault_between_options_is_told() -> None:

@@ -26,6 +26,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import attrs
+
 from studies.mutants import ROOT, Mutant, compiled
 
 __all__ = ["Covered", "covered_by", "noticed_by", "warm_up"]

@@ -25,9 +25,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from studies.measured import MIB, memory, open_files
-
 import asl_core as asl
+from studies.measured import MIB, memory, open_files
 
 __all__ = ["CHOICES", "Sample", "cycle", "faults", "soak"]
 

@@ -130,7 +130,7 @@ class SpoilingLoss(ClassLoss):
 
 def toys():
     def made(slot: str, name: str, target: type, options: type | None = None):
-        chosen = {} if options is None else {"options": options}
+        chosen: dict[str, Any] = {} if options is None else {"options": options}
         factory = f"test_not_finite:{target.__name__}"
         return offer(slot, Component(name=name, factory=factory, summary="a toy", **chosen))
 
@@ -167,7 +167,8 @@ class Heard:
     """Keeps warnings, and stops a run after an epoch."""
 
     def __init__(self, until: int = 0):
-        self.until, self.warnings = until, []
+        self.until = until
+        self.warnings: list[tuple[str, ...]] = []
 
     def on_start(self, config, summary) -> None: ...
 
@@ -328,10 +329,10 @@ def test_the_scaler_is_counted_and_not_warned_of() -> None:
 
 def test_a_gradient_is_clipped_as_torch_does() -> None:
     for norm in (0.0, 0.5, 1e9):
-        weights = [torch.nn.Parameter(torch.linspace(-1, 1, n)) for n in (3, 50)]
+        weights: list[Any] = [torch.nn.Parameter(torch.linspace(-1, 1, n)) for n in (3, 50)]
         for weight in weights:
             weight.grad = weight.detach() * 3
-        expected = [torch.nn.Parameter(w.detach().clone()) for w in weights]
+        expected: list[Any] = [torch.nn.Parameter(w.detach().clone()) for w in weights]
         for weight in expected:
             weight.grad = weight.detach() * 3
         optimizer = torch.optim.SGD(weights, lr=1.0)

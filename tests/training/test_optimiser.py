@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -92,7 +93,8 @@ def test_averaging(decay: float) -> None:
         else:
             kept = min(decay, (1 + n) / (10 + n))
             expected = kept * expected + (1 - kept) * math.sin(n)
-        assert average.module.weight.item() == pytest.approx(expected, rel=1e-12)
+        mean: Any = average.module
+        assert mean.weight.item() == pytest.approx(expected, rel=1e-12)
     assert model.weight.item() == math.sin(59), "the model itself is left alone"
 
 
@@ -105,9 +107,10 @@ def test_statistics_are_averaged_like_the_weights_they_belong_to_and_counts_are_
             model.weight.fill_(n)
         model.num_batches_tracked.fill_(n)
         average.update_parameters(model)
-    assert 0 < average.module.running_mean[0].item() < 2
-    assert torch.equal(average.module.running_mean, average.module.weight)
-    assert int(average.module.num_batches_tracked) == 2
+    mean: Any = average.module
+    assert 0 < mean.running_mean[0].item() < 2
+    assert torch.equal(mean.running_mean, mean.weight)
+    assert int(mean.num_batches_tracked) == 2
 
 
 def test_the_average_goes_on_after_a_resume() -> None:
@@ -123,7 +126,9 @@ def test_the_average_goes_on_after_a_resume() -> None:
     walk(model, first, range(7))
     second.load_state_dict(first.state_dict())
     walk(other, second, range(7, 20))
-    assert torch.equal(whole.module.weight, second.module.weight)
+    one: Any = whole.module
+    two: Any = second.module
+    assert torch.equal(one.weight, two.weight)
 
 
 def test_scaled_parameters_have_groups_of_their_own() -> None:

@@ -28,7 +28,7 @@ from asl_core.training.loop import Progress, Trainer, train_epoch
 CPU = torch.device("cpu")
 
 
-def made(tmp_path: Path, device: torch.device = CPU, **more: object) -> Trainer:
+def made(tmp_path: Path, device: Any = CPU, **more: Any) -> Trainer:
     config = api.configure(small(tmp_path, dataset__glosses=2, dataset__train=3, **more), environ={})
     data = load_data(config)
     torch.manual_seed(0)
