@@ -1,5 +1,7 @@
 """Landmarks at the model's rate: by time, and never across a lost hand."""
 
+from typing import Any
+
 import attrs
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from asl_landmarks.options import ResampleOptions
 from asl_landmarks.resampling import Resample, resampled
 
 
-def moving(seconds: np.ndarray, /, **known: object) -> asl.Clip:
+def moving(seconds: np.ndarray, /, **known: Any) -> asl.Clip:
     """A clip whose every point is at x = its second, y = 2 · its second."""
     points = np.stack([seconds, 2 * seconds, 0 * seconds], axis=1)[:, None, :].repeat(HANDS, axis=1)
     landmarks = Landmarks.of_points(points, np.ones(points.shape[:2], dtype=bool))

@@ -41,7 +41,8 @@ def of(*layers: Mapping[str, Any], **more: Any) -> RunConfig:
 
 
 def plain(**more: Any) -> RunConfig:
-    return configure(**({"environ": {}, "project_file": False} | more))
+    values: dict[str, Any] = {"environ": {}, "project_file": False} | more
+    return configure(**values)
 
 
 @pytest.fixture

@@ -228,8 +228,8 @@ def _unbounded_models() -> None:
     from asl_core.evaluation import loading
     from asl_core.model import recogniser
 
-    def made(config: Any, width: int, classes: int, saved: Any) -> Any:
-        model = recogniser.build_model(config, width, classes)
+    def made(config: Any, width: int, vocabulary: Any, saved: Any) -> Any:
+        model = recogniser.build_model(config, width, len(vocabulary), sentences=vocabulary.sentences)
         model.load_state_dict(saved.tensors)
         return model
 
