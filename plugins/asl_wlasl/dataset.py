@@ -1,4 +1,4 @@
-"""The ``wlasl`` data set: pickles in, clips with gloss strings out, and what was noticed on the way."""
+"""The data set ``wlasl``: clips with glosses from feature pickles, and findings about the files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 import attrs
 
 from asl_core import Clip, DataError, Finding, as_word, join_keys
-from asl_wlasl.files import find_file, find_splits, missing_split, unread_findings
-from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary, refuse_no_match
-from asl_wlasl.layout import check_shards, check_width, field_findings, key_findings, sound_records
-from asl_wlasl.numbers import Numbers, number_findings
+from asl_wlasl.checks import check_shards, check_width, field_findings, key_findings, sound_records
+from asl_wlasl.class_numbers import ClassNumbers, number_findings, read_vocabulary
+from asl_wlasl.files import find_file, find_splits, missing_split, other_files
+from asl_wlasl.label_files import read_labels
+from asl_wlasl.labels import Labels, add_labels, refuse_no_match
 from asl_wlasl.options import WlaslOptions
 from asl_wlasl.records import Record, name_some, read_records
 
@@ -21,29 +22,31 @@ __all__ = ["WlaslDataset"]
 
 
 @attrs.frozen
-class _Seen:
-    """What is kept of a split that was read: never its frames."""
+class _SplitSummary:
+    """Of a split that was read, without its frames."""
 
-    numbers: Numbers
+    numbers: ClassNumbers
     findings: tuple[Finding, ...]
-    first: Record  #: without its frames, for their width and where it is
+    first: Record  #: without its frames; its array has their width
     ids: tuple[str, ...]
-    unlabelled: int
+    unlabelled: int  #: clips
 
 
 class WlaslDataset:
-    """Clips of feature pickles, one class a gloss. Nothing is read before it is asked for.
+    """Clips of feature pickles; a class is a gloss. A file is read when its clips are first needed.
 
     Args:
-        options: where the files are, and which clips of them are wanted.
+        options: where the files are, and which clips to take.
     """
 
     def __init__(self, options: WlaslOptions):
         self._options = options
-        self.bad_clips = options.bad_clips  #: what a run does with numbers that no model can take
-        self._seen: dict[str, _Seen] = {}
-        self._kept: dict[str, Finding] = {}
-        self._read: dict[Path, tuple[Finding, ...]] = {}
+        self.bad_clips = (
+            options.bad_clips
+        )  #: ``stop`` or ``drop``: what a run does with clips that have NaN or infinite numbers
+        self._loaded: dict[str, _SplitSummary] = {}
+        self._choices: dict[str, Finding] = {}
+        self._file_findings: dict[Path, tuple[Finding, ...]] = {}
         self._files: Mapping[str, list[Path]] | None = None
         self._labels: Labels | None = None
 
@@ -51,7 +54,7 @@ class WlaslDataset:
         """The splits that have files, of train, val, test.
 
         Raises:
-            DataError: no folder was named, a named file is missing, or there is no split.
+            DataError: no folder was given, a given file is missing, or no split has files.
         """
         if self._files is None:
             self._files = find_splits(self._options)
@@ -61,7 +64,7 @@ class WlaslDataset:
         """The clips of a split, in the order of its files and of the entries in each.
 
         Raises:
-            DataError: the split is not there, or a file of it is damaged, hostile or not of the layout.
+            DataError: the split has no files, or one is damaged, hostile or of another layout.
         """
         records = self._load(split)
         if self._options.glosses is not None:
@@ -69,47 +72,46 @@ class WlaslDataset:
         return [self._clip(record) for record in records]
 
     def read(self, path: Path) -> Sequence[Clip]:
-        """Every clip of one pickle, for prediction; glosses where the file or the label file has them."""
+        """The clips of one pickle, for prediction; with glosses where the file or the label file has them."""
         records, findings = self._prepare([path])
-        self._read[path] = tuple(findings)
+        self._file_findings[path] = tuple(findings)
         return [self._clip(record, labelled=False) for record in records]
 
     def findings(self) -> Sequence[Finding]:
-        """What was noticed in the splits read so far: faults of the files, and labels that disagree."""
-        found = [f for seen in self._seen.values() for f in seen.findings]
-        found += [f for findings in self._read.values() for f in findings]
-        found += self._kept.values()
-        if self._seen and self._files is not None:
-            unlabelled = any(seen.unlabelled for seen in self._seen.values())
-            found += unread_findings(self._options, self._files, unlabelled)
-        if self._seen:
-            numbers = {split: seen.numbers for split, seen in self._seen.items()}
-            vocabulary = read_vocabulary(next(iter(self._seen.values())).first.file.parent)
-            found += number_findings(numbers, vocabulary, self._options.class_key)
-            if self._labels is not None:
-                ids = [clip for seen in self._seen.values() for clip in seen.ids]
-                found += self._labels.findings(ids, sum(seen.unlabelled for seen in self._seen.values()))
-            if vocabulary is not None:
-                train = numbers.get("train")
-                found += vocabulary.findings(train.by_gloss if train else {})
-        return found
+        """Findings on the splits and files read so far."""
+        summaries = self._loaded.values()
+        findings = [f for summary in summaries for f in summary.findings]
+        findings += [f for of_file in self._file_findings.values() for f in of_file]
+        findings += self._choices.values()
+        if not self._loaded or self._files is None:
+            return findings
+        unlabelled = sum(summary.unlabelled for summary in summaries)
+        findings += other_files(self._options, self._files, bool(unlabelled))
+        numbers = {split: summary.numbers for split, summary in self._loaded.items()}
+        vocabulary = read_vocabulary(next(iter(summaries)).first.file.parent)
+        findings += number_findings(numbers, vocabulary, self._options.class_key)
+        if self._labels is not None:
+            findings += self._labels.findings((clip for summary in summaries for clip in summary.ids), unlabelled)
+        if vocabulary is not None:
+            findings += vocabulary.findings(numbers["train"].by_gloss if "train" in numbers else {})
+        return findings
 
     def _load(self, split: str) -> list[Record]:
-        """Read a split and note what is to be kept of it."""
+        """The records of a split; its summary is kept."""
         if split not in self.splits() or self._files is None:
             raise missing_split(self._options, split)
         records, findings = self._prepare(self._files[split])
-        for seen in self._seen.values():
-            check_width(seen.first, records[0])
-        bare = sum(1 for r in records if r.gloss is None)
-        if self._labels is not None and bare:
-            ids = {r.id for r in records}
-            others = [clip for seen in self._seen.values() for clip in seen.ids]
-            if not self._labels.labelled(ids) and not self._labels.labelled(others):
+        for summary in self._loaded.values():
+            check_width(summary.first, records[0])
+        unlabelled = sum(1 for r in records if r.gloss is None)
+        if self._labels is not None and unlabelled:
+            others = [clip for summary in self._loaded.values() for clip in summary.ids]
+            if not self._labels.match_any(r.id for r in records) and not self._labels.match_any(others):
                 refuse_no_match(split, records, self._labels)
-        findings += _split_findings(split, records, bare, self._options.labels)
+        findings += _split_findings(split, records, unlabelled, self._options.labels)
         first = attrs.evolve(records[0], features=records[0].features[:0].copy())
-        self._seen[split] = _Seen(Numbers.of(records), tuple(findings), first, tuple(r.id for r in records), bare)
+        ids = tuple(r.id for r in records)
+        self._loaded[split] = _SplitSummary(ClassNumbers.of(records), tuple(findings), first, ids, unlabelled)
         return records
 
     def _prepare(self, files: Sequence[Path]) -> tuple[list[Record], list[Finding]]:
@@ -126,15 +128,15 @@ class WlaslDataset:
         return records, findings
 
     def _choose(self, split: str, records: list[Record]) -> list[Record]:
-        """The clips of the glosses that the options keep, which train decides."""
-        if "train" not in self._seen:
+        """The clips of the glosses that ``--dataset.glosses`` keeps, counted in train."""
+        if "train" not in self._loaded:
             self._load("train")
-        counts = self._seen["train"].numbers.clips_of_gloss()
+        counts = self._loaded["train"].numbers.clips_of_gloss()
         chosen = _chosen_glosses(self._options.glosses, counts)
-        kept = [record for record in records if record.gloss in chosen]
-        message = f"--dataset.glosses keeps {len(kept)} of {len(records)} {split} clips ({len(chosen)} glosses)"
-        self._kept[split] = Finding("note", "glosses-kept", message)
-        return kept
+        remaining = [record for record in records if record.gloss in chosen]
+        message = f"--dataset.glosses keeps {len(remaining)} of {len(records)} {split} clips ({len(chosen)} glosses)"
+        self._choices[split] = Finding("note", "glosses-kept", message)
+        return remaining
 
     def _clip(self, record: Record, *, labelled: bool = True) -> Clip:
         gloss = record.gloss
@@ -155,17 +157,17 @@ class WlaslDataset:
         )
 
 
-def _chosen_glosses(asked: int | tuple[str, ...] | None, counts: Counter[str]) -> set[str]:
-    """The glosses that ``--dataset.glosses`` means among those of train.
+def _chosen_glosses(option: int | tuple[str, ...] | None, counts: Counter[str]) -> set[str]:
+    """The glosses that ``--dataset.glosses`` keeps, of those of train.
 
     Raises:
         DataError: train has fewer, or lacks one that is named.
     """
-    if isinstance(asked, int):
-        if asked > len(counts):
-            raise DataError(f"--dataset.glosses {asked}: train has {len(counts)} glosses; expected at most that.")
-        return set(sorted(counts, key=lambda gloss: (-counts[gloss], gloss))[:asked])
-    names = {name.strip() for name in asked or ()} - {""}
+    if isinstance(option, int):
+        if option > len(counts):
+            raise DataError(f"--dataset.glosses {option}: train has {len(counts)} glosses; expected at most that.")
+        return set(sorted(counts, key=lambda gloss: (-counts[gloss], gloss))[:option])
+    names = {name.strip() for name in option or ()} - {""}
     if not names:
         raise DataError("--dataset.glosses names no gloss; expected a number, or glosses with commas between.")
     joined = join_keys(sorted(names), sorted(counts))
@@ -185,17 +187,17 @@ def _chosen_glosses(asked: int | tuple[str, ...] | None, counts: Counter[str]) -
     return names
 
 
-def _split_findings(split: str, records: Sequence[Record], bare: int, labels: str | None) -> list[Finding]:
-    """Clips that say they belong elsewhere, and clips without a gloss."""
-    found = []
+def _split_findings(split: str, records: Sequence[Record], unlabelled: int, labels: str | None) -> list[Finding]:
+    """Warnings of clips whose ``split`` is another one, and of clips without a gloss."""
+    findings = []
     strays = Counter(r.split for r in records if r.split is not None and r.split != split)
     if strays:
-        said = ", ".join(f"{count} say {name!r}" for name, count in strays.most_common(3))
-        message = f"of {len(records)} clips read as {split}, {said}; they are used as {split}"
-        found.append(Finding("warning", "split-names", message))
-    if bare:
-        level = "note" if bare == len(records) else "warning"
+        named = ", ".join(f"{count} say {name!r}" for name, count in strays.most_common(3))
+        message = f"of {len(records)} clips read as {split}, {named}; they are used as {split}"
+        findings.append(Finding("warning", "split-names", message))
+    if unlabelled:
+        level = "note" if unlabelled == len(records) else "warning"
         advice = "--dataset.labels FILE can give them one" if labels is None else f"{labels} does not name them"
-        message = f"{bare} of {len(records)} {split} clips have no gloss; {advice}"
-        found.append(Finding(level, "unlabelled", message))
-    return found
+        message = f"{unlabelled} of {len(records)} {split} clips have no gloss; {advice}"
+        findings.append(Finding(level, "unlabelled", message))
+    return findings

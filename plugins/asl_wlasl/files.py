@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asl_core import DataError, Finding
-from asl_wlasl.beside import beside, instead
 from asl_wlasl.options import WlaslOptions
+from asl_wlasl.unread import pickles_instead, unread_findings
 
-__all__ = ["SPLITS", "find_file", "find_splits", "missing_split", "unread_findings"]
+__all__ = ["SPLITS", "find_file", "find_splits", "missing_split", "other_files"]
 
 SPLITS = ("train", "val", "test")
 
 
 def find_splits(options: WlaslOptions) -> Mapping[str, list[Path]]:
-    """The files of each split there is, sorted by name.
+    """The files of each split, sorted by name.
 
     Raises:
-        DataError: no folder was named, a named file or glob matches nothing, or there is no split at all.
+        DataError: no folder was given, a given file or glob matches nothing, or no split has files.
     """
-    found: dict[str, list[Path]] = {}
+    splits: dict[str, list[Path]] = {}
     for split in SPLITS:
         named: str | None = getattr(options, split)
         if named is not None and named.lower() == "none":
@@ -32,37 +32,41 @@ def find_splits(options: WlaslOptions) -> Mapping[str, list[Path]]:
                 f"relative to --dataset.root or absolute. {_pickles_there(options)}"
             )
         if files:
-            found[split] = files
-    if not found:
+            splits[split] = files
+    if not splits:
         raise missing_split(options, "train")
-    return found
+    return splits
 
 
-def find_file(options: WlaslOptions, name: str, split_or_option: str) -> Path:
-    """One file that an option names."""
-    files = _matches(options, name, split_or_option)
+def find_file(options: WlaslOptions, name: str, option: str) -> Path:
+    """The one file that ``--dataset.OPTION`` names.
+
+    Raises:
+        DataError: it matches none or several.
+    """
+    files = _matches(options, name, option)
     if len(files) != 1:
         raise DataError(
-            f"--dataset.{split_or_option} {name!r} matches {len(files)} files{_in_root(options)}; expected one, "
+            f"--dataset.{option} {name!r} matches {len(files)} files{_in_root(options)}; expected one, "
             "relative to --dataset.root or absolute."
         )
     return files[0]
 
 
 def missing_split(options: WlaslOptions, split: str) -> DataError:
-    """What to say where a split was asked for that is not there."""
+    """The error for a split without files."""
     return DataError(
         f"there are no {split} clips{_in_root(options)}: features_{split}_*.pkl matches no file there. "
         f"{_pickles_there(options, split)}"
     )
 
 
-def unread_findings(options: WlaslOptions, files: Mapping[str, Sequence[Path]], unlabelled: bool) -> list[Finding]:
-    """Every file of the data set's folder that is of a known kind and was not read.
+def other_files(options: WlaslOptions, files: Mapping[str, Sequence[Path]], unlabelled: bool) -> list[Finding]:
+    """Findings on the files of the data set's folder that were not read.
 
     Args:
-        options: what was asked for.
-        files: the files that are read, by split.
+        options: of the data set.
+        files: the files read, by split.
         unlabelled: whether some clips have no gloss, so that a label file is of use.
     """
     if not options.root:
@@ -71,13 +75,13 @@ def unread_findings(options: WlaslOptions, files: Mapping[str, Sequence[Path]], 
     off = [s for s in SPLITS if (getattr(options, s) or "").lower() == "none"]
     others = [root / "vocabulary.json"] + [path for split in off for path in root.glob(f"features_{split}_*.pkl")]
     others += _matches(options, options.labels, "labels") if options.labels else []
-    return beside(root, files, others, labels=unlabelled, off=off)
+    return unread_findings(root, files, others, labels=unlabelled, off=off)
 
 
 def _root(options: WlaslOptions) -> Path:
     if not options.root:
         raise DataError(
-            "the wlasl data set was not told where its feature pickles are: give --dataset.root DIR, or set the "
+            "the wlasl data set needs the folder of its feature pickles: give --dataset.root DIR, or set the "
             "environment variable ASL_DATA to that folder."
         )
     root = Path(options.root).expanduser()
@@ -95,7 +99,7 @@ def _root(options: WlaslOptions) -> Path:
 
 
 def _matches(options: WlaslOptions, pattern: str, option: str) -> list[Path]:
-    """The files that a name or a glob means; a name that exists is never taken for a glob."""
+    """The files that a name or a glob matches; a name that exists is never taken for a glob."""
     path = Path(pattern).expanduser()
     if not path.is_absolute():
         path = _root(options) / path
@@ -103,14 +107,14 @@ def _matches(options: WlaslOptions, pattern: str, option: str) -> list[Path]:
         return [path]
     base = path
     if not Path(pattern).expanduser().is_absolute():
-        base = _root(options)  # whose own name may hold such marks and means itself
+        base = _root(options)  # wildcards in its own name are plain characters
     else:
         while any(mark in str(base) for mark in "*?[") and base != base.parent:
             base = base.parent  # the part of the path before its first wildcard
     if base == path or not any(mark in str(path.relative_to(base)) for mark in "*?["):
         return []
     try:
-        return sorted(found for found in base.glob(str(path.relative_to(base))) if found.is_file())
+        return sorted(file for file in base.glob(str(path.relative_to(base))) if file.is_file())
     except (ValueError, NotImplementedError) as fault:
         raise DataError(
             f"--dataset.{option} {pattern!r} is no usable glob ({fault}); expected such as 'features_*.pkl'."
@@ -122,4 +126,4 @@ def _in_root(options: WlaslOptions) -> str:
 
 
 def _pickles_there(options: WlaslOptions, split: str = "train") -> str:
-    return instead(_root(options), split) if options.root else "There is no --dataset.root to look in."
+    return pickles_instead(_root(options), split) if options.root else "There is no --dataset.root to look in."

@@ -1,4 +1,4 @@
-"""Label files: CSV as spreadsheets write it, JSON of three layouts, told apart by content."""
+"""Reading label files: CSV as spreadsheets write it, or JSON of three layouts, recognised by content."""
 
 from __future__ import annotations
 
@@ -12,26 +12,17 @@ import attrs
 
 from asl_core import DataError, csv_delimiter, metadata_text, parse_json, recognise_file, text_encoding
 from asl_wlasl.fields import GLOSS_NAMES, ID_NAMES, SIGNER_NAMES, field_name
+from asl_wlasl.labels import Labels
 
-__all__ = ["LabelTable", "parsed_json", "read_label_table"]
+__all__ = ["parsed_json", "read_labels"]
 
 _FORMS = (
     'Expected CSV lines "id,gloss" (commas, semicolons or tabs; a heading may name the columns), JSON {id: gloss}, or '
     'the layout of WLASL_v0.3.json: [{"gloss": …, "instances": [{"video_id": …}]}].'
 )
 _LONGEST_LINE = 1 << 20
-_CELL_BYTES = 160  #: memory that a cell of the first line takes
-_ROW_BYTES = 160  #: memory that an id and its gloss take at least
-
-
-@attrs.frozen
-class LabelTable:
-    """What a label file says."""
-
-    glosses: Mapping[str, str]  #: by clip id
-    signers: Mapping[str, str]
-    blank: tuple[str, ...] = ()  #: ids whose gloss is empty
-    said: tuple[str, ...] = ()  #: how the file was read, where that is not plain from its name
+_CELL_BYTES = 160  #: memory for a cell of the first line
+_ROW_BYTES = 160  #: least memory for an id and its gloss
 
 
 @attrs.frozen
@@ -39,22 +30,26 @@ class _Row:
     clip: str
     gloss: str | None
     signer: str | None
-    where: str  #: "line 7", or what stands for it in JSON
+    where: str  #: "line 7", or the entry in JSON
 
 
-def read_label_table(path: Path) -> LabelTable:
+def read_labels(path: Path, *, loose: bool = False) -> Labels:
     """A label file in any of its forms.
+
+    Args:
+        path: of the file.
+        loose: whether ids that differ only in spelling are the same clip.
 
     Raises:
         DataError: not readable, none of the forms, or two glosses for one clip.
     """
     text, encoding = _text(path)
-    said = [] if encoding == "utf-8-sig" else [f"text in {encoding.upper()}"]
+    notes = [] if encoding == "utf-8-sig" else [f"text in {encoding.upper()}"]
     json_text = text.lstrip()[:1] in ("{", "[")
-    rows = _json_rows(text, path) if json_text else _csv_rows(text, path, said)
+    rows = _json_rows(text, path) if json_text else _csv_rows(text, path, notes)
     conflict, conflicts = "", 0
     signers: dict[str, str] = {}
-    names: dict[str, str] = {}  # one text for all clips of a gloss
+    names: dict[str, str] = {}  # one string for all clips of a gloss
     glosses: dict[str, str] = {}
     blank: list[str] = []
     for row in rows:
@@ -75,7 +70,7 @@ def read_label_table(path: Path) -> LabelTable:
     if not glosses:
         empty = f" Its {len(blank)} ids have an empty gloss (first {blank[0]!r:.80})." if blank else ""
         raise DataError(f"{path} labels no clip.{empty} {_FORMS}")
-    return LabelTable(glosses, signers, tuple(blank), tuple(said))
+    return Labels(path, glosses, signers, tuple(blank), tuple(notes), loose)
 
 
 def _text(path: Path) -> tuple[str, str]:
@@ -92,10 +87,10 @@ def _text(path: Path) -> tuple[str, str]:
 
 
 def parsed_json(text: str) -> Any:
-    """JSON as Python has it, unless that would take far more memory than the text.
+    """Parsed JSON, unless it would take far more memory than the text.
 
     Raises:
-        ValueError: it is no JSON, names one key twice with two values, or is made of millions of empty lists.
+        ValueError: not JSON, one key with two values, or millions of empty lists.
     """
     return parse_json(text, _unique)
 
@@ -128,7 +123,7 @@ def _json_entry(entry: Mapping[str, Any], place: int) -> Iterator[_Row]:
     where = f"entry {place}"
     if "instances" not in entry:
         fields = {field_name(key): value for key, value in entry.items()}
-        clip = next(fields[name] for name in ID_NAMES if name in fields) if set(ID_NAMES) & set(fields) else None
+        clip = next((fields[name] for name in ID_NAMES if name in fields), None)
         if clip is None:
             raise KeyError("instances")
         yield _json_row(str(clip), entry, where)
@@ -139,7 +134,7 @@ def _json_entry(entry: Mapping[str, Any], place: int) -> Iterator[_Row]:
 
 
 def _json_row(clip: str, value: object, where: str) -> _Row:
-    """A row of what stands under a clip's id: its gloss, or a table with the gloss in it."""
+    """A row from the value of a clip's id: its gloss, or a table with its gloss."""
     if not isinstance(value, Mapping):
         return _Row(str(clip), _gloss(value, where), None, where)
     fields = {field_name(str(key)): inner for key, inner in value.items()}
@@ -157,14 +152,14 @@ def _gloss(value: object, where: str) -> str | None:
 
 
 def _signer(value: object) -> str | None:
-    """As text; a value of another kind names nobody, and decides nothing."""
+    """As text; None for a value of another type, since signers are only reported."""
     try:
         return metadata_text(value)
     except ValueError:
         return None
 
 
-def _csv_rows(text: str, path: Path, said: list[str]) -> Iterator[_Row]:
+def _csv_rows(text: str, path: Path, notes: list[str]) -> Iterator[_Row]:
     if _ROW_BYTES * text.count("\n") > (48 << 20) + 7 * len(text):
         raise DataError(
             f"{path} has {text.count(chr(10)):,} lines of a few letters each, more than memory should hold."
@@ -183,8 +178,8 @@ def _csv_rows(text: str, path: Path, said: list[str]) -> Iterator[_Row]:
         if columns is None:
             columns, heading = _Columns.of(row, path, number, text, delimiter)
             if delimiter != ",":
-                said.append(f"columns parted by {'tabs' if delimiter == chr(9) else repr(delimiter)}")
-            said += columns.said
+                notes.append(f"columns separated by {'tabs' if delimiter == chr(9) else repr(delimiter)}")
+            notes += columns.notes
             if heading:
                 continue
         if len(row) != columns.width or not row[columns.clip].strip():
@@ -204,7 +199,7 @@ class _Columns:
     gloss: int
     signer: int | None
     width: int
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, row: Sequence[str], path: Path, line: int, text: str, delimiter: str) -> tuple[_Columns, bool]:
@@ -217,11 +212,11 @@ class _Columns:
         if ids and (labels := [place for place in labels if place != ids[0]]):
             gloss = _fullest(labels, text, path, delimiter)
             signer = next((names.index(name) for name in SIGNER_NAMES if name in names), None)
-            said = []
+            notes = []
             if names[gloss] != "gloss" or len(labels) > 1:
                 others = ", ".join(repr(row[place].strip()) for place in labels if place != gloss)
-                said.append(f"glosses from column {row[gloss].strip()!r}{f', not {others}' if others else ''}")
-            return cls(ids[0], gloss, signer, len(row), tuple(said)), True
+                notes.append(f"glosses from column {row[gloss].strip()!r}{f', not {others}' if others else ''}")
+            return cls(ids[0], gloss, signer, len(row), tuple(notes)), True
         if len(row) != 2:
             raise DataError(
                 f"{path}, line {line}: {len(row)} columns{' and no heading that names them' if len(row) > 2 else ''}. "
@@ -231,7 +226,7 @@ class _Columns:
 
 
 def _fullest(places: Sequence[int], text: str, path: Path, delimiter: str) -> int:
-    """Of several columns that may hold glosses the one with the most cells of words; the earlier name among equals."""
+    """The column with the most words, of several that may hold glosses; the first of equals."""
     if len(places) == 1:
         return places[0]
     words = dict.fromkeys(places, 0)
@@ -252,7 +247,7 @@ def _csv_lines(text: str, path: Path, delimiter: str) -> Iterator[tuple[int, lis
 
 
 def _lines(text: str, path: Path) -> Iterator[str]:
-    """Lines of no more than a megabyte: one may hold a million cells otherwise."""
+    """Lines of at most a megabyte: a longer one could hold a million cells."""
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
         if len(line) > _LONGEST_LINE:
             raise DataError(f"{path}, line {number}: it has {len(line):,} characters, far more than a label. {_FORMS}")

@@ -1,4 +1,4 @@
-"""What a user says about feature pickles: where they are, which glosses, and what to do with bad clips."""
+"""Options of the data set ``wlasl``: where its files are, which glosses, and what to do with bad clips."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class WlaslOptions:
         env="ASL_DATA",
         path=True,
         exists=True,
-        help="folder with the feature pickles and, if there is one, vocabulary.json",
+        help="folder with the feature pickles and, optionally, vocabulary.json",
     )
     train: str | None = option(None, help="file or glob of the train clips; unset means features_train_*.pkl")
     val: str | None = option(
-        None, help="file or glob of the val clips, or none; unset means features_val_*.pkl where there are any"
+        None, help="file or glob of the val clips, or none; unset means features_val_*.pkl, if any"
     )
     test: str | None = option(
-        None, help="file or glob of the test clips, or none; unset means features_test_*.pkl where there are any"
+        None, help="file or glob of the test clips, or none; unset means features_test_*.pkl, if any"
     )
     labels: str | None = option(
         None, help="glosses for clips without one: CSV id,gloss, JSON {id: gloss} or WLASL_v0.3.json"
@@ -40,8 +40,8 @@ class WlaslOptions:
     class_key: str = option(
         "gloss",
         choices=("gloss", "stored-number"),
-        help="what a class is; stored-number repeats the reference's fault (the numbers differ between splits)",
+        help="what a class is; stored-number repeats the reference's error (the numbers differ between splits)",
     )
     bad_clips: str = option(
-        "stop", choices=("stop", "drop"), help="clips of zero frames or with NaN or infinite numbers: stop, or drop"
+        "stop", choices=("stop", "drop"), help="what to do with clips of zero frames or with NaN or infinite numbers"
     )

@@ -1,4 +1,4 @@
-"""From an unpickled object to clip records: the reference layout, its older caches, and fields by other names."""
+"""Clip records from the content of a pickle: the reference layout, its older caches, and fields by other names."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ LAYOUT = (
 
 @attrs.frozen(eq=False, kw_only=True)
 class Record:
-    """One clip as a file has it."""
+    """One clip as it is in the file."""
 
     id: str
     features: np.ndarray  #: (T, D) float32, T may be 0 until :func:`sound_records`
     file: Path
     gloss: str | None = None  #: without surrounding space
-    number: int | None = None  #: the file's own class number, which may mean another gloss in another file
+    number: int | None = None  #: the stored class number, which may mean another gloss in another file
     signer: str | None = None
-    split: str | None = None  #: where the file says it belongs
+    split: str | None = None  #: the entry's own ``split``
     stated_id: str | None = None  #: the entry's own ``video_id``
     gloss_field: str = "gloss"  #: the field that its gloss was read from
-    skipped: tuple[tuple[str, str], ...] = ()  #: fields that decide nothing and were not read: name, type of value
+    skipped: tuple[tuple[str, str], ...] = ()  #: optional fields that were not read: name, type of value
 
 
-_CLIP = 512  #: bytes that a clip takes beside its numbers
-_FIELD = 64  #: and for each of its fields, which are all looked at
+_CLIP = 512  #: bytes of memory for a clip besides its features
+_FIELD = 64  #: and for each of its fields
 _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "eval"}
-_NAME = 60  #: characters of a name that a message shows
+_NAME = 60  #: characters of a name in a message
 
 
 def name_some(names: Sequence[str], limit: int = 5) -> str:
-    """``'a', 'b' and 3 more``, no name longer than a line can take."""
+    """``'a', 'b' and 3 more``; long names are cut."""
     return shortened((repr(name if len(name) <= _NAME else f"{name[:_NAME]}…") for name in names), limit)
 
 
 def read_records(path: Path) -> list[Record]:
-    """Every clip of one pickle, in the file's order.
+    """The clips of one pickle, in the file's order.
 
     Raises:
-        DataError: no readable pickle, no clips, or a clip that is not of the layout.
+        DataError: not a readable pickle, no clips, or a clip of another layout.
     """
     content = read_pickle(path, opaque=True)
     claimed, limit = 0, (24 << 20) + 5 * path.stat().st_size  # uint8 becomes four times as large
@@ -70,15 +70,15 @@ def read_records(path: Path) -> list[Record]:
     if not entries:
         raise DataError(f"{path} holds no clips: its container is empty. {LAYOUT} Extract the features again.")
     fields = _Fields.of([entry for _, entry, _ in entries if isinstance(entry, dict)])
-    done: dict[int, np.ndarray] = {}  # one array under many ids is converted once
+    converted: dict[int, np.ndarray] = {}  # by identity: an array under many ids is converted once
     for _, _, raw in entries:
-        if id(raw) not in done:
-            done[id(raw)] = _as_float32(raw)
-    return [_record(entry, key, done[id(raw)], path, fields) for key, entry, raw in entries]
+        if id(raw) not in converted:
+            converted[id(raw)] = _as_float32(raw)
+    return [_record(entry, key, converted[id(raw)], path, fields) for key, entry, raw in entries]
 
 
 def _as_float32(raw: np.ndarray) -> np.ndarray:
-    """A copy of its own, so that the file's bytes can go; what float32 cannot hold becomes infinite, and is told."""
+    """A copy, so that the file's bytes can be freed. Numbers beyond float32 become infinite; the audit reports them."""
     with np.errstate(over="ignore"):
         return np.array(raw, dtype=np.float32, order="C")
 
@@ -95,8 +95,8 @@ def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
         for place, entry in enumerate(content):
             key = None
             if isinstance(entry, dict):
-                named = {field_name(name): value for name, value in entry.items() if isinstance(name, str)}
-                key = next((named[name] for name in ("video_id", *ID_NAMES) if name in named), None)
+                fields = {field_name(name): value for name, value in entry.items() if isinstance(name, str)}
+                key = next((fields[name] for name in ("video_id", *ID_NAMES) if name in fields), None)
             if not isinstance(key, str | int) or isinstance(key, bool):
                 arrays = isinstance(entry, np.ndarray | list)
                 raise DataError(
@@ -112,16 +112,16 @@ def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _refuse_other_table(content: Mapping[Any, Any], path: Path) -> None:
-    """Name the two other layouts of a dict that are common: one of splits, and one of columns.
+    """Refuse two other common layouts of a dict: of splits, and of columns.
 
     Raises:
-        DataError: with the Python that turns it into clips by their ids.
+        DataError: with the Python that turns it into clips by id.
     """
     names = {field_name(key): key for key in content if isinstance(key, str)}
-    sets = [v for v in content.values() if isinstance(v, list) or (isinstance(v, dict) and "features" not in v)]
-    if content and len(sets) == len(content) and set(names) <= _SPLITS:
+    splits = [v for v in content.values() if isinstance(v, list) or (isinstance(v, dict) and "features" not in v)]
+    if content and len(splits) == len(content) and set(names) <= _SPLITS:
         raise DataError(
-            f"{path} holds several sets, {name_some(list(map(str, content)))}, and no clips by their ids. Write each "
+            f"{path} holds several splits, {name_some(list(map(str, content)))}, and no clips by id. Write each "
             f"to a file of its own: for name, clips in content.items(): pickle.dump(clips, "
             f"open(f'features_{{name}}_x.pkl', 'wb'))."
         )
@@ -130,7 +130,7 @@ def _refuse_other_table(content: Mapping[Any, Any], path: Path) -> None:
     if features is None or labels is None or isinstance(content[features], dict):
         return
     raise DataError(
-        f"{path} holds columns, {name_some(list(map(str, content)))}, and no clips by their ids. Write them as "
+        f"{path} holds columns, {name_some(list(map(str, content)))}, and no clips by id. Write them as "
         f"{{str(n): {{'features': x, 'gloss': str(y)}} for n, (x, y) in enumerate(zip(content[{features!r}], "
         f"content[{labels!r}]))}}."
     )
@@ -141,13 +141,13 @@ def _kind(value: object) -> str:
 
 
 def _features(entry: object, key: str, path: Path) -> np.ndarray:
-    """The (T, D) numbers of an entry, as the file has them."""
+    """The features (T, D) of an entry, as in the file."""
     raw = entry
     if isinstance(entry, dict):
         if "features" not in entry:
-            there = name_some([str(name) for name in entry])
+            fields = name_some([str(name) for name in entry])
             raise DataError(
-                f"clip {key!r} of {path} has no 'features' (it has {there or 'nothing'}). {_other_features(entry)}"
+                f"clip {key!r} of {path} has no 'features' (it has {fields or 'nothing'}). {_other_features(entry)}"
                 f"{LAYOUT}"
             )
         raw = entry["features"]
@@ -160,7 +160,7 @@ def _features(entry: object, key: str, path: Path) -> np.ndarray:
         layout = array_layout(raw.shape)
         hint = f" It seems to be {layout[0]}: store {layout[1]} in place of it, where x is the array." if layout else ""
         raise DataError(
-            f"clip {key!r} of {path} has features of shape {raw.shape}; expected (frames, numbers a frame).{hint}"
+            f"clip {key!r} of {path} has features of shape {raw.shape}; expected (frames, features per frame).{hint}"
         )
     if raw.dtype.kind not in "fiu":
         raise DataError(f"clip {key!r} of {path} has features of dtype {raw.dtype}; expected floats or integers.")
@@ -168,7 +168,7 @@ def _features(entry: object, key: str, path: Path) -> np.ndarray:
 
 
 def _other_features(entry: Mapping[Any, Any]) -> str:
-    """What to type where the features stand under another name."""
+    """What to type where the features have another name."""
     arrays = [name for name, value in entry.items() if isinstance(value, np.ndarray) and value.ndim >= 2]
     likely = [name for name in arrays if field_name(str(name)) in ("features", *FEATURE_NAMES)] or arrays
     return f"Rename it in every clip: clip['features'] = clip.pop({str(likely[0])[:_NAME]!r}). " if likely else ""
@@ -176,7 +176,7 @@ def _other_features(entry: Mapping[Any, Any]) -> str:
 
 @attrs.frozen
 class _Fields:
-    """Which fields of a file's entries are read, by what they are called there."""
+    """The names under which a file's entries have the fields that are read."""
 
     gloss: str = "gloss"
     number: str | None = "gloss_id"
@@ -184,17 +184,17 @@ class _Fields:
 
     @classmethod
     def of(cls, entries: Sequence[Mapping[Any, Any]]) -> _Fields:
-        """The usual names; of several for the gloss the one that holds words in most clips."""
+        """The usual names; of several for the gloss, the one that has words in most clips."""
         words: Counter[str] = Counter()
-        there: dict[str, str] = {}
+        names: dict[str, str] = {}
         for entry in entries:
             for name, value in entry.items():
                 if isinstance(name, str):
-                    if name not in there:
-                        there[name] = field_name(name)
+                    if name not in names:
+                        names[name] = field_name(name)
                     if isinstance(value, str):
                         words[name] += bool(value.strip())
-        kinds = {kind: name for name, kind in reversed(there.items())}
+        kinds = {kind: name for name, kind in reversed(names.items())}
         glosses = [kinds[kind] for kind in GLOSS_NAMES if kind in kinds]
         gloss = max(glosses, key=lambda name: words[name], default="gloss")
         if not words[gloss]:
@@ -209,21 +209,21 @@ def _record(entry: object, key: str, features: np.ndarray, path: Path, fields: _
         return Record(id=key, features=features, file=path)
     gloss = entry.get(fields.gloss)
     if isinstance(gloss, float) and math.isnan(gloss):
-        gloss = None  # how pandas writes that there is none
+        gloss = None  # how pandas writes a missing value
     if gloss is not None and not isinstance(gloss, str):
         raise DataError(f"clip {key!r} of {path} has a {fields.gloss!r} of type {_kind(gloss)}; expected text.")
     skipped: list[tuple[str, str]] = []
 
-    def other(field: str | None, convert: Callable[[object], Any]) -> Any:
-        """A field that decides nothing: left out, and counted, where it holds something else."""
+    def optional(field: str | None, convert: Callable[[object], Any]) -> Any:
+        """None, and counted as skipped, where the field has a value of another type."""
         try:
             return None if field is None else convert(entry.get(field))
         except ValueError:
             skipped.append((str(field), _kind(entry[field])))
             return None
 
-    number, signer = other(fields.number, whole_number), other(fields.signer, metadata_text)
-    split, stated = other("split", metadata_text), other("video_id", metadata_text)
+    number, signer = optional(fields.number, whole_number), optional(fields.signer, metadata_text)
+    split, stated = optional("split", metadata_text), optional("video_id", metadata_text)
     read = {"features", "split", "video_id", fields.gloss, fields.number, fields.signer}
     skipped += [
         (str(name), value.kind) for name, value in entry.items() if name not in read and type(value) is PickleOpaque

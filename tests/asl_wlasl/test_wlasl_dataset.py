@@ -214,7 +214,7 @@ def test_widths_of_splits_are_compared(root: Path) -> None:
     write(root / "features_val_wlasl100.pkl", VAL, "val", width=4)
     data = dataset(root)
     data.clips("train")
-    with pytest.raises(DataError, match=r"clip '21' .* has 4 numbers a frame, clip '1' .* has 3"):
+    with pytest.raises(DataError, match=r"clip '21' .* has 4 features per frame, clip '1' .* has 3"):
         data.clips("val")
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from asl_core import DataError
-from asl_wlasl.labels import Labels, add_labels, read_labels, read_vocabulary
+from asl_wlasl.class_numbers import read_vocabulary
+from asl_wlasl.label_files import read_labels
+from asl_wlasl.labels import Labels, add_labels
 from asl_wlasl.records import Record
 
 
@@ -41,10 +43,10 @@ BOTH = {"1": "book", "00002": "thank you, sir"}
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id;gloss\n1;book\n00002;thank you, sir\n", "columns parted by ';'"),
-        ("1\tbook\n00002\tthank you, sir\n", "columns parted by tabs"),
-        ("1|book\n00002|thank you, sir\n", "columns parted by '|'"),
-        ("sep=;\nid;gloss\n1;book\n00002;thank you, sir\n", "columns parted by ';'"),
+        ("id;gloss\n1;book\n00002;thank you, sir\n", "columns separated by ';'"),
+        ("1\tbook\n00002\tthank you, sir\n", "columns separated by tabs"),
+        ("1|book\n00002|thank you, sir\n", "columns separated by '|'"),
+        ("sep=;\nid;gloss\n1;book\n00002;thank you, sir\n", "columns separated by ';'"),
         ('Video ID,Label\n1,book\n00002,"thank you, sir"\n', "glosses from column 'Label'"),
         ('label,filename,signer\nbook,1,7.0\n"thank you, sir",00002,nan\n', "glosses from column 'label'"),
         ('id,label,sign\n1,4,book\n00002,5,"thank you, sir"\n', "glosses from column 'sign', not 'label'"),
@@ -59,8 +61,8 @@ def test_labels_as_spreadsheets_write_them(tmp_path: Path, text: str, said: str,
     labels = read_labels(tmp_path / "labels.csv")
     assert labels.glosses == BOTH
     assert set(labels.signers.items()) <= {("1", "7"), ("00002", "7")}
-    assert said in "; ".join(labels.said)
-    assert encoding.startswith("utf-8") or "text in UTF-" in labels.said[0]
+    assert said in "; ".join(labels.notes)
+    assert encoding.startswith("utf-8") or "text in UTF-" in labels.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from asl_core import DataError
-from asl_wlasl.layout import check_shards, field_findings, key_findings, sound_records
+from asl_wlasl.checks import check_shards, field_findings, key_findings, sound_records
 from asl_wlasl.records import Record, name_some, read_records
 
 
@@ -115,7 +115,7 @@ def test_an_empty_pickle_is_refused(tmp_path: Path, content: object) -> None:
             {"1": entry("1", features=np.ones((3, 20, 27, 2)))},
             r"\(coordinates, frames, points, people\): store x\[\.\.\.",
         ),
-        ({"train": {"1": entry("1")}, "dev": {"2": entry("2")}}, r"several sets, 'train', 'dev'.*in content\.items"),
+        ({"train": {"1": entry("1")}, "dev": {"2": entry("2")}}, r"several splits, 'train', 'dev'.*in content\.items"),
         ({"X": [np.ones((2, 3))], "y": ["a"]}, r"columns, 'X', 'y'.*zip\(content\['X'\], content\['y'\]\)"),
         ({"features": np.ones((2, 3, 4)), "labels": np.ones(2)}, r"columns.*content\['labels'\]"),
         ({None: entry("1")}, "key of type NoneType"),
@@ -215,7 +215,7 @@ def test_of_several_names_the_one_with_words_is_read(tmp_path: Path) -> None:
 def test_differing_widths_name_both_clips(tmp_path: Path) -> None:
     one = read_records(dumped(tmp_path / "a.pkl", {"1": entry("1")}))
     two = read_records(dumped(tmp_path / "b.pkl", {"2": entry("2", features=np.ones((2, 4)))}))
-    with pytest.raises(DataError, match=r"clip '2' of .*b\.pkl has 4 numbers a frame, clip '1' of .*a\.pkl has 3"):
+    with pytest.raises(DataError, match=r"clip '2' of .*b\.pkl has 4 features per frame, clip '1' of .*a\.pkl has 3"):
         check_shards(one + two)
 
 

@@ -20,8 +20,9 @@ from asl_core.clips.packed import Sizes
 from asl_core.errors import AslError
 from asl_core.files.toml_file import read_toml
 from asl_stages.loaders import StateDictLoader
+from asl_wlasl.class_numbers import read_vocabulary
 from asl_wlasl.dataset import WlaslDataset
-from asl_wlasl.labels import read_labels, read_vocabulary
+from asl_wlasl.label_files import read_labels
 from asl_wlasl.options import WlaslOptions
 from cases.table import case
 

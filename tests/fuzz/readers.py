@@ -76,7 +76,7 @@ READERS = {
         Reader(
             name="labels", file="vocabulary.json", ways=(label_file, vocabulary), seeds=seeds.labels,
             mutate=mutate_labels,
-            beyond=("asl_wlasl.label_files:_gloss", "asl_wlasl.labels:StoredVocabulary.findings"),
+            beyond=("asl_wlasl.label_files:_gloss", "asl_wlasl.class_numbers:StoredVocabulary.findings"),
         ),
         Reader(
             name="pt", file="checkpoint.pt", ways=(inspected, any_state_dict), seeds=seeds.pts, mutate=mutate_pt,

@@ -33,8 +33,10 @@ from asl_core.studies import curriculum
 from asl_core.studies.comparison import compare
 from asl_core.studies.curriculum import is_curriculum, load_curriculum
 from asl_core.training.trainer import Trainer
+from asl_wlasl.class_numbers import read_vocabulary
 from asl_wlasl.dataset import WlaslDataset
-from asl_wlasl.labels import add_labels, read_labels, read_vocabulary
+from asl_wlasl.label_files import read_labels
+from asl_wlasl.labels import add_labels
 from asl_wlasl.options import WlaslOptions
 from asl_wlasl.records import Record
 from fuzz import seeds

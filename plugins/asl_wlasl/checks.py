@@ -1,4 +1,4 @@
-"""What is wrong with the records of a split: ids, widths, frames, fields that were not read."""
+"""Checks of the records of a split: ids, widths, frames, fields that were not read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["check_shards", "check_width", "field_findings", "key_findings", "sou
 
 
 def check_shards(records: Sequence[Record]) -> None:
-    """Each id once, and one width.
+    """Refuse an id that occurs twice, and clips of different widths.
 
     Raises:
         DataError: naming both clips and both files.
     """
-    seen: dict[str, Record] = {}
+    by_id: dict[str, Record] = {}
     for record in records:
-        other = seen.setdefault(record.id, record)
+        other = by_id.setdefault(record.id, record)
         if other is not record:
             where = f"twice in {record.file}" if other.file == record.file else f"in {other.file} and {record.file}"
             raise DataError(
@@ -30,38 +30,38 @@ def check_shards(records: Sequence[Record]) -> None:
 
 
 def check_width(first: Record, other: Record) -> None:
-    """Refuse clips with different numbers a frame, naming both."""
+    """Refuse two clips with different features per frame."""
     if other.features.shape[1] != first.features.shape[1]:
         raise DataError(
-            f"clip {other.id!r} of {other.file} has {other.features.shape[1]} numbers a frame, clip {first.id!r} "
+            f"clip {other.id!r} of {other.file} has {other.features.shape[1]} features per frame, clip {first.id!r} "
             f"of {first.file} has {first.features.shape[1]}; expected one width. Extract both in the same way."
         )
 
 
 def sound_records(records: Sequence[Record], bad_clips: str) -> tuple[list[Record], list[Finding]]:
-    """The clips that have frames. Whether NaN may stand in them is judged after the transforms, which may know it.
+    """The clips that have frames. NaN is checked after the transforms, some of which know it as a missing point.
 
     Args:
         records: of one split.
-        bad_clips: ``stop`` to refuse all if one has none, ``drop`` to leave such out and say so.
+        bad_clips: ``stop`` to refuse clips without frames, ``drop`` to leave them out with a warning.
 
     Raises:
-        DataError: a clip has none and ``bad_clips`` is ``stop``, or none is left.
+        DataError: a clip has no frames and ``bad_clips`` is ``stop``, or no clip is left.
     """
-    kept = [r for r in records if len(r.features)]
+    sound = [r for r in records if len(r.features)]
     bad = [r for r in records if not len(r.features)]
     if not bad:
-        return kept, []
+        return sound, []
     shown = shortened((f"clip {r.id!r} of {r.file} has no frames" for r in bad), separator="; ")
     what = f"{len(bad)} of {len(records)} clips cannot be learned from: {shown}"
-    if bad_clips == "stop" or not kept:
-        way = "Extract them again, or leave them out with --dataset.bad-clips drop." if kept else "None is left."
+    if bad_clips == "stop" or not sound:
+        way = "Extract them again, or leave them out with --dataset.bad-clips drop." if sound else "None is left."
         raise DataError(f"{what}. Expected at least one frame each. {way}")
-    return kept, [Finding("warning", "bad-clips", f"dropped: {what}", {"ids": [r.id for r in bad]})]
+    return sound, [Finding("warning", "bad-clips", f"dropped: {what}", {"ids": [r.id for r in bad]})]
 
 
 def key_findings(records: Sequence[Record]) -> list[Finding]:
-    """A warning where clips stand under a key that is not their ``video_id``; the key is what counts."""
+    """A warning where the key of a clip is not its ``video_id``; the key is used."""
     odd = [r for r in records if r.stated_id is not None and r.stated_id != r.id]
     if not odd:
         return []
@@ -74,21 +74,23 @@ def key_findings(records: Sequence[Record]) -> list[Finding]:
 
 def field_findings(records: Sequence[Record]) -> list[Finding]:
     """Notes on fields that were read under another name, or not at all."""
-    found = []
+    findings = []
     renamed = Counter(r.gloss_field for r in records if r.gloss is not None and r.gloss_field != "gloss")
     for field, count in renamed.items():
         message = f"the glosses of {count} of {len(records)} clips are read from their field {field[:60]!r}"
-        found.append(Finding("note", "gloss-field", message))
+        findings.append(Finding("note", "gloss-field", message))
     skipped = Counter((field, kind) for r in records for field, kind in r.skipped)
     for (field, kind), count in skipped.most_common(5):
         message = (
             f"the field {field[:60]!r} of {count} of {len(records)} clips holds {_article(kind)}, which is not "
             f"read; it is left out"
         )
-        found.append(Finding("note", "field-skipped", message))
+        findings.append(Finding("note", "field-skipped", message))
     if len(skipped) > 5:
-        found.append(Finding("note", "field-skipped", f"{len(skipped) - 5} more kinds of fields are left out as well"))
-    return found
+        findings.append(
+            Finding("note", "field-skipped", f"{len(skipped) - 5} more kinds of fields are left out as well")
+        )
+    return findings
 
 
 def _article(kind: str) -> str:
