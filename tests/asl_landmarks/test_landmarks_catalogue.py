@@ -18,13 +18,17 @@ from asl_landmarks import asl_augments, asl_transforms
 
 TRANSFORMS = {c.name: c for c in asl_transforms() if c.name not in ("dominant36", "hands36")}
 AUGMENTS = {c.name: c for c in asl_augments() if not c.name.endswith("36")}
-CLIPWISE = ("trim", "fill-gaps", "phonology36")
+CLIPWISE = ("resample", "trim", "fill-gaps", "phonology36")
 
 
 def test_names() -> None:
-    transforms = ["unpad", "landmarks", "trim", "fill-gaps", "phonology36", "hand-features", "dominant36", "hands36"]
+    transforms = [
+        "unpad", "landmarks", "resample", "trim", "fill-gaps", "phonology36", "hand-features", "dominant36", "hands36",
+    ]  # fmt: skip
     assert [c.name for c in asl_transforms()] == transforms
-    augments = ["rotate", "stretch", "mirror-hands", "jitter", "lose-hand", "lose-fingers", "mirror36", "turn36"]
+    augments = [
+        "rotate", "stretch", "mirror-hands", "jitter", "thin", "lose-hand", "lose-fingers", "mirror36", "turn36",
+    ]  # fmt: skip
     assert [c.name for c in asl_augments()] == augments
 
 
