@@ -214,7 +214,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(["__version__", *_HOME_OF])
+__all__ = sorted(["__version__", *_HOME_OF])  # noqa: PLE0605 - a list
 
 
 def __getattr__(name: str) -> Any:

@@ -121,10 +121,10 @@ def main() -> None:
     if options.together:
         print_together(sides, list(sides.values()), everything=not options.folds)
     if "ctc" in sides:
-        for row in sides:
+        for row, runs in sides.items():
             if row == "ctc":
                 continue
-            found = compare(sides["ctc"], sides[row], options.seeds)
+            found = compare(sides["ctc"], runs, options.seeds)
             low, high = (100 * v for v in found.interval)
             print(f"{row} against ctc: {100 * found.difference:+.1f} ({low:+.1f} to {high:+.1f})", flush=True)
 

@@ -123,7 +123,7 @@ class ClipStore:
     def with_features(self, features: Tensor) -> ClipStore:
         """The same clips with other numbers a frame, (sum of lengths, D')."""
         other = copy.copy(self)
-        other._features, other._file = features, None
+        other._features, other._file = features, None  # noqa: SLF001 - a copy of this one
         return other
 
     def clip(self, place: int) -> Tensor:

@@ -56,8 +56,8 @@ def _backend(path: str, *wanted: Any) -> Setting:
 def _attention(name: str) -> Setting:
     cuda = torch.backends.cuda
     return Setting(
-        f"{name}_sdp", lambda: getattr(cuda, f"{name}_sdp_enabled")(), lambda v: getattr(cuda, f"enable_{name}_sdp")(v),
-        (True,),
+        f"{name}_sdp", lambda: getattr(cuda, f"{name}_sdp_enabled")(),  # noqa: PLW0108 - looked up when it is called
+        lambda v: getattr(cuda, f"enable_{name}_sdp")(v), (True,),  # noqa: PLW0108
     )  # fmt: skip
 
 

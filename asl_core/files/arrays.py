@@ -51,7 +51,7 @@ def read_npy_header(path: Path) -> NpyHeader | Exception:
     return NpyHeader(shape, dtype, size)
 
 
-def array_layout(shape: Sequence[int]) -> tuple[str, str] | None:
+def array_layout(shape: Sequence[int]) -> tuple[str, str] | None:  # noqa: PLR0911 - one for each layout
     """What an array that is not (frames, numbers a frame) seems to be, and Python that makes it so from ``x``.
 
     Sizes decide: a point has 2 to 4 numbers, a clip shows 1 or 2 people and has more frames and points than that.

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import attrs
 from rich.console import Console
@@ -228,7 +228,7 @@ class ProgressBar:
         if self.epochs:
             self.line(f"saved in {summary['run']}")
 
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         self._entered = True
         self._within.enter_context(listening(self.on_progress))
         self.open()

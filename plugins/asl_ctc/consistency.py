@@ -33,7 +33,7 @@ class ConsistentLoss(Loss):
         self.aligned = aligned and consistency > 0
         self.train()
 
-    def train(self, mode: bool = True) -> ConsistentLoss:
+    def train(self, mode: bool = True) -> ConsistentLoss:  # noqa: FBT002 - nn.Module's signature
         """See ``nn.Module``: training mode is with two views."""
         super().train(mode)
         self.views = 2 if mode and self.consistency > 0 else 1

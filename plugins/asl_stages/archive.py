@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import attrs
 
@@ -119,7 +120,7 @@ def open_archive(path: Path) -> Archive:
     return Archive(path, folder, {e.name.removeprefix(f"{folder}/"): e for e in entries})
 
 
-def _rows(file, size: int) -> Iterator[_Row]:  # type: ignore[no-untyped-def]
+def _rows(file: IO[bytes], size: int) -> Iterator[_Row]:
     """The directory, which has to be the last thing in the file."""
     count, start, length = _directory(file, size)
     if count > _MOST:
@@ -144,7 +145,7 @@ def _rows(file, size: int) -> Iterator[_Row]:  # type: ignore[no-untyped-def]
         raise OddArchiveError("its directory lists other parts than it counts")
 
 
-def _directory(file, size: int) -> tuple[int, int, int]:  # type: ignore[no-untyped-def]
+def _directory(file: IO[bytes], size: int) -> tuple[int, int, int]:
     """``(entries, first byte, bytes)`` of the directory.
 
     Readers search for its end record from the end of the file on, and find different ones where there are two; here it
@@ -218,7 +219,7 @@ def _refuse_names(raws: list[bytes]) -> None:
         seen.add(plain)
 
 
-def _entry(file, row: _Row, size: int) -> Entry:  # type: ignore[no-untyped-def]
+def _entry(file: IO[bytes], row: _Row, size: int) -> Entry:
     """An entry, its own header compared with what the directory says."""
     name = row.raw.decode("utf-8")
     if row.method or row.packed != row.size:

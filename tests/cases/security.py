@@ -110,7 +110,7 @@ def other_part_links(place: Path) -> str:
     (place / "runs/c").mkdir(parents=True)
     link(place / "runs/c/curriculum.json.part", victim)
     (place / "c.toml").write_text('[[stage]]\nname = "s"\nencoder = "gru"\n')
-    done = asl(place, "run", "c.toml", *[w for w in TINY if w != "--run.out" and w != "runs"])
+    done = asl(place, "run", "c.toml", *[w for w in TINY if w not in ("--run.out", "runs")])
     assert done.code == 0, done.err
     link(place / "out.csv.part", victim)
     done = asl(place, "eval", "runs/c/s", "--csv", "out.csv")

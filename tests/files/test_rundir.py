@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import filelock
 import pytest
@@ -77,7 +78,7 @@ class Full:
     def __init__(self, path: Path):
         self.path = path
 
-    def __enter__(self) -> Full:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None: ...

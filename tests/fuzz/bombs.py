@@ -171,7 +171,7 @@ def _json(size: int, random: Random) -> bytes:
             lambda: _repeat(b"[", unit.encode(), b"0]", size),
             lambda: _repeat(b"[", unit.encode(), b"0]", size),
             lambda: _repeat(b"[", unit.encode(), b"0]", size),
-            lambda: ("{" + ",".join(key % n for n in range(size // 14)) + "}").encode(),
+            lambda: ("{" + ",".join(key % n for n in range(size // 14)) + "}").encode(),  # noqa: PLW0108
             lambda: deep.encode() * (size // len(deep)),
             lambda: b'{"a": ' + b"9" * size + b"}",
             lambda: b'{"a": "' + b"x" * size + "😀".encode() + b'"}',

@@ -111,7 +111,7 @@ class TestGuard:
 
             return way
 
-        assert self.verdict(tmp_path, lambda _: [][0]).rule == "crash"
+        assert self.verdict(tmp_path, lambda _: {"a": 1}["x"]).rule == "crash"
         assert self.verdict(tmp_path, refuse("PATH cannot be read; expected another file than this one.")).rule == ""
         for text in ("", "PATH", "it cannot be read; expected another file than this.", "PATH: " + "x" * 5000):
             assert self.verdict(tmp_path, refuse(text)).rule == "text"

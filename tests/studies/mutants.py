@@ -181,7 +181,7 @@ def _setter(parent: ast.AST, field: str, place: int | None, new: ast.AST) -> Cal
     return change
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901, PLR0912 - a branch for each kind of node
     """What can be done to one node: a name for it, and the node that takes its place."""
     if isinstance(node, ast.Compare):
         for place, operator in enumerate(node.ops):
