@@ -130,6 +130,7 @@ if TYPE_CHECKING:
     from asl_core.files.unread import unread_files as unread_files
     from asl_core.model.recogniser import Recognizer as Recognizer
     from asl_core.model.recogniser import Standardiser as Standardiser
+    from asl_core.model.statistics import frame_statistics as frame_statistics
     from asl_core.registry.component import Component as Component
     from asl_core.registry.component import Offer as Offer
     from asl_core.registry.component import Registry as Registry
@@ -190,6 +191,7 @@ _HOMES = {
     "files.keys": ["KeyJoin", "join_keys"],
     "evaluation.mistakes": ["Confusion", "Group", "Mistake", "Mistakes", "SignReport"],
     "model.recogniser": ["Recognizer", "Standardiser"],
+    "model.statistics": ["frame_statistics"],
     "registry.former": ["former_attributes"],
     "registry.options": ["NoOptions", "option"],
     "config.origins": ["Kind", "Origin"],

@@ -18,6 +18,7 @@ from asl_core.contracts import BatchTransform, Encoder, Facts, Head, HeadOutput
 from asl_core.data.outliers import DEVIATIONS
 from asl_core.data.pipeline import Pipeline
 from asl_core.errors import ConfigError, RunError
+from asl_core.model.statistics import frame_statistics
 from asl_core.registry.kept import calling, returned
 
 __all__ = ["Recognizer", "Standardiser", "build_model", "facts_of"]
@@ -25,8 +26,6 @@ __all__ = ["Recognizer", "Standardiser", "build_model", "facts_of"]
 
 class Standardiser(nn.Module):
     """Features to mean 0 and deviation 1 by the statistics of the train frames, which travel with the weights.
-
-    A dimension that is constant in train has no deviation to divide by: it is only centred.
 
     Args:
         width: numbers a frame as they are stored.
@@ -69,19 +68,10 @@ class Standardiser(nn.Module):
         return batch
 
     def fit(self, frames: Tensor) -> None:
-        """Take the statistics of (N, D) frames, summed in float64 a slice at a time."""
-        total = torch.zeros(frames.shape[1], dtype=torch.float64)
-        squares = torch.zeros_like(total)
-        for part in track(torch.split(frames, 1 << 16), "statistics of train"):
-            total += part.double().sum(0)
-        mean = total / len(frames)
-        for part in track(torch.split(frames, 1 << 16), "statistics of train"):
-            squares += (part.double() - mean).square().sum(0)
-        deviation = (squares / len(frames)).sqrt()
-        # Rounding leaves a constant 0.1 with a deviation of about 1e-9: compare with the values' own size.
-        constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
+        """Take the statistics of (N, D) frames; a constant feature is only centred."""
+        mean, scale, _ = frame_statistics(frames)
         self.mean.copy_(mean)
-        self.scale.copy_(torch.where(constant, 1.0, deviation))
+        self.scale.copy_(scale)
 
     def deviations(self, batch: Batch) -> Tensor:
         """(B, T, D) how far the described frames are from the mean, in deviations; whatever in padding."""

@@ -3,6 +3,9 @@
 A plugin is a module named by an entry point of the group ``asl.plugins``. It implements any of these hooks
 with ``@asl_core.hookimpl``; each returns a list of :class:`asl_core.Component`. Hooks are called once, at
 start-up, so a plugin module must stay light: a factory is named by its path and imported only when chosen.
+
+As pluggy does for hooks, a factory of an encoder, a head or a loss gets ``facts`` if it has a parameter of that name:
+:class:`asl_core.Facts`, which say features per frame, classes, whether features are standardised, and more.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import attrs
 
 from asl_core.errors import UsageError
 from asl_core.registry.component import Component
+from asl_core.registry.kept import takes_facts
 from asl_core.registry.options import OptionSpec, option_specs
 
 __all__ = ["Bench", "CheckResult", "Checks", "ContractError", "SkippedCheck", "hold", "require", "results"]
@@ -79,7 +80,8 @@ class Bench:
 
     def make(self, *arguments: Any) -> Any:
         """What the factory makes of the options and ``arguments``."""
-        return self.component.load()(self.options, *arguments)
+        factory = self.component.load()
+        return factory(self.options, *arguments, **({"facts": None} if takes_facts(factory) else {}))
 
 
 AnyBench = TypeVar("AnyBench", bound=Bench)

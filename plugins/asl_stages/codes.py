@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Loss, LossResult, Sample, at_least_float32
+from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Facts, Loss, LossResult, Sample, at_least_float32
 from asl_stages.aligned import at_frames, clip_means, evenly_spaced, filled, mean_over_clips
 from asl_stages.codebooks import CodeBooks, parse_blocks
 from asl_stages.encoded import EncodingHead
@@ -66,13 +66,13 @@ class PhonologyLoss(Loss):
     accepts = frozenset({"codes"})
     labels = "none"
 
-    def __init__(self, options: PhonologyOptions):
+    def __init__(self, options: PhonologyOptions, facts: Facts | None = None):
         super().__init__()
         self.predict, self.shift = options.predict, options.shift
         self.share, self.span, self.visible_weight = options.share, options.span, options.visible_weight
         # Of this loss and not of its class: beside CTC, predict = "same" needs no second pass of the encoder.
         self.corrupts = options.predict == "masked"
-        self.statistics = FrameStatistics(options.standardised)
+        self.statistics = FrameStatistics(facts)
         self.books = CodeBooks(parse_blocks(options.blocks), options.codes)
 
     def prepare(self, store: ClipStore) -> None:
@@ -102,7 +102,6 @@ class PhonologyLoss(Loss):
         Raises:
             ConfigError: the head predicts other books or codes than this loss has.
         """
-        self.statistics.check(sample.clean.features, sample.clean.mask)
         logits = self._logits(sample)
         targets = self._targets(sample)
         nll = F.cross_entropy(logits.movedim(3, 1), targets.codes, reduction="none")

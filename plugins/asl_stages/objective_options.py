@@ -40,7 +40,7 @@ def _temperature() -> Any:
 
 
 def _standardised() -> Any:
-    return option(True, help="whether train.standardise is on in this run; has to be said again where it is off")
+    return option(True, ignored="the loss is told what train.standardise is")
 
 
 def _mask_share() -> Any:
@@ -91,7 +91,7 @@ class ContrastViewsOptions:
 class ReconstructOptions:
     """Options of head ``reconstruct``."""
 
-    width: int = option(36, ge=1, help="numbers a frame of the clips, as they reach the encoder")
+    width: int = option(36, ge=1, ignored="the head is told the features per frame")
 
 
 @attrs.frozen

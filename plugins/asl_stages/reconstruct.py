@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from asl_core import Batch, ClipRandom, ClipStore, ConfigError, Loss, LossResult, Sample, at_least_float32, frame_mask
+from asl_core import (
+    Batch,
+    ClipRandom,
+    ClipStore,
+    ConfigError,
+    Facts,
+    Loss,
+    LossResult,
+    Sample,
+    at_least_float32,
+    frame_mask,
+)
 from asl_stages.aligned import at_frames, clip_means, evenly_spaced, filled, mean_over_clips
 from asl_stages.encoded import EncodingHead
 from asl_stages.masking import differing, hidden_frames, interpolation
@@ -15,27 +26,17 @@ __all__ = ["MaskedFramesLoss", "ReconstructHead"]
 
 
 class ReconstructHead(EncodingHead):
-    """A linear layer from each encoder frame to a standardised frame of the clip, (B, T', width).
+    """A linear layer from each encoder frame to a standardised frame of the clip, (B, T', features per frame).
 
-    One layer and no more, so that the encoder has to do the work. A head is built for the encoder's output and
-    is not told how wide the clips are: that is the option ``width``.
+    One layer and no more, so that the encoder has to do the work.
     """
 
     kind = "frames"
     remedy = ", or a larger --loss.share"
 
-    def __init__(self, options: ReconstructOptions, input_size: int, classes: int):
+    def __init__(self, options: ReconstructOptions, input_size: int, classes: int, facts: Facts | None = None):
         super().__init__()
-        self.linear = nn.Linear(input_size, options.width)
-
-    def unfit(self, width: int) -> str | None:
-        """Known before training, where the clips are."""
-        given = self.linear.out_features
-        return (
-            None
-            if width == given
-            else f"it gives {given} numbers a frame, and they have {width}: set --head.width {width}"
-        )
+        self.linear = nn.Linear(input_size, options.width if facts is None else facts.feature_size)
 
     def values(self, frames: Tensor) -> Tensor:
         """Standardised frames."""
@@ -55,11 +56,11 @@ class MaskedFramesLoss(Loss):
     corrupts = True
     labels = "none"
 
-    def __init__(self, options: MaskedFramesOptions):
+    def __init__(self, options: MaskedFramesOptions, facts: Facts | None = None):
         super().__init__()
         self.share, self.span = options.share, options.span
         self.error, self.visible_weight = options.error, options.visible_weight
-        self.statistics = FrameStatistics(options.standardised)
+        self.statistics = FrameStatistics(facts)
 
     def prepare(self, store: ClipStore) -> None:
         """Which numbers vary, and where raw frames have their mean."""
@@ -76,7 +77,6 @@ class MaskedFramesLoss(Loss):
         Raises:
             ConfigError: the head gives another number of numbers a frame than the clips have.
         """
-        self.statistics.check(sample.clean.features, sample.clean.mask)
         target, _, hidden, visible = self._targets(sample)
         difference = sample.output.values - target
         errors = difference.abs() if self.error == "absolute" else difference.square()
@@ -113,8 +113,8 @@ class MaskedFramesLoss(Loss):
         if values.shape[2] != clean.features.shape[2]:
             raise ConfigError(
                 [
-                    f"head reconstruct gives {values.shape[2]} numbers a frame, and the clips have "
-                    f"{clean.features.shape[2]}: set --head.width {clean.features.shape[2]}"
+                    f"loss masked-frames reconstructs {clean.features.shape[2]} features per frame, and its head gives "
+                    f"{values.shape[2]}: use --head reconstruct"
                 ]
             )
         frames = self.statistics.scaled(clean.features)

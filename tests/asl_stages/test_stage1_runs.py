@@ -169,15 +169,19 @@ def test_code_books_survive_a_resume_to_the_bit(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
-def test_wrong_width_and_raw_frames_stop_before_a_step(tmp_path: Path) -> None:
-    with pytest.raises(asl.DataError, match=r"--head\.width 36"):
-        run(settings(tmp_path, "masked-frames") | {"head.width": 20})
-    assert not list(tmp_path.iterdir())
-    raw = settings(tmp_path, "phonology", train__standardise=False, train__batch_size=36)
-    with pytest.raises(asl.ConfigError, match=r"--loss\.standardised false"):
-        run(raw)
-    result = run(raw | {"loss.standardised": False, "train.epochs": 1})
-    assert 0 < result.last["code-accuracy"] < 1
+def test_width_and_standardising_are_facts_and_not_options(tmp_path: Path) -> None:
+    values = settings(tmp_path, "masked-frames") | {"head.width": 20, "train.epochs": 1}
+    config = asl.configure(values, environ={})
+    assert any("head.width is no longer needed" in note for note in config.notes)
+    loaded = asl.run(config).load()
+    assert loaded.model.heads["main"].linear.out_features == 36
+    losses = {}
+    for raw in (False, True):
+        said = settings(tmp_path, "phonology", train__standardise=not raw, train__epochs=1)
+        trained = asl.run(asl.configure(said | {"loss.standardised": raw}, environ={}))
+        losses[raw] = trained.last["loss"]
+        assert 0 < trained.last["code-accuracy"] < 1
+    assert losses[True] != losses[False]
 
 
 def test_spread_and_rank() -> None:

@@ -10,7 +10,7 @@ from hosts import SETTINGS, content
 
 from asl_core import api
 from asl_core.compute.signals import Terminated
-from asl_core.contracts import EpochReport
+from asl_core.contracts import EpochReport, RunStarted, RunStopped
 from asl_core.errors import AslError
 
 
@@ -103,3 +103,53 @@ def test_a_fault_before_the_start_is_told_to_whoever_called(tmp_path: Path) -> N
     with pytest.raises(AslError):
         run(tmp_path, other, **{"run.device": "cuda:99"})
     assert other.heard == []
+
+
+class OfEvents:
+    """Gets typed events by one method; the older ones are not called beside it."""
+
+    def __init__(self, fault: BaseException | None = None):
+        self.fault = fault
+        self.events: list[RunStarted | EpochReport | RunStopped] = []
+
+    def on_event(self, event: RunStarted | EpochReport | RunStopped) -> None:
+        self.events.append(event)
+        if isinstance(event, EpochReport) and self.fault is not None:
+            raise self.fault
+
+    def on_start(self, config: object, summary: object) -> None:
+        raise AssertionError("on_event takes its place")
+
+
+def test_typed_events(tmp_path: Path) -> None:
+    one, other = OfEvents(), Listener()
+    path = run(tmp_path, one, other)
+    assert [type(event) for event in one.events] == [RunStarted, EpochReport, EpochReport, RunStopped]
+    start, _, report, stop = one.events
+    assert isinstance(start, RunStarted)
+    assert isinstance(report, EpochReport)
+    assert isinstance(stop, RunStopped)
+    assert (start.summary["run"], start.config.train.epochs, report.epoch) == (str(path), 2, 2)
+    assert (stop.reason, stop.message, stop.summary["run"]) == ("finished", "", str(path))
+    assert other.heard == ["start", "epoch", "epoch", "end"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(KeyboardInterrupt(), "interrupted"), (Terminated(), "terminated"), (SystemExit(3), "failed")],
+)
+def test_typed_events_of_a_run_that_does_not_finish(fault: BaseException, reason: str, tmp_path: Path) -> None:
+    one = OfEvents()
+    with pytest.raises(type(fault)):
+        run(tmp_path, one, Listener("epoch", fault))
+    (stop,) = [event for event in one.events if isinstance(event, RunStopped)]
+    assert one.events[-1] is stop
+    assert (stop.reason, bool(stop.message), stop.summary) == (reason, True, {})
+
+
+def test_one_of_events_that_raises_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = OfEvents(ValueError("gone"))
+    run(tmp_path, broken)
+    assert [type(event) for event in broken.events] == [RunStarted, EpochReport]
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "asl"]
+    assert "observer OfEvents raised ValueError in on_event (gone)" in line
