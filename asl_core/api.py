@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from asl_core.compute.host import undisturbed
 from asl_core.config.configure import configure
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer, value_layer
 from asl_core.contracts import EventObserver, Observer
 from asl_core.data.audit import Audit
+from asl_core.data.splits import load_audit
 from asl_core.errors import ConfigError
-from asl_core.evaluation.loading import LoadedRun, evaluate_run, load
-from asl_core.evaluation.loading import audit_data as audit_of
+from asl_core.evaluation.evaluating import evaluate_run
+from asl_core.evaluation.loading import LoadedRun, load
 from asl_core.registry.component import Registry
 from asl_core.training.completing import complete_run, resume_run
 from asl_core.training.run import RunResult, execute
@@ -119,8 +121,9 @@ def complete(
     return complete_run(config, observers, registry)
 
 
+@undisturbed()
 def audit_data(
     config: RunConfig | Mapping[str, Any] | None = None, *, registry: Registry | None = None, **settings: Any
 ) -> Audit:
     """The audit alone: what a run on this configuration, or on these settings, would find in its data."""
-    return audit_of(_configured(config, registry, settings))
+    return load_audit(_configured(config, registry, settings))[1]

@@ -34,7 +34,7 @@ def test_text(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, file)
     assert code == 0, err
     for text in (
-        "loader stage1", "4 tensors, 492 numbers", "reads       36 numbers a frame", "as stored, not standardised",
+        "loader stage1", "4 tensors, 492 numbers", "reads       36 features per frame", "as stored, not standardised",
         "--encoder lstm --encoder.hidden-size 3 --encoder.layers 1 --encoder.bidirectional false",
         "vocabulary  1 glosses", "epoch       12", "hidden_dim 3", "lstm.weight_ih_l0  12 × 36  432  float32",
     ):  # fmt: skip

@@ -68,7 +68,7 @@ def evaluate(
     from rich.console import Console
 
     from asl_core.cli.console import print_report
-    from asl_core.evaluation.loading import weights_used
+    from asl_core.evaluation.evaluating import weights_used
 
     views = report.get("average_views")
     what = f"{split}, {weights_used(run, weights)}" + (f", averaged with views {', '.join(views)}" if views else "")

@@ -26,7 +26,9 @@ __all__ = ["inspect"]
 
 @click.command("inspect", cls=ConfiguredCommand, slots=("encoder",))
 @click.argument("checkpoint")
-@click.option("--width", type=click.IntRange(min=1), metavar="N", help="numbers a frame, where the file does not say")
+@click.option(
+    "--width", type=click.IntRange(min=1), metavar="N", help="features per frame, where the file does not say"
+)
 @click.option("--map", "rules", metavar="OLD=NEW,…", help="prefixes of tensor names to change, as --init.map")
 @click.option("--json", "as_json", is_flag=True, help="all of it as JSON")
 @click.pass_context
@@ -71,7 +73,7 @@ def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | No
     width = width or read.foreign.width
     if width is None:
         raise UsageError(
-            f"{read.path} does not say how many numbers a frame it reads; say it with --width N (36 for the "
+            f"{read.path} does not say how many features per frame it reads; say it with --width N (36 for the "
             f"reference features)."
         )
     return named(resolve([flags], registry).encoder.build(width).state_dict())
@@ -83,7 +85,7 @@ def _lines(read: Checkpoint, tensors: Mapping[str, Tensor]) -> list[str]:
     foreign = read.foreign
     lines = [f"{read.path}: {foreign.source} (loader {read.loader})", f"encoder     {_size(tensors)}"]
     if foreign.width is not None:
-        lines.append(f"reads       {foreign.width} numbers a frame")
+        lines.append(f"reads       {foreign.width} features per frame")
     lines.append(f"features    {_FEATURES[foreign.standardise]}")
     if (flags := encoder_flags(foreign)) is not None:
         lines.append(f"fits        {flags}")

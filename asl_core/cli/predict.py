@@ -62,7 +62,7 @@ def predict(
     with showing_progress(as_json=as_json):
         from asl_core.evaluation import prediction
 
-        loaded, *others = prediction.load_together((run, *ensemble), weights=weights, device=device, tta=tta)
+        loaded, *others = prediction.load_ensemble((run, *ensemble), weights=weights, device=device, tta=tta)
     if ensemble and not as_json:
         say(
             one_line(f"mean of {1 + len(ensemble)} runs; alignments, texts and warnings are those of {run}"),

@@ -1,4 +1,4 @@
-"""Which frames of a file a model reads which gloss from."""
+"""On which frames of a file a model places each gloss."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class Placed:
 
     gloss: str | None  #: None for blank
     first: int  #: frame, counted from 0
-    last: int  #: the last one on which it stands
-    probability: float  #: on the mean over these frames
+    last: int  #: inclusive
+    probability: float  #: mean over these frames
 
 
 @attrs.frozen
 class Alignment:
-    """Where a clip's glosses stand, in frames of its file where those are known."""
+    """Where a clip's glosses are, in frames of its file where those are known."""
 
-    frames: int  #: of the clip that the numbers are of
-    of_file: bool  #: whether that is the file's; a transform may change frames and not say how
-    named: tuple[Placed, ...]  #: the likeliest path through the glosses that the clip is taken for
-    best: tuple[Placed, ...]  #: what each frame says best, in runs
+    frames: int  #: how many there are
+    of_file: bool  #: frames of the file; False where a transform changed them and does not say how
+    named: tuple[Placed, ...]  #: the likeliest path through the predicted glosses
+    best: tuple[Placed, ...]  #: the best symbol of every frame, equal neighbours joined
 
 
 def frame_numbers(clip: Clip, transforms: Sequence[Transform]) -> np.ndarray | None:
-    """(T',) which frame of a clip each frame is that transforms hand on, or None where one of them does not say.
+    """(T',) index in the clip of each frame that is left after the transforms; None where one of them does not say.
 
-    One that gives as many frames as it takes is believed to keep them in their places.
+    A transform without ``frames_kept`` that keeps the number of frames is taken to keep their order.
     """
     numbers = np.arange(len(clip.features))
     for transform in transforms:
@@ -60,13 +60,14 @@ def align(
     files: Sequence[tuple[int, np.ndarray | None]],
     batch_size: int = 64,
 ) -> list[Alignment]:
-    """Where the glosses of each clip stand by the head that ranks.
+    """Align the glosses of each clip with its frames, by the head that ranks.
 
     Args:
         model: the recogniser.
         store: the clips.
-        labels: class numbers that each clip is taken for, in order.
-        files: of each clip, the frames of its file, and which of them those of the store are (:func:`frame_numbers`).
+        labels: predicted class numbers of each clip, in order.
+        files: for each clip the number of frames in its file, and their indices in the store's order
+            (:func:`frame_numbers`).
         batch_size: clips at a time.
 
     Raises:
@@ -74,7 +75,7 @@ def align(
     """
     head = model.head(model.ranking_head or "")
     device = next(model.parameters()).device
-    found: list[Alignment | None] = [None] * len(store)
+    alignments: list[Alignment | None] = [None] * len(store)
     with inference(model):
         for index in torch.split(torch.arange(len(store)), batch_size):
             batch = store.batch(index).to(device)
@@ -83,23 +84,20 @@ def align(
             best = head.align(output)
             if through is None or best is None:
                 raise UsageError(
-                    f"head {type(head).__name__} of this run does not say where a gloss stands in time; leave the "
-                    f"alignment out, or train with a head that does, such as ctc."
+                    f"head {type(head).__name__} of this run does not align glosses with frames; leave out "
+                    f"--alignment, or train with a head that does, such as ctc."
                 )
             for n, *spans in zip(index.tolist(), through, best, strict=True):
                 total, numbers = files[n]
                 length = int(store.lengths[n])
-                seen = np.arange(length) if numbers is None else numbers
-                named, each = (_placed(s, seen, store.vocabulary.glosses) for s in spans)
-                found[n] = Alignment(total if numbers is not None else length, numbers is not None, named, each)
-    return [a for a in found if a is not None]
+                frames = np.arange(length) if numbers is None else numbers
+                named, each = (_placed(s, frames, store.vocabulary.glosses) for s in spans)
+                alignments[n] = Alignment(total if numbers is not None else length, numbers is not None, named, each)
+    return [a for a in alignments if a is not None]
 
 
 def _placed(spans: Sequence[Span], numbers: np.ndarray, glosses: Sequence[str]) -> tuple[Placed, ...]:
-    """Spans of encoder frames as frames of the clip.
-
-    Encoder frame j of n' stands for part j of n' equal parts of the n frames, ⌊j·n/n'⌋ to ⌊(j+1)·n/n'⌋.
-    """
+    """Spans of encoder frames as frames of the clip: encoder frame j of n' covers frames ⌊j·n/n'⌋ to ⌊(j+1)·n/n'⌋."""
     frames, parts = len(numbers), spans[-1].end
     return tuple(
         Placed(

@@ -31,18 +31,18 @@ __all__ = [
 
 
 @attrs.frozen(eq=False)
-class Looked:
-    """What a model made of one batch."""
+class BatchResult:
+    """A model's outputs for one batch."""
 
     batch: Batch
-    frames: Tensor  #: of the encoder, (B, T', E), or (B, E) of one that pools
-    lengths: Tensor | None  #: (B,) encoder frames of each clip, None of one that pools
+    frames: Tensor  #: of the encoder, (B, T', E), or (B, E) where it pools
+    lengths: Tensor | None  #: (B,) encoder frames of each clip, None where it pools
     outputs: Mapping[str, HeadOutput]
 
 
 @contextlib.contextmanager
 def inference(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; the mode before comes back."""
+    """Evaluation mode without gradients; afterwards the mode is as before."""
     was = model.training
     model.eval()
     try:
@@ -61,48 +61,48 @@ def predict(
     device: torch.device | None = None,
     processes: Processes = ALONE,
     views: Sequence[View] = (),
-    see: Callable[[Looked], None] | None = None,
+    on_batch: Callable[[BatchResult], None] | None = None,
 ) -> Predictions:
-    """Run the model over every clip once, with several processes each over its share of the batches.
+    """Run the model over every clip once; of several processes each takes its share of the batches.
 
-    With ``views``, scores are the mean probability over the clip as it is and each view of it; losses, figures of the
-    heads and what is read off the frames are those of the clip as it is.
+    With ``views``, scores are the mean probability over the clip and each view of it; losses, figures of the heads and
+    the text that is read are those of the clip as it is.
 
-    Losses are computed on the clips whose glosses the model knows. Those that ask for two views or a corrupted
-    batch get them, drawn from a fixed key, so that the figure is the same at every evaluation of one model.
+    Losses are computed on the clips whose glosses the model knows. A loss with two views or a corrupted batch gets them
+    drawn from a fixed key: evaluating one model twice gives the same figures.
 
-    ``see`` is handed what the encoder and the heads made of each batch, on its way to the figures.
+    ``on_batch`` is called with the outputs of each batch.
     """
     device = device or torch.device("cpu")
     name = model.ranking_head
-    found: list[_OfBatch] = []
+    results: list[_BatchFigures] = []
     for objective in objectives:
         objective.eval()
     with inference(model):
         batches = math.ceil(len(store) / batch_size)
         for place, batch in processes.part(track(store.batches(batch_size), "evaluating", batches)):
-            seen = _OfBatch(place, batch.index)
-            found.append(seen)
+            result = _BatchFigures(place, batch.index)
+            results.append(result)
             batch = batch.to(device)
             frames, lengths = model.encode(model.standardiser(batch))
             outputs = {n: model.read(n, frames, lengths) for n in model.heads}
-            if see is not None:
-                see(Looked(batch, frames, lengths, outputs))
-            looks = [model.encode(view.standardised(batch, model.standardiser)) for view in views]
+            if on_batch is not None:
+                on_batch(BatchResult(batch, frames, lengths, outputs))
+            viewed = [model.encode(view.standardised(batch, model.standardiser)) for view in views]
             for head, output in outputs.items():
                 prefix = f"{head}." if len(outputs) > 1 else ""
-                seen.add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
+                result.add({prefix + k: v for k, v in model.head(head).figures(output).items()}, len(batch))
                 if model.head(head).ranks:
                     ranking = model.head(head)
-                    others = [ranking.scores(ranking(*look)) for look in looks]
-                    seen.scores[head] = mean_scores([ranking.scores(output), *others]).float().cpu()
+                    others = [ranking.scores(ranking(*view)) for view in viewed]
+                    result.scores[head] = mean_scores([ranking.scores(output), *others]).float().cpu()
             if name is not None:
-                seen.texts = model.head(name).decode(outputs[name])
+                result.texts = model.head(name).decode(outputs[name])
             known = _with_usable_labels(model, objectives, batch, lengths)
             if known is None:
                 continue
             plain = all(o.plain for o in objectives)
-            result = compute(
+            computed = compute(
                 model,
                 objectives,
                 known,
@@ -111,15 +111,15 @@ def predict(
                 encoded=(frames, lengths) if plain and known is batch else None,
                 figures=True,
             )
-            seen.add({"loss": result.total, **result.parts, **result.figures}, len(known))
-    return _joined(itertools.chain.from_iterable(processes.gather(found)), len(store), name)
+            result.add({"loss": computed.total, **computed.parts, **computed.figures}, len(known))
+    return _joined(itertools.chain.from_iterable(processes.gather(results)), len(store), name)
 
 
 @attrs.define(eq=False)
-class _OfBatch:
-    """What one batch of an evaluation came to."""
+class _BatchFigures:
+    """Scores, texts and figures of one batch."""
 
-    place: int  #: among the batches
+    place: int  #: index among the batches
     index: Tensor
     scores: dict[str, Tensor] = attrs.field(factory=dict)  #: by head
     texts: list[list[int]] | None = None
@@ -130,8 +130,8 @@ class _OfBatch:
             self.figures.append((key, float(value.cpu().double().mean()) * clips, clips))  # MPS has no float64
 
 
-def _joined(batches: Iterable[_OfBatch], clips: int, ranking: str | None) -> Predictions:
-    """All batches in the store's order. Figures are added up batch by batch, whichever process had which."""
+def _joined(batches: Iterable[_BatchFigures], clips: int, ranking: str | None) -> Predictions:
+    """All batches in the store's order; figures are summed in the order of batches, for equal bits on any processes."""
     scores: dict[str, Tensor] = {}
     decoded: list[list[int]] = [[] for _ in range(clips)]
     reads = ranking is not None
@@ -146,7 +146,7 @@ def _joined(batches: Iterable[_OfBatch], clips: int, ranking: str | None) -> Pre
         for key, value, of in batch.figures:
             sums[key] += value
             counts[key] += of
-    others = {head: found for head, found in scores.items() if head != ranking}
+    others = {head: part for head, part in scores.items() if head != ranking}
     figures = {k: sums[k] / counts[k] for k in sorted(sums)}
     return Predictions(scores.get(ranking or ""), decoded if reads else None, figures, others)
 
@@ -160,8 +160,8 @@ def _with_usable_labels(
 ) -> Batch | None:
     """The clips that all losses can be computed on.
 
-    A gloss that train lacks has no class number, and a label may need more frames than the encoder leaves. Such
-    clips count as wrong in the metrics, and stand in no loss.
+    A gloss that train lacks has no class number, and a label may need more frames than the encoder leaves. Such clips
+    count as wrong in the metrics and are left out of the losses.
     """
     needs = {o.loss.labels for o in objectives}
     if not needs:

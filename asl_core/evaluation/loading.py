@@ -1,8 +1,7 @@
-"""Trained models back from their runs: loaded, evaluated, and data audited as a run would see them."""
+"""Loading a trained model from its run, and preparing clips for it."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from asl_core.checkpoints.bounds import no_larger_than, on_meta
 from asl_core.checkpoints.format import Saved, load_tensors
-from asl_core.checkpoints.held_out import check_evaluated
 from asl_core.clips.clip import Clip, Vocabulary
 from asl_core.clips.store import ClipStore
 from asl_core.compute.device import choose_device
@@ -25,33 +23,31 @@ from asl_core.config.sources import value_layer
 from asl_core.contracts import Dataset
 from asl_core.data.audit import Audit, audit_clips
 from asl_core.data.pipeline import Noticed, Pipeline, bad_findings
-from asl_core.data.splits import load_audit, load_named_split
 from asl_core.errors import CheckpointError, ConfigError, DataError, UsageError, as_word
 from asl_core.evaluation.embedding import Embeddings, embed_store
-from asl_core.evaluation.ensemble import Answer, naming, refuse_twice, together
 from asl_core.evaluation.former_names import former_arguments
-from asl_core.evaluation.inference import Predictions, predict, report
+from asl_core.evaluation.inference import predict
+from asl_core.evaluation.metrics import TOP1, WER
+from asl_core.evaluation.scoring import Predictions
 from asl_core.evaluation.tta import View, find_views
 from asl_core.files.curriculum_folder import of_curriculum
-from asl_core.files.paths import refuse_links
-from asl_core.files.rundir import RunDir
 from asl_core.model.recogniser import Recognizer, build_model
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import discover
 
-__all__ = ["LoadedRun", "audit_data", "evaluate_run", "load", "weights_used"]
+__all__ = ["LoadedRun", "load", "preprocessed"]
 
 
 @attrs.frozen(eq=False)
 class LoadedRun:
-    """A trained model with all it needs to be used."""
+    """A trained model, ready to use."""
 
     path: Path
     config: RunConfig
     model: Recognizer
     vocabulary: Vocabulary
-    width: int
-    epoch: int
+    width: int  #: features per frame of the clips as they are stored
+    epoch: int  #: of its weights
     views: tuple[View, ...] = ()  #: that predictions are averaged over
     fps: float | None = None  #: frames per second of the clips it was trained on; None where unknown or uneven
 
@@ -64,14 +60,14 @@ class LoadedRun:
     def embed(self, clips: Sequence[Clip], batch_size: int = 64) -> Embeddings:
         """Embeddings and log-probabilities of clips in memory, through the same transforms as in training.
 
-        ``found = asl.load(run).embed(clips)`` has ``found.pooled`` (N, E), ``found.frames`` (N tensors (T', E)),
-        ``found.log_probabilities`` (N, classes) and ``found.frame_log_probabilities`` (N tensors (T', symbols)), in
-        the order of ``clips``. T' is the number of frames that transforms and encoder leave of a clip.
+        ``asl.load(run).embed(clips)`` has ``pooled`` (N, E), ``frames`` (N tensors (T', E)), ``log_probabilities``
+        (N, classes) and ``frame_log_probabilities`` (N tensors (T', symbols)), in the order of ``clips``. T' is the
+        number of frames that transforms and encoder leave of a clip.
 
         Raises:
-            DataError: no clip, a width that is not the run's, or numbers that are not finite.
+            DataError: no clip, another number of features than the run's, or values that are not finite.
         """
-        store = as_run_takes(self, clips, Pipeline.of(self.config), Noticed())[1]
+        store = preprocessed(self, clips, Pipeline.of(self.config), Noticed())[1]
         return embed_store(self.model, store, batch_size, self._device, self.views)
 
     @property
@@ -95,18 +91,18 @@ def load(
         registry: components (default: those of the installed plugins).
 
     Raises:
-        CheckpointError: damaged, or of other components than are installed.
+        CheckpointError: damaged, or of components that are not installed.
         ConfigError: the run has no augmentation with such a view.
     """
     path = Path(path)
-    if (told := of_curriculum(path, "asl eval {}")) is not None:
-        raise UsageError(told)
+    if (hint := of_curriculum(path, "asl eval {}")) is not None:
+        raise UsageError(hint)
     if path.is_dir():
         file = path / f"{weights}.safetensors"
         if not file.is_file():
-            there = ", ".join(sorted(p.name for p in path.glob("*.safetensors"))) or "none"
+            names = ", ".join(sorted(p.name for p in path.glob("*.safetensors"))) or "none"
             raise UsageError(
-                f"{path} has no {file.name} (checkpoints there: {there}); a run that was cut off has its final weights "
+                f"{path} has no {file.name} (only {names}); a run that was cut off has its final weights "
                 f"after `asl run --resume {as_word(path)}`, and --weights best where an epoch is done."
             )
         path = file
@@ -131,36 +127,37 @@ def load(
     return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views, fps)
 
 
-def as_run_takes(
+def preprocessed(
     loaded: LoadedRun, clips: Sequence[Clip], pipeline: Pipeline, noticed: Noticed
 ) -> tuple[list[Clip], ClipStore]:
-    """The clips behind the run's transforms, checked, and as its model is given them.
+    """The clips after the run's transforms, checked; as clips and as a store for its model.
 
     Raises:
-        DataError: no clip, a width that is not the run's, or numbers that are not finite.
+        DataError: no clip, another number of features than the run's, or values that are not finite.
     """
     pipeline.expect(loaded.width)
     stored = [taken for c in clips if (taken := pipeline.take(c, noticed)) is not None]
     dataset: Dataset = loaded.config.dataset.build()
     width = clips[0].features.shape[-1] if clips else 0
     bad = bad_findings("the input", noticed.bad, len(clips), width, loaded.config, dataset)
-    # One clip is predicted for its own sake: none is left out here.
+    # Nothing is dropped here, whatever `bad-clips` says: each clip is to be predicted.
     Audit({}, tuple(attrs.evolve(f, level="error") for f in bad)).require_sound()
     audit_clips({"file": stored}, unseen=pipeline.unseen).require_sound()
     store = ClipStore(stored, loaded.vocabulary)
     if store.width != loaded.width:
         raise DataError(
-            f"the clips of {stored[0].source or 'the input'} have {store.width} numbers a frame, and {loaded.path} was "
-            f"trained on {loaded.width}; extract them in the way the training clips were.{_turned(clips, loaded.width)}"
+            f"the clips of {stored[0].source or 'the input'} have {store.width} features per frame, and {loaded.path} "
+            f"was trained on {loaded.width}; extract them in the way the training clips were."
+            f"{_transposed(clips, loaded.width)}"
         )
     return stored, store
 
 
-def _turned(clips: Sequence[Clip], width: int) -> str:
-    """A hint where clips have their frames in the place of their numbers."""
+def _transposed(clips: Sequence[Clip], width: int) -> str:
+    """A hint where clips are of shape (features, frames)."""
     if not all(clip.features.ndim == 2 and clip.features.shape[0] == width for clip in clips):
         return ""
-    return f" They have {width} frames each, so they seem to be turned: store x.T, of shape (frames, numbers a frame)."
+    return f" They have {width} frames each, so they seem to be transposed: store x.T, of shape (frames, features)."
 
 
 def _check_kinds(glosses: Any, width: Any, epoch: Any) -> None:
@@ -180,30 +177,30 @@ def _rate(value: Any) -> float | None:
 
 
 def _sentences(meta: Mapping[str, Any], config: RunConfig) -> bool:
-    """Whether the run was trained on sentences, as it says itself.
+    """Whether the run was trained on sentences.
 
-    Runs of 0.1 do not: there the figures of val tell, or the metric that chose; and where neither does, whether a
-    loss of the run takes more than one gloss a clip.
+    Runs of 0.1 do not say. There the figures on val decide, or the metric of ``train.select``; without either, whether
+    a loss of the run takes more than one gloss per clip.
     """
     if "sentences" in meta:
         if not isinstance(meta["sentences"], bool):
             raise TypeError(f"whether it reads sentences is {str(meta['sentences'])[:40]}")
         return meta["sentences"]
     figures = {"val": {}, **meta.get("metrics", {})}["val"]
-    if config.train.select == "wer" or "wer" in figures:
+    if config.train.select == WER.name or WER.name in figures:
         return True
     losses = (loss.choice.component.load() for head in config.heads.values() for loss in head.losses.values())
-    return "top1" not in figures and any(getattr(loss, "labels", "one") == "any" for loss in losses)
+    return TOP1.name not in figures and any(getattr(loss, "labels", "one") == "any" for loss in losses)
 
 
 def _model(config: RunConfig, width: int, vocabulary: Vocabulary, saved: Saved) -> Recognizer:
-    """The model that a checkpoint describes, with its weights; it never takes more memory than they account for."""
+    """The model that a checkpoint describes, with its weights; it takes no more memory than they account for."""
     classes, sentences = len(vocabulary), vocabulary.sentences
     with no_larger_than(saved.tensors.values(), saved.path):
         try:
             with on_meta():
                 described = build_model(config, width, classes, sentences=sentences).state_dict()
-        except NotImplementedError:  # of a plugin's module that needs numbers when it is made
+        except NotImplementedError:  # by a plugin's module that needs values when it is made
             described = {}
         _check_tensors(described, saved)
         model = build_model(config, width, classes, sentences=sentences)
@@ -213,106 +210,10 @@ def _model(config: RunConfig, width: int, vocabulary: Vocabulary, saved: Saved) 
 
 
 def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
-    """Refuse weights of other shapes or kinds than the model's: some would be converted in silence."""
+    """Refuse weights of other shapes or dtypes than the model's: torch would convert some without a word."""
     for name, tensor in described.items():
         stored = saved.tensors.get(name)
         if stored is None or (stored.shape, stored.dtype) != (tensor.shape, tensor.dtype):
-            there = "missing" if stored is None else f"{str(stored.dtype)[6:]} {tuple(stored.shape)}"
+            found = "missing" if stored is None else f"{str(stored.dtype)[6:]} {tuple(stored.shape)}"
             wanted = f"{str(tensor.dtype)[6:]} {tuple(tensor.shape)}"
-            raise ValueError(f"{name[:100]} is {there}, and its model has {wanted}")
-
-
-def weights_used(path: str | os.PathLike[str], weights: str) -> str:
-    """Which weights are meant: those that are asked for of a run's folder, or the file that is named."""
-    file = Path(path)
-    if file.suffix != ".safetensors":
-        return f"{weights} weights"
-    return f"{file.stem} weights" if file.stem in ("final", "best") else f"weights of {file.name}"
-
-
-@former_arguments(average_views="tta", together_with="ensemble")
-@undisturbed()
-def evaluate_run(
-    path: str | os.PathLike[str], *, split: str = "val", weights: str = "final", device: str = "auto",
-    values: Mapping[str, Any] | None = None, tta: Sequence[str] | None = None,
-    ensemble: Sequence[str | os.PathLike[str]] = (), registry: Registry | None = None,
-) -> tuple[dict[str, Any], Predictions, ClipStore]:  # fmt: skip
-    """Evaluate a run on a split of its data set.
-
-    ``test`` is never looked at by training; an evaluation on it is noted in the run's log.
-
-    Args:
-        path: run directory or checkpoint file.
-        split: ``val``, ``test`` or ``train``.
-        weights: ``final`` or ``best``.
-        device: where to compute.
-        values: settings of the data set to change, ``{"dataset.root": "elsewhere"}``.
-        tta: as for :func:`load`.
-        ensemble: further runs, whose probabilities are averaged with this one's; see
-            :mod:`asl_core.evaluation.ensemble`.
-        registry: components (default: those of the installed plugins).
-
-    Returns:
-        The report of :func:`asl_core.evaluation.inference.report`, with ``average_views`` and ``together_with``
-        where predictions are averaged over any, and ``text_of``, the run that read the sentences; the predictions;
-        and the clips.
-
-    Raises:
-        UsageError: the runs do not know the same glosses and clips, one of them ranks none, or is named twice.
-    """
-    runs = (path, *ensemble)
-    refuse_twice(runs)
-    asked = []
-    for run in runs:
-        with naming(run, runs):
-            asked.append(_evaluated(run, split, weights, device, values, tta, registry, len(runs) > 1))
-    loaded, store, found, _ = asked[0]
-    if ensemble:
-        found = together([Answer(str(one.path), one.vocabulary, clips.ids, said) for one, clips, said, _ in asked])
-    full = report(found, store)
-    if notes := [note for *_, said in asked for note in said]:
-        full["notes"] = notes
-    if loaded.views:
-        full["average_views"] = [view.name for view in loaded.views]
-    if ensemble:
-        full["together_with"] = [str(run) for run in ensemble]
-        if "wer" in full["metrics"]:
-            full["text_of"] = str(path)  # a text has no mean
-    for run in runs:
-        directory = Path(run) if Path(run).is_dir() else Path(run).parent
-        if split == "test" and (directory / "config.toml").is_file():
-            refuse_links(directory)
-            figures = json.dumps(full["metrics"], sort_keys=True)
-            RunDir(directory).note(
-                f"evaluated on test ({weights_used(run, weights).removesuffix(' weights')}): {figures}"
-            )
-    return full, found, store
-
-
-def _evaluated(
-    path: str | os.PathLike[str], split: str, weights: str, device: str, values: Mapping[str, Any] | None,
-    tta: Sequence[str] | None, registry: Registry | None, elsewhere: bool,
-) -> tuple[LoadedRun, ClipStore, Predictions, list[str]]:  # fmt: skip
-    """A run, the clips as it takes them, what it says of them, and notes on whether it was trained on them."""
-    loaded = load(path, weights=weights, device=device, tta=tta, registry=registry)
-    config = loaded.config
-    if values:
-        config = resolve(
-            [value_layer(config.values(), str(path)), value_layer(values, "script")],
-            registry or discover().registry,
-            saved=True,
-        )
-    store, clips = load_named_split(config, split, loaded.vocabulary, loaded.width)
-    if store.width != loaded.width:
-        raise UsageError(
-            f"the clips of {split} have {store.width} numbers a frame, and {path} was trained on {loaded.width}; "
-            f"name the files it was trained on."
-        )
-    notes = check_evaluated(config, Path(path), split, clips, elsewhere=elsewhere or bool(values))
-    return loaded, store, loaded.predict(store, config.train.eval_batch_size), notes
-
-
-@undisturbed()
-def audit_data(config: RunConfig) -> Audit:
-    """The audit alone: what a run on this configuration would find in its data."""
-    return load_audit(config)[1]
+            raise ValueError(f"{name[:100]} is {found}, and its model has {wanted}")

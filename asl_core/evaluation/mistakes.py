@@ -1,7 +1,7 @@
-"""Why a model errs: which signs, taken for which others, and in which kinds of clips.
+"""The errors of a model: by sign, by confused pair, and by kind of clip.
 
-A clip is right where it was named right, as :func:`asl_core.evaluation.inference.answers` has it. Groups of clips
-are compared by their share of right answers with an interval that holds for few clips too, since most groups are small.
+Right is what :func:`asl_core.evaluation.scoring.answers` calls right. Groups of clips are compared by their accuracy
+with Wilson's interval, since most of them are small.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from asl_core.clips.store import ClipStore
 from asl_core.evaluation.intervals import wilson_interval
-from asl_core.evaluation.scoring import Predictions, answers, ranks, scored
+from asl_core.evaluation.scoring import Predictions, answers, best_other, ranks, scored
 from asl_core.text import shortened
 
 __all__ = ["Confusion", "Group", "Mistakes", "SignReport", "explain"]
 
-PARTS = 4  #: groups that a quantity is cut into, of about as many clips each
-EXAMPLES = 3  #: clips named as examples of a sign
+PARTS = 4  #: groups of a quantity, of about equal size
+EXAMPLES = 3  #: training clips named for a sign
 
 
 @attrs.frozen
 class Group:
-    """Clips that have something in common, and how many of them were right."""
+    """Clips with something in common, and how many of them were right."""
 
     name: str
     clips: int
@@ -51,16 +51,16 @@ class Group:
 
 @attrs.frozen
 class SignReport:
-    """What became of the clips of one sign."""
+    """The clips of one sign, and how they were named."""
 
     gloss: str
-    train_clips: int | None  #: None where train was not at hand
+    train_clips: int | None  #: None where the training clips were not available
     clips: int
     right: int
     top5: int
     mean_rank: float  #: of the true gloss, 1 the best
-    taken_for: tuple[tuple[str, int], ...]  #: what its clips were named instead, the commonest first
-    false_alarms: int  #: clips of other signs that were named so
+    taken_for: tuple[tuple[str, int], ...]  #: wrong names of its clips, the most frequent first
+    false_alarms: int  #: clips of other signs that were given this name
 
 
 @attrs.frozen
@@ -76,26 +76,26 @@ class Mistake:
 
 @attrs.frozen
 class Confusion:
-    """One sign taken for another, with clips to look at."""
+    """One sign mistaken for another, with the clips."""
 
     was: str
     said: str
     mistakes: tuple[Mistake, ...]
-    reverse: int  #: clips of ``said`` that were taken for ``was``
+    reverse: int  #: clips of ``said`` mistaken for ``was``
     was_examples: tuple[str, ...]  #: training clips of ``was``
     said_examples: tuple[str, ...]  #: training clips of ``said``
 
 
 @attrs.frozen
 class Mistakes:
-    """Everything that is known about the wrong answers of an evaluation."""
+    """The error analysis of an evaluation."""
 
     clips: int
     right: int
-    signs: tuple[SignReport, ...]  #: from the hardest; empty for sentences
-    confusions: tuple[Confusion, ...]  #: from the commonest; empty for sentences
-    groups: Mapping[str, tuple[Group, ...]]  #: by what the clips are divided
-    notes: tuple[str, ...]  #: what could not be told, and why
+    signs: tuple[SignReport, ...]  #: the hardest first; empty for sentences
+    confusions: tuple[Confusion, ...]  #: the most frequent first; empty for sentences
+    groups: Mapping[str, tuple[Group, ...]]  #: criterion -> its groups
+    notes: tuple[str, ...]  #: what could not be analysed, and why
 
     def to_json(self) -> dict[str, Any]:
         """For ``asl eval --errors --json``."""
@@ -115,39 +115,39 @@ def explain(
     unseen: Sequence[np.ndarray],
     train: ClipStore | None = None,
 ) -> Mistakes:
-    """Where the wrong answers are.
+    """Analyse the errors of predictions.
 
     Args:
         predictions: of the clips of ``store``.
-        store: the clips; those that are not scored (:func:`asl_core.evaluation.scoring.scored`) are counted in a note.
-        unseen: for each clip (T,) the share of each frame that was not seen, as the model's transforms tell it.
-        train: the clips that the model was trained on, which tell known signers from new ones and show each sign.
+        store: the clips; those that are not scored (:func:`asl_core.evaluation.scoring.scored`) are named in a note.
+        unseen: for each clip (T,) the share of each frame that was not detected.
+        train: the training clips, for known signers, counts and examples.
 
     Raises:
-        ValueError: the model named nothing, or no clip has a gloss to compare with.
+        ValueError: no clip is scored.
     """
     kept = scored(predictions, store)
     if not kept.places:
-        raise ValueError("there is no answer or no gloss to compare it with; expected predictions of labelled clips")
+        raise ValueError("no clip is scored; expected predictions of labelled clips")
     right = np.array([answer for answer in answers(predictions, store) if answer is not None], dtype=bool)
     scores = predictions.scores if kept.how == "rank" else None
-    notes = [] if scores is not None else ["signs and confusions are told of isolated signs; these clips are sentences"]
+    notes = [] if scores is not None else ["these clips are sentences: signs and confusions are left out"]
     notes += [f"not scored, for {why}: {shortened([store.ids[p] for p in where])}" for why, where in kept.rest.items()]
     shares = [unseen[p] for p in kept.places]
     groups: dict[str, tuple[Group, ...]] = {}
 
     def divide(name: str, values: Sequence[float] | np.ndarray, show: Callable[[float], str]) -> None:
-        found = _by_value(np.asarray(values, dtype=float), right, show)
-        if len(found) > 1:
-            groups[name] = found
+        parts = _by_value(np.asarray(values, dtype=float), right, show)
+        if len(parts) > 1:
+            groups[name] = parts
         else:
-            notes.append(f"{name}: {found[0].name} for every clip, so it explains nothing")
+            notes.append(f"{name}: {parts[0].name} for every clip, so it explains nothing")
 
     divide("frames of the clip", store.lengths.numpy()[list(kept.places)], lambda v: f"{v:.0f}")
     divide("share of frames in which nothing was seen", [(u >= 1).mean() for u in shares], _percent)
     divide("share that was not seen", [u.mean() for u in shares], _percent)
     if train is None:
-        notes.append("the training clips are not at hand, so signers and signs are told without them")
+        notes.append("the training clips are not available: known signers and counts are left out")
     else:
         counts = train.counts()
         divide("training clips of the sign", [min(counts[g] for g in store.glosses[p]) for p in kept.places],
@@ -162,17 +162,14 @@ def _percent(share: float) -> str:
 
 
 def _by_value(values: np.ndarray, right: np.ndarray, show: Callable[[float], str]) -> tuple[Group, ...]:
-    """Groups of about equal size from the smallest values to the largest; equal values stay together.
-
-    What is 0 is a group of its own, since "nothing is missing" is another kind of clip than "little is".
-    """
-    there = np.unique(values[values != 0])
-    ends = there[:-1]  # the largest value of each group but the last
-    if len(there) > PARTS:
+    """Groups of about equal size in increasing order; equal values stay together, and 0 is a group of its own."""
+    distinct = np.unique(values[values != 0])
+    ends = distinct[:-1]  # the largest value of each group but the last
+    if len(distinct) > PARTS:
         ends = np.unique(np.quantile(values[values != 0], np.arange(1, PARTS) / PARTS, method="lower"))
-        ends = np.minimum(ends, there[-2])
-    place = np.searchsorted(np.unique(ends), values, side="left")
-    parts = [values == 0, *((values != 0) & (place == part) for part in range(PARTS))]
+        ends = np.minimum(ends, distinct[-2])
+    number = np.searchsorted(np.unique(ends), values, side="left")
+    parts = [values == 0, *((values != 0) & (number == part) for part in range(PARTS))]
     groups = []
     for part in parts:
         if not part.any():
@@ -185,20 +182,20 @@ def _by_value(values: np.ndarray, right: np.ndarray, show: Callable[[float], str
 def _by_signer(
     signers: Sequence[str | None], right: np.ndarray, train: ClipStore | None, notes: list[str]
 ) -> dict[str, tuple[Group, ...]]:
-    """Signers that train knows against those it does not, and each signer by itself."""
+    """Known and new signers, and each signer."""
     if all(s is None for s in signers):
         notes.append("signer: no clip names its signer")
         return {}
-    found = {}
-    known = {s for s in train.signers if s is not None} if train is not None else None
-    if known is not None:
+    groups = {}
+    if train is not None:
+        known = {s for s in train.signers if s is not None}
         names = [
             "signer not named" if s is None else "signer in train" if s in known else "signer not in train"
             for s in signers
         ]
-        found["signer known"] = _by_name(names, right)
-    found["signer"] = _by_name([str(s) if s is not None else "not named" for s in signers], right)
-    return found
+        groups["signer known"] = _by_name(names, right)
+    groups["signer"] = _by_name([str(s) if s is not None else "not named" for s in signers], right)
+    return groups
 
 
 def _by_name(names: Sequence[str], right: np.ndarray) -> tuple[Group, ...]:
@@ -211,22 +208,21 @@ def _by_name(names: Sequence[str], right: np.ndarray) -> tuple[Group, ...]:
 def _signs(
     scores: Tensor, store: ClipStore, places: Sequence[int], train: ClipStore | None
 ) -> tuple[tuple[SignReport, ...], tuple[Confusion, ...]]:
-    """What became of each sign in the clips at ``places``, which have one gloss each."""
+    """Signs and confusions of the clips at ``places``, which have one gloss each."""
     glosses = store.vocabulary.glosses
     scores = scores[list(places)]
     targets = torch.tensor([store.targets[p][0] for p in places])
-    place = ranks(scores, targets).tolist()
-    own = torch.nn.functional.one_hot(targets.clamp(min=0), len(glosses)).bool() & (targets >= 0)[:, None]
-    said = scores.masked_fill(own, -torch.inf).argmax(1).tolist()  # what is named where the true gloss is not
+    rank = ranks(scores, targets).tolist()
+    said = best_other(scores, targets).tolist()
     probability = scores.exp()
     of_gloss: defaultdict[str, list[int]] = defaultdict(list)
     wrong: defaultdict[tuple[str, str], list[Mistake]] = defaultdict(list)
     for n, (was,) in enumerate(store.glosses[p] for p in places):
         of_gloss[was].append(n)
-        if place[n]:
+        if rank[n]:
             true = float(probability[n, targets[n]]) if targets[n] >= 0 else 0.0
-            clip, rank = places[n], min(place[n], len(glosses)) + 1
-            mistake = Mistake(store.ids[clip], store.sources[clip], float(probability[n, said[n]]), true, rank)
+            clip = places[n]
+            mistake = Mistake(store.ids[clip], store.sources[clip], float(probability[n, said[n]]), true, rank[n] + 1)
             wrong[was, glosses[said[n]]].append(mistake)
     alarms = Counter(dict.fromkeys(glosses, 0))
     taken: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -239,9 +235,9 @@ def _signs(
             gloss=gloss,
             train_clips=None if counts is None else counts[gloss],
             clips=len(members),
-            right=sum(place[n] == 0 for n in members),
-            top5=sum(place[n] < min(5, len(glosses)) for n in members),
-            mean_rank=sum(place[n] for n in members) / len(members) + 1,
+            right=sum(rank[n] == 0 for n in members),
+            top5=sum(rank[n] < min(5, len(glosses)) for n in members),
+            mean_rank=sum(rank[n] for n in members) / len(members) + 1,
             taken_for=tuple(taken[gloss]),
             false_alarms=alarms[gloss],
         )
@@ -260,9 +256,9 @@ def _signs(
 
 def _examples(train: ClipStore | None) -> Mapping[str, tuple[str, ...]]:
     """The first training clips of every gloss."""
-    found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    examples: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     if train is not None:
         for clip, names in zip(train.ids, train.glosses, strict=True):
-            if len(names) == 1 and len(found[names[0]]) < EXAMPLES:
-                found[names[0]] = (*found[names[0]], clip)
-    return found
+            if len(names) == 1 and len(examples[names[0]]) < EXAMPLES:
+                examples[names[0]] = (*examples[names[0]], clip)
+    return examples

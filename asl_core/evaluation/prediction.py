@@ -1,4 +1,4 @@
-"""Prediction on files: one .npy clip, or whatever the run's data set can read."""
+"""Predictions for clips in files: a .npy of one clip, or a file that the run's data set reads."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from asl_core.data.outliers import far_from_training
 from asl_core.data.pipeline import Noticed, Pipeline
 from asl_core.errors import DataError
 from asl_core.evaluation.alignment import Alignment, align, frame_numbers
-from asl_core.evaluation.ensemble import Answer, naming, refuse_twice, together
+from asl_core.evaluation.ensemble import Member, average_members, naming, refuse_twice
 from asl_core.evaluation.former_names import former_arguments
 from asl_core.evaluation.inference import inference
-from asl_core.evaluation.loading import LoadedRun, as_run_takes, load
+from asl_core.evaluation.loading import LoadedRun, load, preprocessed
 from asl_core.files.arrays import array_remedy, read_npy_header
 from asl_core.files.sniffing import recognise_file
 from asl_core.registry.component import Registry
 
-__all__ = ["ClipPrediction", "clips_of", "load_together", "predict_clips", "predict_file", "read_npy"]
+__all__ = ["ClipPrediction", "clips_of", "load_ensemble", "predict_clips", "predict_file", "read_npy"]
 
 
 @attrs.frozen
 class ClipPrediction:
-    """What a model says of one clip."""
+    """A model's predictions for one clip."""
 
     id: str
-    glosses: tuple[str, ...]  #: the true ones, where the file tells them
+    glosses: tuple[str, ...]  #: the true ones, where the file has them
     top: tuple[tuple[str, float], ...]  #: the likeliest glosses and their probabilities, best first
     text: tuple[str, ...] | None = None  #: the glosses read in order, where the run was trained on sentences
-    warnings: tuple[str, ...] = ()  #: why the answer may mean little
-    alignment: Alignment | None = None  #: where the glosses stand in time, where that was asked for
+    warnings: tuple[str, ...] = ()  #: why the prediction may be unreliable
+    alignment: Alignment | None = None  #: of the glosses with the frames, where requested
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
         top = [{"gloss": g, "probability": p} for g, p in self.top]
-        found: dict[str, Any] = {"clip": self.id, "glosses": list(self.glosses), "top": top}
+        entry: dict[str, Any] = {"clip": self.id, "glosses": list(self.glosses), "top": top}
         if self.text is not None:
-            found["text"] = list(self.text)
+            entry["text"] = list(self.text)
         if self.alignment is not None:
-            found["alignment"] = attrs.asdict(self.alignment)
-        return found | ({"warnings": list(self.warnings)} if self.warnings else {})
+            entry["alignment"] = attrs.asdict(self.alignment)
+        return entry | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
 @former_arguments(average_views="tta", together_with="ensemble")
@@ -69,37 +69,44 @@ def predict_file(
     ensemble: Sequence[str | os.PathLike[str]] = (),
     registry: Registry | None = None,
 ) -> list[ClipPrediction]:
-    """Predictions for every clip in a file; see :func:`asl_core.load` for how the model is found.
+    """Predictions for every clip in a file.
 
-    With ``alignment`` each says where its glosses stand in time; see
-    :class:`asl_core.evaluation.alignment.Alignment`. The probabilities of further runs, an ``ensemble`` with this one,
-    are averaged with its own.
+    Args:
+        run: run directory or checkpoint, as for :func:`asl_core.load`.
+        file: a .npy of one clip, or a file that the run's data set reads.
+        top: glosses for each clip.
+        weights: as for :func:`asl_core.load`.
+        device: as there.
+        tta: as there.
+        registry: as there.
+        alignment: whether to align glosses with frames (:class:`asl_core.Alignment`).
+        ensemble: further runs, whose probabilities are averaged with this one's.
 
     Raises:
-        DataError: the file cannot be read, or its clips are not as wide as the run's.
+        DataError: the file cannot be read, or its clips have another number of features than the run's.
     """
-    loaded, *others = load_together((run, *ensemble), weights=weights, device=device, tta=tta, registry=registry)
+    loaded, *others = load_ensemble((run, *ensemble), weights=weights, device=device, tta=tta, registry=registry)
     clips = clips_of(loaded, Path(file))
     return predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
 
 
-def load_together(runs: Sequence[str | os.PathLike[str]], **how: Any) -> list[LoadedRun]:
-    """The models of several different runs; see :func:`asl_core.load`."""
+def load_ensemble(runs: Sequence[str | os.PathLike[str]], **options: Any) -> list[LoadedRun]:
+    """The models of several different runs, with the same options of :func:`asl_core.load`."""
     refuse_twice(runs)
-    return [load(run, **how) for run in runs]
+    return [load(run, **options) for run in runs]
 
 
 def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
-    """The clips of a file: a .npy array is one clip, and the run's data set reads the rest.
+    """The clips of a file: a .npy array is one clip, the run's data set reads any other file.
 
     Raises:
-        DataError: neither; the message says what the file is by its content, and what to type.
+        DataError: naming what the file is by its content, and what to type.
     """
     kind = recognise_file(path)
     if kind is not None and kind.code == "npy":
         return [Clip(id=path.stem, features=read_npy(path, loaded.width), source=str(path))]
     if path.suffix.lower() == ".npy" and (kind is None or kind.code != "pickle"):
-        return [Clip(id=path.stem, features=read_npy(path), source=str(path))]  # which says what is wrong
+        return [Clip(id=path.stem, features=read_npy(path), source=str(path))]  # raises with what is wrong
     dataset: Dataset = loaded.config.dataset.build()
     try:
         return list(dataset.read(path))
@@ -123,54 +130,54 @@ def predict_clips(
 ) -> list[ClipPrediction]:
     """Predictions for clips in memory, through the same transforms and statistics as in training.
 
-    Each further run of the ``ensemble`` takes the clips through its own transforms. Only probabilities
-    are averaged; texts, alignments and warnings are those of the first.
+    Each further run of the ``ensemble`` applies its own transforms. Only probabilities are averaged; texts, alignments
+    and warnings are those of the first.
 
     Raises:
-        DataError: no clip, a width that is not a run's, or numbers that are not finite.
-        UsageError: an alignment was asked for, and the run's head does not place glosses in time; or the runs know
-            different glosses.
+        DataError: no clip, another number of features than a run's, or values that are not finite.
+        UsageError: ``alignment``, and the run's head does not align glosses with frames; or the runs know different
+            glosses.
     """
     pipeline, noticed = Pipeline.of(loaded.config), Noticed()
     files = [(len(c.features), frame_numbers(c, pipeline.clipwise)) for c in clips] if alignment else []
     runs = (loaded, *ensemble)
     with naming(loaded.path, runs):
-        stored, store = as_run_takes(loaded, clips, pipeline, noticed)
-        answers = [_asked(loaded, store)]
+        stored, store = preprocessed(loaded, clips, pipeline, noticed)
+        members = [_member(loaded, store)]
     for run in ensemble:
         with naming(run.path, runs):
-            answers.append(_asked(run, as_run_takes(run, clips, Pipeline.of(run.config), Noticed())[1]))
-    found = together(answers)
+            members.append(_member(run, preprocessed(run, clips, Pipeline.of(run.config), Noticed())[1]))
+    predictions = average_members(members)
     names = loaded.vocabulary.glosses
-    values, places = cast("Tensor", found.scores).exp().topk(min(top, len(names)), dim=1)
-    # Asked of the run, not of the clips: a file from a camera has no gloss that would tell.
+    values, classes = cast("Tensor", predictions.scores).exp().topk(min(top, len(names)), dim=1)
+    # The run decides, not the clips: a new recording has no glosses.
     sentences = loaded.vocabulary.sentences or any(len(g) > 1 for g in store.glosses)
-    read = found.decoded if sentences else None
-    placed: list[Alignment | None] = [None] * len(store)
+    texts = predictions.decoded if sentences else None
+    alignments: list[Alignment | None] = [None] * len(store)
     if alignment:
-        placed[:] = align(loaded.model, store, read or [[p] for p in places[:, 0].tolist()], files)
+        alignments[:] = align(loaded.model, store, texts or [[c] for c in classes[:, 0].tolist()], files)
     return [
         ClipPrediction(
             id=store.ids[n],
             glosses=store.glosses[n],
-            top=tuple((names[p], v) for p, v in zip(places[n].tolist(), values[n].tolist(), strict=True)),
-            text=tuple(names[c] for c in read[n]) if read is not None else None,
+            top=tuple((names[c], v) for c, v in zip(classes[n].tolist(), values[n].tolist(), strict=True)),
+            text=tuple(names[c] for c in texts[n]) if texts is not None else None,
             warnings=_warnings(stored[n], pipeline, noticed, _deviations(loaded, store, n), loaded.fps),
-            alignment=placed[n],
+            alignment=alignments[n],
         )
         for n in range(len(store))
     ]
 
 
-def _asked(loaded: LoadedRun, store: ClipStore) -> Answer:
-    found = loaded.predict(store)
-    if found.scores is None:
+def _member(loaded: LoadedRun, store: ClipStore) -> Member:
+    predictions = loaded.predict(store)
+    if predictions.scores is None:
         raise DataError(f"{loaded.path} has no head that ranks glosses (a stage-1 run); predict with a later stage.")
-    return Answer(str(loaded.path), loaded.vocabulary, store.ids, found)
+    return Member(str(loaded.path), loaded.vocabulary, store.ids, predictions)
 
 
 def _deviations(loaded: LoadedRun, store: ClipStore, place: int) -> np.ndarray | None:
-    """(T, D) of one clip from the mean of training, where the model's features are standardised."""
+    """(T, D) deviations of one clip from the training mean; None where features are not standardised."""
     if not loaded.config.train.standardise:
         return None
     standardiser = loaded.model.standardiser
@@ -182,34 +189,34 @@ def _deviations(loaded: LoadedRun, store: ClipStore, place: int) -> np.ndarray |
 def _warnings(
     clip: Clip, pipeline: Pipeline, noticed: Noticed, deviations: np.ndarray | None = None, fps: float | None = None
 ) -> tuple[str, ...]:
-    """Why what is said of a stored clip may mean little."""
-    found = [f.message for f in noticed.of_clip.get(clip.id, ()) if f.level != "note"]
+    """Why the prediction for a stored clip may be unreliable."""
+    texts = [f.message for f in noticed.of_clip.get(clip.id, ()) if f.level != "note"]
     if (pipeline.unseen(clip) >= 1).all():
-        found.append("it shows nothing in any frame, only zeros or no hand; the answer is a guess.")
+        texts.append("it shows nothing in any frame, only zeros or no hand; the prediction is a guess.")
     if fps is not None and clip.fps is not None and abs(clip.fps / fps - 1) > SAME_RATE:
-        found.append(
-            f"it has {clip.fps:g} frames per second, and the model was trained on {fps:g}: fewer answers are right. "
+        texts.append(
+            f"it has {clip.fps:g} frames per second, and the model was trained on {fps:g}: expect more errors. "
             f"Train with transform resample, or extract it at {fps:g}."
         )
     if deviations is not None and (text := far_from_training(deviations)) is not None:
-        found.append(text)
-    return tuple(found)
+        texts.append(text)
+    return tuple(texts)
 
 
 def read_npy(path: Path, width: int | None = None) -> np.ndarray:
-    """A (T, D) array of numbers as float32.
+    """A (T, D) array as float32.
 
-    The header is read first and checked against the size of the file, since numpy would allocate what it claims.
+    The header is checked against the size of the file first, since numpy would allocate what it claims.
 
     Args:
-        path: of the file.
-        width: numbers a frame that are expected, for the hint where the array has another shape.
+        path: the file.
+        width: expected features per frame, for the hint where the array has another shape.
 
     Raises:
         DataError: missing, damaged, of objects, or not two-dimensional; the message says what to type.
     """
     if not path.is_file():
-        raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × numbers a frame).")
+        raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × features).")
     header = read_npy_header(path)
     if isinstance(header, Exception):
         kind = recognise_file(path)
@@ -222,11 +229,10 @@ def read_npy(path: Path, width: int | None = None) -> np.ndarray:
         ) from header
     shape, dtype = header.shape, header.dtype
     if len(shape) == 2 and 0 in shape:
-        raise DataError(f"{path} holds no number: its shape is {shape} (frames, numbers a frame). Extract it again.")
+        raise DataError(f"{path} holds no number: its shape is {shape} (frames, features). Extract it again.")
     if dtype.kind not in "fiu" or len(shape) != 2 or any(type(n) is not int or n < 1 for n in shape):
         raise DataError(
-            f"{path} holds {header}; expected numbers of shape (frames, numbers a frame). "
-            f"{array_remedy(header, path, width)}"
+            f"{path} holds {header}; expected numbers of shape (frames, features). {array_remedy(header, path, width)}"
         )
     if math.prod(shape) * dtype.itemsize != header.size:
         raise DataError(

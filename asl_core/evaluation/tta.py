@@ -1,8 +1,8 @@
-"""Other looks at clips, over which predictions are averaged: as in a mirror, slower, faster.
+"""Test-time augmentation: predictions averaged over views of a clip, such as its mirror image, slower or faster.
 
-An augmentation that can change clips without chance says so by a method ``views()``; see
-:class:`asl_core.contracts.Augment`. Only the augmentations that a run was trained with are asked: what a model has
-never been shown would tell it nothing, and their options say how large a change it knows.
+An augmentation offers deterministic views by a method ``views()``; see :class:`asl_core.contracts.Augment`. Only the
+augmentations that a run was trained with count: a model has no use for a view that it was not trained on, and their
+options say how large a change it knows.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ __all__ = ["View", "find_views", "mean_scores"]
 
 @attrs.frozen(eq=False)
 class View:
-    """One look at clips: the same change of every clip, with nothing drawn."""
+    """One deterministic change, the same for every clip."""
 
     name: str
-    raw: bool  #: whether it takes frames as they are stored, or standardised ones
+    raw: bool  #: whether it takes frames as stored, or standardised ones
     change: Callable[[Batch], Batch]
 
     def standardised(self, batch: Batch, standardiser: nn.Module) -> Batch:
-        """Stored frames as the encoder is to see them in this view."""
-        seen: Batch = standardiser(self.change(batch)) if self.raw else self.change(standardiser(batch))
-        return seen
+        """Stored frames as input of the encoder in this view."""
+        view: Batch = standardiser(self.change(batch)) if self.raw else self.change(standardiser(batch))
+        return view
 
 
 def find_views(config: RunConfig, names: Sequence[str] | None = None) -> tuple[View, ...]:
-    """The views that a run's predictions are averaged over, beside the clips as they are.
+    """The views that a run's predictions are averaged over, besides the clips as they are.
 
     Args:
-        config: of the run, whose augmentations are asked.
-        names: of views (``mirror``), or of augmentations for all of theirs; default: those of the configuration.
+        config: of the run, whose augmentations offer them.
+        names: of views (``mirror``), or of augmentations for all of theirs (default: ``train.tta``).
 
     Raises:
         ConfigError: no augmentation of the run offers one of that name, or there are no scores to average.
@@ -52,8 +52,8 @@ def find_views(config: RunConfig, names: Sequence[str] | None = None) -> tuple[V
     if not any(getattr(head.choice.component.load(), "ranks", True) for head in config.heads.values()):
         raise ConfigError(
             [
-                f"{origin}: train.tta is {', '.join(names)}, and no head of this run ranks glosses, so that "
-                f"there is nothing to average; leave it out"
+                f"{origin}: train.tta is {', '.join(names)}, and no head of this run ranks glosses: there is "
+                f"nothing to average. Leave it out"
             ]
         )
     built = [(choice.name, choice.build()) for choice in config.augments]
@@ -65,12 +65,12 @@ def find_views(config: RunConfig, names: Sequence[str] | None = None) -> tuple[V
     ]
     known = {name for augment, view in offered for name in (augment, view.name)}
     if unknown := [name for name in names if name not in known]:
-        there = "; ".join(f"{v.name} of {augment}" for augment, v in offered) or "none"
+        known_views = "; ".join(f"{v.name} of {augment}" for augment, v in offered) or "none"
         raise ConfigError(
             [
                 f"{origin}: no augmentation of this run ({', '.join(n for n, _ in built) or 'it has none'}) has a view "
-                f"{', '.join(unknown)} for train.tta; there are: {there}. A model is only asked about views "
-                f"that it was trained on: train with an augmentation that has it (--augment mirror-hands or mirror36 "
+                f"{', '.join(unknown)} for train.tta; there are: {known_views}. A view helps only a model "
+                f"that was trained on it: train with an augmentation that has it (--augment mirror-hands or mirror36 "
                 f"for mirror), or leave it out"
             ]
         )
@@ -78,5 +78,5 @@ def find_views(config: RunConfig, names: Sequence[str] | None = None) -> tuple[V
 
 
 def mean_scores(scores: Sequence[Tensor]) -> Tensor:
-    """(B, C) log of the mean probability, of (B, C) log-probabilities of each view."""
+    """(B, C) log of the mean probability, from (B, C) log-probabilities of each view or run."""
     return scores[0] if len(scores) == 1 else torch.stack(list(scores)).logsumexp(0) - math.log(len(scores))

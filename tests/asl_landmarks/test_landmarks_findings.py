@@ -99,7 +99,7 @@ def test_the_audit_knows_empty_packed_frames_and_odd_clips(trained: Path) -> Non
         (in_pixels, "warning: clip 'one': landmarks look like pixels; expected shares of image width"),
         (
             without_hands,
-            "warning: clip 'one': it shows nothing in any frame, only zeros or no hand; the answer is a guess",
+            "warning: clip 'one': it shows nothing in any frame, only zeros or no hand; the prediction is a guess",
         ),
         (None, ""),
     ],

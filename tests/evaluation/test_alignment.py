@@ -104,7 +104,7 @@ def test_the_command_says_it_in_words_and_as_json(
 
 def test_a_head_without_time_is_refused(tmp_path: Path) -> None:
     done = asl.run(asl.configure(small(tmp_path, head="mean", train__epochs=1), environ={}))
-    with pytest.raises(UsageError, match="head MeanHead of this run does not say where a gloss stands"):
+    with pytest.raises(UsageError, match="head MeanHead of this run does not align glosses"):
         asl.predict_clips(asl.load(done.path), [clip_of(9)], alignment=True)
 
 

@@ -1,4 +1,4 @@
-"""Several runs asked together: the mean of their probabilities, whatever the order of glosses and clips in each."""
+"""Ensembles: the mean of probabilities, whatever the order of glosses and clips in each run."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ import asl_core as asl
 from asl_core.cli import main
 from asl_core.clips.clip import Vocabulary
 from asl_core.errors import UsageError
-from asl_core.evaluation.ensemble import Answer, together
+from asl_core.evaluation.ensemble import Member, average_members
 from asl_core.evaluation.inference import Predictions
 
 
-def answer(run: str, glosses: str, ids: str, probabilities: list[list[float]] | None) -> Answer:
+def member(run: str, glosses: str, ids: str, probabilities: list[list[float]] | None) -> Member:
     scores = None if probabilities is None else torch.tensor(probabilities).log()
-    return Answer(run, Vocabulary(tuple(glosses)), tuple(ids), Predictions(scores, [[0]] * len(ids), {"loss": 1.0}))
+    return Member(run, Vocabulary(tuple(glosses)), tuple(ids), Predictions(scores, [[0]] * len(ids), {"loss": 1.0}))
 
 
-ONE = answer("one", "abc", "xy", [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
+ONE = member("one", "abc", "xy", [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
 
 
 def test_the_mean_of_probabilities_in_the_first_runs_order() -> None:
-    other = answer("other", "cab", "yx", [[0.5, 0.3, 0.2], [0.1, 0.5, 0.4]])
-    found = together([ONE, other])
+    other = member("other", "cab", "yx", [[0.5, 0.3, 0.2], [0.1, 0.5, 0.4]])
+    found = average_members([ONE, other])
     assert found.scores is not None
     expected = torch.tensor([[(0.7 + 0.5) / 2, (0.2 + 0.4) / 2, 0.1], [(0.1 + 0.3) / 2, (0.8 + 0.2) / 2, 0.3]])
     torch.testing.assert_close(found.scores.exp(), expected)
     assert found.figures == {"loss": 1.0}
-    assert together([ONE]) is ONE.predictions
+    assert average_members([ONE]) is ONE.predictions
 
 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (answer("other", "abd", "xy", [[1.0, 1.0, 1.0]] * 2), ["other", "one", "'c', 'd'", "glosses"]),
-        (answer("other", "abc", "xz", [[1.0, 1.0, 1.0]] * 2), ["other", "one", "'y', 'z'", "clips"]),
-        (answer("other", "abc", "xy", None), ["other", "ranks", "--ensemble"]),
+        (member("other", "abd", "xy", [[1.0, 1.0, 1.0]] * 2), ["other", "one", "'c', 'd'", "glosses"]),
+        (member("other", "abc", "xz", [[1.0, 1.0, 1.0]] * 2), ["other", "one", "'y', 'z'", "clips"]),
+        (member("other", "abc", "xy", None), ["other", "ranks", "--ensemble"]),
     ],
 )
-def test_runs_that_do_not_answer_the_same_question(other: Answer, words: list[str]) -> None:
+def test_runs_that_do_not_answer_the_same_question(other: Member, words: list[str]) -> None:
     with pytest.raises(UsageError) as refused:
-        together([ONE, other])
+        average_members([ONE, other])
     assert all(word in str(refused.value) for word in words)
 
 
@@ -65,7 +65,7 @@ def test_a_fault_names_the_run_that_has_it(runs: list[Path], tmp_path: Path) -> 
     with pytest.raises(UsageError, match=f"{re.escape(str(runs[1]))}: .*no split 'nope'"):
         asl.evaluate_run(runs[1], device="cpu", split="nope", ensemble=[runs[0]])
     np.save(tmp_path / "clip.npy", np.zeros((9, 5), np.float32))
-    with pytest.raises(UsageError, match=f"{re.escape(str(runs[0]))}.*: .* 5 numbers a frame"):
+    with pytest.raises(UsageError, match=f"{re.escape(str(runs[0]))}.*: .* 5 features per frame"):
         asl.predict_file(runs[0], tmp_path / "clip.npy", ensemble=[runs[1]])
 
 

@@ -95,7 +95,7 @@ def test_what_cannot_be_told_is_said() -> None:
     notes = "\n".join(found.notes)
     for text in (
         "frames of the clip: 2 for every clip",
-        "the training clips are not at hand",
+        "the training clips are not available",
         "no clip names its signer",
     ):
         assert text in notes
