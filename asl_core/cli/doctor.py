@@ -7,9 +7,9 @@ import sys
 
 import click
 
+from asl_core.cli.examination import examine
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import columns, say
-from asl_core.registry.doctor import examine
 from asl_core.text import one_line
 
 __all__ = ["doctor"]

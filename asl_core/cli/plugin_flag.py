@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from asl_core.errors import UsageError
-from asl_core.registry.installed import ALLOW, allowing
+from asl_core.registry.installed import ALLOW, Wanted
 
 __all__ = ["plugins_chosen", "take_plugin_flags"]
 
@@ -52,3 +52,18 @@ def plugins_chosen(words: Sequence[str]) -> Iterator[None]:
             os.environ.pop(ALLOW, None)
         else:
             os.environ[ALLOW] = before
+
+
+def allowing(spec: str | None, words: Iterable[str]) -> str | None:
+    """``ASL_PLUGINS`` as it has to be for the ``-P`` words ``no:NAME`` and ``NAME`` to hold as well.
+
+    Names that are allowed replace those of the variable; names that are blocked join them.
+    """
+    words = list(words)
+    before = Wanted.parse(spec)
+    allow = tuple(w for w in words if not w.startswith("no:")) or before.allow
+    block = (*before.block, *(w.removeprefix("no:") for w in words if w.startswith("no:")))
+    if allow is None and not block:
+        return None
+    # Without "none" a list of blocked names alone would let everything else in.
+    return ",".join([*(allow or (() if allow is None else ("none",))), *(f"-{w}" for w in block)])

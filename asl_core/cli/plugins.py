@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from asl_core.cli.examination import location
 from asl_core.cli.tables import table_lines
 from asl_core.cli.wrapping import say
 from asl_core.errors import UsageError, as_word
 from asl_core.registry.component import BUILTIN
-from asl_core.registry.discovery import PluginRecord, discover, location
+from asl_core.registry.discovery import PluginRecord, discover
 from asl_core.scaffold.slots import STARTS
 from asl_core.text import one_line
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import importlib.util
 import io
 import os
 import re
@@ -17,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -40,7 +38,7 @@ from asl_core.registry.installed import (
 )
 from asl_core.registry.options import option_specs
 
-__all__ = ["PluginRecord", "PluginReport", "discover", "location"]
+__all__ = ["PluginRecord", "PluginReport", "discover"]
 
 PATIENCE = 5.0  #: seconds after which a user is told which plugin they are waiting for
 SLOW = 1.0  #: seconds that the import of a catalogue should never take
@@ -104,15 +102,6 @@ class PluginReport:
     def notes(self) -> list[str]:
         """What authors should change in plugins that work."""
         return [f"{record.heading} works, but {note}" for record in self.records for note in record.notes]
-
-
-def location(record: PluginRecord) -> str | None:
-    """The folder that a plugin's top-level module is in, found without importing it."""
-    with contextlib.suppress(ImportError, ValueError, AttributeError):
-        spec = importlib.util.find_spec(record.module.partition(":")[0].partition(".")[0])
-        if spec is not None and spec.origin is not None:
-            return str(Path(spec.origin).parent)
-    return None
 
 
 class _BrokenPluginError(Exception):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from asl_core.errors import nearest
 from asl_core.registry.distribution import BUILTIN, FORMER, canonical, is_former
 
-__all__ = ["ALLOW", "COMMANDS", "PLUGINS", "Damaged", "Installed", "Wanted", "allowing", "installed", "unknown_names"]
+__all__ = ["ALLOW", "COMMANDS", "PLUGINS", "Damaged", "Installed", "Wanted", "installed", "unknown_names"]
 
 PLUGINS = "asl.plugins"  #: entry points that name a plugin's module
 COMMANDS = "asl.commands"  #: entry points by which a plugin adds a verb of its own
@@ -128,21 +128,6 @@ def unknown_names(spec: str | None) -> list[str]:
         there += [(one.distribution, one.entry.name) for one in found]
         there += [(package.distribution, package.distribution) for package in damaged]
     return wanted.unknown(there)
-
-
-def allowing(spec: str | None, words: Iterable[str]) -> str | None:
-    """``ASL_PLUGINS`` as it has to be for the ``-P`` words ``no:NAME`` and ``NAME`` to hold as well.
-
-    Names that are allowed replace those of the variable; names that are blocked join them.
-    """
-    words = list(words)
-    before = Wanted.parse(spec)
-    allow = tuple(w for w in words if not w.startswith("no:")) or before.allow
-    block = (*before.block, *(w.removeprefix("no:") for w in words if w.startswith("no:")))
-    if allow is None and not block:
-        return None
-    # Without "none" a list of blocked names alone would let everything else in.
-    return ",".join([*(allow or (() if allow is None else ("none",))), *(f"-{w}" for w in block)])
 
 
 def _instead(word: str, names: Iterable[str]) -> str:

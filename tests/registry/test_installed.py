@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from packages import ENCODER, install, plugin
 
 from asl_core.cli import main
-from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
+from asl_core.cli.plugin_flag import allowing, plugins_chosen, take_plugin_flags
 from asl_core.errors import UsageError
-from asl_core.registry.installed import PLUGINS, Wanted, allowing, installed, unknown_names
+from asl_core.registry.installed import PLUGINS, Wanted, installed, unknown_names
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 from packages import ENCODER, install, plugin
 
-import asl_core.registry.doctor
+import asl_core.cli.examination
 from asl_core.registry.distribution import installed_version
-from asl_core.registry.doctor import examine
+from asl_core.cli.examination import examine
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_stranger_and_what_is_left_of_version_0_1(site: Path) -> None:
 )
 def test_versions(version: str | None, fine: bool, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = installed_version
-    monkeypatch.setattr(asl_core.registry.doctor, "installed_version", lambda n: version if n == "torch" else real(n))
+    monkeypatch.setattr(asl_core.cli.examination, "installed_version", lambda n: version if n == "torch" else real(n))
     assert ("python -m pip install 'torch" not in problems()) == fine
 
 
@@ -64,7 +64,7 @@ def test_nothing_that_fails_hides_the_rest(site: Path, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("all is lost")
 
-    monkeypatch.setattr(asl_core.registry.doctor, "discover", broken)
+    monkeypatch.setattr(asl_core.cli.examination, "discover", broken)
     found = examine({}, torch=False)
     assert any("plugins cannot be looked at (RuntimeError: all is lost)" in p for p in found.problems)
     assert [p.title for p in found.parts if p.rows] == ["installation", "packages", "folders"]

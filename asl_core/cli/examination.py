@@ -6,6 +6,8 @@ process of its own: a broken one may end the process that imports it.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import platform
@@ -24,10 +26,10 @@ import attrs
 import asl_core
 from asl_core.errors import AslError, as_word
 from asl_core.files.toml_file import read_toml
-from asl_core.registry.discovery import PluginReport, discover, location
+from asl_core.registry.discovery import PluginRecord, discover
 from asl_core.registry.distribution import BUILTIN, FORMER, installed_version, is_former
 
-__all__ = ["Examination", "Part", "examine"]
+__all__ = ["Examination", "Part", "examine", "location"]
 
 _PATIENCE = 120.0  #: seconds that the import of torch may take
 _LEAST_FREE = 1 << 30  #: bytes below which a run may not find room
@@ -182,7 +184,7 @@ def _holds(version: str, sign: str, number: str) -> bool:
 
 
 def _plugins(environ: Mapping[str, str]) -> Part:
-    report: PluginReport = discover(environ={k: v for k, v in environ.items() if k != "ASL_STRICT_PLUGINS"})
+    report = discover(environ={k: v for k, v in environ.items() if k != "ASL_STRICT_PLUGINS"})
     rows = [
         (
             r.name or "?",
@@ -269,3 +271,12 @@ def _devices() -> Part:
 
 def _size(count: int) -> str:
     return f"{count / 2**30:,.1f} GiB"
+
+
+def location(record: PluginRecord) -> str | None:
+    """The folder that a plugin's top-level module is in, found without importing it."""
+    with contextlib.suppress(ImportError, ValueError, AttributeError):
+        spec = importlib.util.find_spec(record.module.partition(":")[0].partition(".")[0])
+        if spec is not None and spec.origin is not None:
+            return str(Path(spec.origin).parent)
+    return None
