@@ -18,7 +18,8 @@ from asl_core.data.splits import identify
 from asl_core.errors import DataError, as_word
 from asl_core.files.paths import TRAINED_ON
 from asl_core.registry.component import Registry
-from asl_core.registry.options import option_specs, unstructure
+from asl_core.registry.option_values import unstructure
+from asl_core.registry.options import option_specs
 
 __all__ = ["Cache", "check_evaluated", "check_run", "check_stages"]
 

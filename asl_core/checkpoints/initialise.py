@@ -24,7 +24,7 @@ from asl_core.errors import CheckpointError, ConfigError
 from asl_core.files.json_files import read_json
 from asl_core.model.recogniser import Recognizer
 from asl_core.registry.component import Registry
-from asl_core.registry.options import unstructure
+from asl_core.registry.option_values import unstructure
 
 __all__ = ["Start", "Transfer", "find_start", "freeze"]
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from asl_core.cli.run_argument import RUN
-from asl_core.registry.options import parse_text
+from asl_core.registry.option_values import parse_text
 
 __all__ = ["ensemble_flag", "tta_flag"]
 

@@ -16,7 +16,8 @@ from asl_core.config.sources import LIST_SLOTS, Layer, Setting, merge, shown, va
 from asl_core.errors import ConfigError
 from asl_core.registry.component import SLOTS, Offer, Registry
 from asl_core.registry.former import LAST, former_keys
-from asl_core.registry.options import ignored_options, option_specs, parse_text, structure
+from asl_core.registry.option_values import parse_text, structure
+from asl_core.registry.options import ignored_options, option_specs
 
 __all__ = ["current_layers", "resolve"]
 

@@ -16,7 +16,8 @@ from asl_core.files.paths import is_folder_name
 from asl_core.registry.component import BUILTIN, Component
 from asl_core.registry.former import former_attributes, former_keys
 from asl_core.registry.kept import make
-from asl_core.registry.options import ignored_options, option, unstructure
+from asl_core.registry.option_values import unstructure
+from asl_core.registry.options import ignored_options, option
 from asl_core.text import comment, toml_string
 
 __all__ = [

@@ -19,7 +19,7 @@ __all__ = ["environment"]
 
 def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[str, Any]:
     """What a run ran on: versions, plugins, device, threads, and the fingerprints of its data."""
-    packages = (BUILTIN, "torch", "numpy", "pluggy", "attrs", "cattrs", "click", "safetensors")
+    packages = (BUILTIN, "torch", "numpy", "pluggy", "attrs", "click", "safetensors")
     plugins = {f"{one.distribution}:{one.entry.name}": one.version for one in installed(PLUGINS)[0]}
     return {
         "python": sys.version.split()[0],

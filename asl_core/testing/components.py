@@ -7,7 +7,8 @@ from asl_core.config.sources import LIST_SLOTS
 from asl_core.errors import nearest
 from asl_core.registry.component import Component
 from asl_core.registry.former import former_options
-from asl_core.registry.options import option_specs, parse_text, structure, unstructure
+from asl_core.registry.option_values import parse_text, structure, unstructure
+from asl_core.registry.options import option_specs
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
 
 __all__ = ["COMPONENT_CHECKS", "check_component", "options_of"]

@@ -18,7 +18,7 @@ from asl_core import api
 from asl_core.config.run_config import RunConfig
 from asl_core.contracts import EpochReport, Observer
 from asl_core.registry.component import Component, Offer, Registry
-from asl_core.registry.options import unstructure
+from asl_core.registry.option_values import unstructure
 from asl_core.testing.batches import CLASSES, WIDTH, one_thread
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
 from asl_core.testing.components import COMPONENT_CHECKS

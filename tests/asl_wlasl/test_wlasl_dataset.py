@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from asl_core import Clip, DataError
-from asl_core.registry.options import option_specs, parse_text, structure
+from asl_core.registry.option_values import parse_text, structure
+from asl_core.registry.options import option_specs
 from asl_wlasl import asl_datasets
 from asl_wlasl.dataset import WlaslDataset
 from asl_wlasl.options import WlaslOptions

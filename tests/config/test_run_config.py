@@ -365,5 +365,5 @@ def test_equal_losses_of_a_head_are_refused_and_equal_heads_noted() -> None:
 
 def test_one_part_twice_in_a_list_of_choices_is_refused() -> None:
     values = {"transform": ("hands36",), "transform.hands36.blocks": ("shape", "shape")}
-    with pytest.raises(ConfigError, match=r"blocks.*each name once, and 'shape' stands there 2 times"):
+    with pytest.raises(ConfigError, match=r"blocks.*each name once, and 'shape' occurs 2 times"):
         resolve([value_layer(values, "script")], discover().registry)

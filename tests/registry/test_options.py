@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asl_core import NoOptions, option
-from asl_core.registry.options import describe_type, option_specs, parse_text, structure, unstructure
+from asl_core.registry.option_values import parse_text, structure, unstructure
+from asl_core.registry.options import describe_type, option_specs
 
 
 @attrs.frozen
