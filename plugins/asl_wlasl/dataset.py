@@ -12,7 +12,7 @@ import attrs
 from asl_core import Clip, DataError, Finding, as_word, join_keys
 from asl_wlasl.checks import check_shards, check_width, field_findings, key_findings, sound_records
 from asl_wlasl.class_numbers import ClassNumbers, number_findings, read_vocabulary
-from asl_wlasl.files import find_file, find_splits, missing_split, other_files
+from asl_wlasl.files import find_labels, find_splits, missing_split, other_files
 from asl_wlasl.label_files import read_labels
 from asl_wlasl.labels import Labels, add_labels, refuse_no_match
 from asl_wlasl.options import WlaslOptions
@@ -121,7 +121,7 @@ class WlaslDataset:
         findings += key_findings(records) + field_findings(records)
         if self._options.labels is not None:
             if self._labels is None:
-                file = find_file(self._options, self._options.labels, "labels")
+                file = find_labels(self._options)
                 self._labels = read_labels(file, loose=self._options.label_ids == "loose")
             records, disagreements = add_labels(records, self._labels)
             findings += disagreements

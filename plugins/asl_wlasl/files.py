@@ -9,7 +9,7 @@ from asl_core import DataError, Finding
 from asl_wlasl.options import WlaslOptions
 from asl_wlasl.unread import pickles_instead, unread_findings
 
-__all__ = ["SPLITS", "find_file", "find_splits", "missing_split", "other_files"]
+__all__ = ["SPLITS", "find_labels", "find_splits", "missing_split", "other_files"]
 
 SPLITS = ("train", "val", "test")
 
@@ -38,19 +38,42 @@ def find_splits(options: WlaslOptions) -> Mapping[str, list[Path]]:
     return splits
 
 
-def find_file(options: WlaslOptions, name: str, option: str) -> Path:
-    """The one file that ``--dataset.OPTION`` names.
+def find_labels(options: WlaslOptions) -> Path:
+    """The file that ``--dataset.labels`` names, in the data set's folder or else in the working directory.
 
     Raises:
         DataError: it matches none or several.
     """
-    files = _matches(options, name, option)
+    name = str(options.labels)
+    files = _matches(options, name, "labels") or _in_working_directory(name)
     if len(files) != 1:
         raise DataError(
-            f"--dataset.{option} {name!r} matches {len(files)} files{_in_root(options)}; expected one, "
-            "relative to --dataset.root or absolute."
+            f"--dataset.labels {name!r} matches {len(files)} files{_in_root(options)}, and there is none in the "
+            "working directory; expected one file, relative to --dataset.root or to the working directory, or absolute."
+            if not files
+            else f"--dataset.labels {name!r} matches {len(files)} files{_in_root(options)}; expected one."
         )
     return files[0]
+
+
+def _in_working_directory(name: str) -> list[Path]:
+    path = Path(name)
+    return [path.absolute()] if not path.is_absolute() and path.is_file() else []
+
+
+def _labels_findings(options: WlaslOptions) -> list[Finding]:
+    """A note where the label file's name is that of two files: which one is read."""
+    if options.labels is None or not options.root:
+        return []
+    read = _matches(options, options.labels, "labels")
+    other = [path for path in _in_working_directory(options.labels) if read and not path.samefile(read[0])]
+    if not other:
+        return []
+    message = (
+        f"--dataset.labels {options.labels!r} names two files: {read[0]} is read, in --dataset.root, and {other[0]} in "
+        f"the working directory is not; give a whole path to read that one"
+    )
+    return [Finding("warning", "labels-twice", message)]
 
 
 def missing_split(options: WlaslOptions, split: str) -> DataError:
@@ -75,7 +98,7 @@ def other_files(options: WlaslOptions, files: Mapping[str, Sequence[Path]], unla
     off = [s for s in SPLITS if (getattr(options, s) or "").lower() == "none"]
     others = [root / "vocabulary.json"] + [path for split in off for path in root.glob(f"features_{split}_*.pkl")]
     others += _matches(options, options.labels, "labels") if options.labels else []
-    return unread_findings(root, files, others, labels=unlabelled, off=off)
+    return _labels_findings(options) + unread_findings(root, files, others, labels=unlabelled, off=off)
 
 
 def _root(options: WlaslOptions) -> Path:

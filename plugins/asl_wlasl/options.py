@@ -26,7 +26,9 @@ class WlaslOptions:
         None, help="file or glob of the test clips, or none; unset means features_test_*.pkl, if any"
     )
     labels: str | None = option(
-        None, help="glosses for clips without one: CSV id,gloss, JSON {id: gloss} or WLASL_v0.3.json"
+        None,
+        help="glosses for clips without one: CSV id,gloss, JSON {id: gloss} or WLASL_v0.3.json; relative to root, or "
+        "to the working directory",
     )
     label_ids: str = option(
         "exact",

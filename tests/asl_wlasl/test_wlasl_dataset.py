@@ -326,8 +326,25 @@ def test_older_caches_get_their_glosses_from_a_label_file(tmp_path: Path) -> Non
         assert [c.glosses for c in data.clips("train")] == [("book",), ()]
         assert [(f.level, f.code) for f in data.findings()] == [("warning", "unlabelled"), ("warning", "labels-joined")]
         assert "1 of 2 train clips have no gloss" in messages(data, "unlabelled")[0]
-    with pytest.raises(DataError, match=r"--dataset\.labels 'none\.csv' matches 0 files"):
+    with pytest.raises(DataError, match=r"--dataset\.labels 'none\.csv' matches 0 files in .*, and there is none in"):
         dataset(tmp_path, labels="none.csv").clips("train")
+
+
+def test_labels_may_lie_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, here = tmp_path / "features", tmp_path / "here"
+    root.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    (root / "features_train_20.pkl").write_bytes(pickle.dumps({"1": np.ones((2, 3))}))
+    Path("mine.csv").write_text("id,gloss\n1,book\n")
+    data = dataset(root, labels="mine.csv")
+    assert [c.glosses for c in data.clips("train")] == [("book",)]
+    assert messages(data, "labels-twice") == []
+    (root / "mine.csv").write_text("id,gloss\n1,drink\n")
+    data = dataset(root, labels="mine.csv")
+    assert [c.glosses for c in data.clips("train")] == [("drink",)]
+    (said,) = messages(data, "labels-twice")
+    assert f"{root / 'mine.csv'} is read, in --dataset.root, and {here / 'mine.csv'}" in said
 
 
 @pytest.mark.parametrize(
