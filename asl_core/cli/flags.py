@@ -1,8 +1,8 @@
 """A command whose flags are the options of the components that its arguments choose.
 
-``asl run --encoder gru --help`` has to know the encoder before click parses anything, because ``--help`` is
-eager. So the arguments are scanned once for choices, the flags are made, and only then does click parse. Flags
-nobody knows are kept aside and reported with all other faults of the configuration, not one by one.
+click handles ``--help`` before other flags, and the help of ``asl run --encoder gru --help`` depends on the encoder. So
+the arguments are scanned for choices, the flags are made, and then click parses. Unknown flags are set aside and
+reported with all other faults of the configuration.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 import click
 
+from asl_core.cli.arguments import scan, set_aside, takes_value
 from asl_core.cli.completion import component_names, option_values
 from asl_core.cli.other_flags import flags_of_other_verbs
 from asl_core.cli.wrapping import say
@@ -39,6 +40,11 @@ __all__ = ["SINGLE_SLOTS", "ConfiguredCommand", "flags_of", "refuse_unknown", "s
 SINGLE_SLOTS = ("dataset", "encoder", "head", "loss")
 _DEFAULT_CHOICES = {"dataset": "demo", "encoder": "gru", "head": "ctc"}
 _TITLES = {"train": "Training", "run": "Run", "split": "Splits for studies", "init": "Starting weights"}
+#: settings that help shows first
+_MOST_USED = (
+    "train.epochs", "train.batch-size", "train.learning-rate", "train.patience", "init.path", "run.name", "run.out",
+    "run.seed", "run.device",
+)  # fmt: skip
 
 
 @attrs.frozen
@@ -60,14 +66,14 @@ class ConfiguredCommand(click.Command):
         report = discover()
         for warning in () if ctx.resilient_parsing else report.warnings():  # nothing is printed while Tab completes
             say(one_line(f"warning: {warning}"), err=True)
-        typed = _scan(args)
+        typed = scan(args, (*SINGLE_SLOTS, *LIST_SLOTS, "recipe"))
         files = [*_recipe_files(typed, report), *(a for a in args if a.endswith(".toml"))]
         groups = list(self._groups(report.registry, typed, files))
         self.params = [*self.fixed, *(o for g in groups for o in g.options)]
-        takes = {name: _takes(p) for p in self.params for name in (*p.opts, *p.secondary_opts)}
+        takes = {name: takes_value(p) for p in self.params for name in (*p.opts, *p.secondary_opts)}
         ctx.meta["asl.groups"] = groups
         ctx.meta["asl.registry"] = report.registry
-        rest, ctx.meta["asl.unknown"] = _set_aside(args, {**takes, "--help": "nothing", "-h": "nothing"})
+        rest, ctx.meta["asl.unknown"] = set_aside(args, {**takes, "--help": "nothing", "-h": "nothing"})
         return super().parse_args(ctx, rest)
 
     def _groups(self, registry: Registry, typed: Mapping[str, str], files: Iterable[str]) -> Iterable[_Group]:
@@ -141,12 +147,17 @@ class ConfiguredCommand(click.Command):
         """The help in sections: the verb's own flags, the components, the options of each."""
         groups: list[_Group] = ctx.meta.get("asl.groups", [])
         with formatter.section("Options"):
-            own = [r for p in [*self.fixed, *self.get_help_options(ctx)] if (r := p.get_help_record(ctx))]
-            # Taken off the line before any verb sees it, since plugins have to be known to read the rest.
-            formatter.write_dl([*own, ("-P [no:]NAME", "leave a plugin out, or use no other foreign ones")])
-        for group in groups:
-            with formatter.section(group.title):
-                formatter.write_dl([r for o in group.options if (r := o.get_help_record(ctx))])
+            own = [p for p in [*self.fixed, *self.get_help_options(ctx)] if isinstance(p, click.Option)]
+            records = [r for p in own if (r := p.get_help_record(ctx))]
+            # -P is taken off the line before any verb sees it: the rest depends on which plugins are used.
+            formatter.write_dl([*records, ("-P [no:]NAME", "leave a plugin out, or use no other third-party plugin")])
+        options = [o for g in groups for o in g.options if o.name in _MOST_USED]
+        most_used = _Group("Most used settings", sorted(options, key=lambda o: _MOST_USED.index(str(o.name))))
+        for group in (*groups[:1], *([most_used] if options else ()), *groups[1:]):
+            shown = [o for o in group.options if not o.hidden and (group is most_used or o not in options)]
+            if shown:
+                with formatter.section(group.title):
+                    formatter.write_dl([(f"{o.opts[0]} {o.metavar}", o.help or "") for o in shown])
 
     @staticmethod
     def get_help_options(ctx: click.Context) -> list[click.Option]:
@@ -213,7 +224,7 @@ def set_pairs(words: Sequence[str]) -> dict[str, str]:
 
 
 def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
-    default = "" if spec.required else f" [default: {_plain(spec.default)}]" if spec.default is not None else ""
+    default = "" if spec.required or spec.default in (None, ()) else f" [default: {_plain(spec.default)}]"
     bounds = f" ({spec.range})" if spec.range and not spec.rule.choices else ""
     choices = f" ({'|'.join(spec.rule.choices)})" if spec.rule.choices else ""
     needed = " [required]" if spec.required else ""
@@ -222,7 +233,6 @@ def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
         spec.type_name, "VALUE"
     )
     text = f"{spec.help}{bounds}{choices}{default}{needed}{env}"
-    # The last spelling is hidden by click's record only if it is not listed: show the short one alone.
     names = [*spelled, re.sub(r"\W", "_", name.replace(".", "__"))]
     if spec.type is bool:  # ``--freeze`` alone says true
         option = click.Option(
@@ -258,61 +268,9 @@ def _plain(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
 
 
-def _scan(args: Sequence[str]) -> dict[str, str]:
-    """Choices among the arguments, ``--encoder gru`` and ``--encoder=gru``; the last of each counts."""
-    found = {}
-    for place, word in enumerate(args):
-        name, equals, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and name in (*SINGLE_SLOTS, *LIST_SLOTS, "recipe"):
-            following = args[place + 1] if place + 1 < len(args) else ""
-            found[name] = value if equals else following
-    return found
-
-
 def _recipe_files(typed: dict[str, str], report: PluginReport) -> list[str]:
     """The file of the recipe that is named; one that is not there is told when the verb runs."""
     name = typed.pop("recipe", None)
     with contextlib.suppress(ConfigError):
         return [] if name is None else [str(find_recipe(name, report).path)]
     return []
-
-
-def _takes(option: click.Parameter) -> str:
-    """Whether a flag is followed by a value: ``always``, ``maybe`` or ``nothing``."""
-    if not isinstance(option, click.Option) or option.is_flag or option.count:
-        return "nothing"
-    return "maybe" if option.flag_value == "true" else "always"  # as :func:`_flag` makes those of true or false
-
-
-def _set_aside(args: Sequence[str], takes: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Split arguments into those that click knows and ``{flag: value}`` of those nobody knows.
-
-    A flag that is known keeps the word after it, so that a value such as ``-1`` is not taken for a flag.
-    """
-    rest: list[str] = []
-    unknown: dict[str, str] = {}
-    words = iter(range(len(args)))
-    for place in words:
-        word = args[place]
-        following = args[place + 1] if place + 1 < len(args) else None
-        name, equals, value = word.partition("=")
-        if word == "--":
-            rest += args[place:]
-            break
-        if not _is_flag(word):
-            rest.append(word)
-            continue
-        if name in takes:
-            rest.append(word)
-            if not equals and takes[name] == "always" and following is not None and not following.startswith("--"):
-                rest.append(args[next(words)])
-            continue
-        if not equals and following is not None and not _is_flag(following):
-            value = args[next(words)]
-        unknown[name] = value
-    return rest, unknown
-
-
-def _is_flag(word: str) -> bool:
-    """``--x`` and ``-lr``, and neither ``-`` nor a negative number."""
-    return word.startswith("--") or re.match(r"-[A-Za-z]", word) is not None

@@ -37,10 +37,10 @@ __all__ = ["run"]
     "--recipe",
     metavar="NAME",
     shell_complete=recipe_names,
-    help="settings that go well together, shipped with a plugin: asl ls recipe",
+    help="settings that work well together, shipped with a plugin; asl ls recipe lists them",
 )
-@click.option("--resume", type=RUN, metavar="RUN", help="go on with a run that was cut off")
-@click.option("--quiet", is_flag=True, help="only the outcome")
+@click.option("--resume", type=RUN, metavar="RUN", help="continue an interrupted run")
+@click.option("--quiet", is_flag=True, help="print only the result")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for programs")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any setting by its dotted key")
 @click.pass_context
@@ -57,9 +57,16 @@ def run(
 ) -> None:
     """Train a recogniser.
 
-    FILE is a TOML file of settings, such as the config.toml of an earlier run, or of a curriculum ([[stage]]
-    tables, run in order); a flag beats the file. Without any choice it trains on made-up signs.
-    """
+    \b
+    asl run                                       train on synthetic signs
+    asl run --dataset wlasl --dataset.root DIR    train on your feature files
+    asl run --encoder lstm --epochs 30            choose and set
+    asl run --resume runs/NAME                    continue an interrupted run
+
+    FILE is a TOML file of settings, such as the config.toml of an earlier run, or a curriculum ([[stage]] tables, run
+    in order); a flag beats the file. The options of a component are shown once it is chosen: --encoder lstm --help.
+    The settings below Components also work with their table, as --train.epochs, and in files, as epochs under [train].
+    """  # noqa: D301 - click takes \\b for a paragraph that is not wrapped
     flags = flags_of(ctx, values, settings)
     if recipe is not None:
         if file is not None:

@@ -83,11 +83,9 @@ class RunDir:
     def taken(self) -> UsageError:
         """What to raise where a new run would be written over this one."""
         if not self.config.is_file():
-            kind = "a broken link" if self.path.is_symlink() and not self.path.exists() else "no run"
-            return UsageError(
-                f"{self.path} exists and is {kind}, so that no run can be made there; remove it, or choose another "
-                f"--name."
-            )
+            if self.path.is_symlink() and not self.path.exists():
+                return UsageError(f"{self.path} is a broken link; remove it, or choose another --name.")
+            return UsageError(f"{self.path} exists and is not a run, and is left as it is; choose another --name.")
         return UsageError(
             f"run directory {self.path} exists, and a run is never overwritten; go on with it by "
             f"`asl run --resume {as_word(self.path)}`, or choose another --name."

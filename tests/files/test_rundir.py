@@ -35,11 +35,11 @@ def test_numbered_names(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 def test_a_broken_link_is_no_run_to_resume(tmp_path: Path) -> None:
     (tmp_path / "mine").symlink_to(tmp_path / "gone")
-    with pytest.raises(UsageError, match=r"mine exists and is a broken link.*remove it") as refused:
+    with pytest.raises(UsageError, match=r"mine is a broken link; remove it") as refused:
         RunDir.create(tmp_path, "mine", "stem")
     assert "--resume" not in str(refused.value)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"file exists and is no run.*choose another --name"):
+    with pytest.raises(UsageError, match=r"file exists and is not a run.*choose another --name"):
         RunDir.create(tmp_path, "file", "stem")
 
 
