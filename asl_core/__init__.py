@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asl_core.api import run as run
     from asl_core.checkpoints.format import Saved as Saved
     from asl_core.checkpoints.format import load_tensors as load_tensors
+    from asl_core.checkpoints.format import read_tensors as read_tensors
     from asl_core.clips.batch import Batch as Batch
     from asl_core.clips.batch import at_least_float32 as at_least_float32
     from asl_core.clips.batch import frame_mask as frame_mask
@@ -160,7 +161,7 @@ _HOMES = {
     "files.arrays": ["array_layout"],
     "data.audit": ["Audit", "SplitSummary"],
     "files.bounded": ["open_tensors", "parse_json"],
-    "checkpoints.format": ["Saved", "load_tensors"],
+    "checkpoints.format": ["Saved", "load_tensors", "read_tensors"],
     "studies.comparison": ["Comparison", "WerComparison", "compare", "right_answers"],
     "registry.component": ["Component", "Offer", "Registry"],
     "config.run_config": [

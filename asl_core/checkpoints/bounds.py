@@ -1,4 +1,4 @@
-"""What a file may make of this program: a model no larger than its weights, and files inside its own folder."""
+"""Bounds on the model that a file may describe: it is no larger than the file's weights."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from asl_core.errors import CheckpointError
 
 __all__ = ["no_larger_than", "on_meta"]
 
-_SPARE_NUMBERS = 1 << 22  #: 16 MiB of float32, for tables that are computed and not saved
+_SPARE_NUMBERS = 1 << 22  #: 16 MiB of float32, for computed tables that are not saved
 _SPARE_PARTS = 2000
 
 
 class _TooLargeError(Exception):
-    """More was made than a model of these weights can hold."""
+    """The model is larger than these weights can fill."""
 
 
 @contextmanager
 def no_larger_than(tensors: Collection[Tensor], path: Path) -> Iterator[None]:
-    """Stop the making of a model as soon as it has more in it than its weights can fill.
+    """Stop building a model as soon as it is larger than its weights can fill.
 
-    A file of a kilobyte may describe an encoder of a terabyte. Each parameter and buffer is counted as it is
-    registered, which comes after it is allocated: make the model where that costs nothing first (:func:`on_meta`).
+    A file of a kilobyte may describe an encoder of a terabyte. Each parameter and buffer is counted when it is
+    registered, after its allocation: build the model on the meta device first (:func:`on_meta`).
 
     Args:
         tensors: all of the file.
         path: of the file.
 
     Raises:
-        CheckpointError: it has more than twice the numbers or tensors of the file, and some spare.
+        CheckpointError: it has more than twice the values or tensors of the file, and some spare.
     """
     left = {
         "numbers": 2 * sum(t.numel() for t in tensors) + _SPARE_NUMBERS,
@@ -74,6 +74,6 @@ def no_larger_than(tensors: Collection[Tensor], path: Path) -> Iterator[None]:
 
 @contextmanager
 def on_meta() -> Iterator[None]:
-    """Modules are made with shapes alone and no numbers; the random numbers of the process are not touched."""
+    """Build modules on the meta device, with shapes alone; the process's random generators are left alone."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         yield

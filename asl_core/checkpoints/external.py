@@ -1,4 +1,4 @@
-"""Reading somebody's checkpoint: which loader takes a file, and what it read."""
+"""External checkpoints: choosing the loader for a file, and reading it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SLOT = "checkpoint-loader"
 
 @attrs.frozen(eq=False)
 class Checkpoint:
-    """A file that was read, and the loader that read it."""
+    """The content of a file, and the loader that read it."""
 
     path: Path
     loader: str
@@ -37,12 +37,12 @@ def read_checkpoint(text: str, registry: Registry, folders: Sequence[str | os.Pa
     """Read ``PATH`` by the loader that recognises it, or ``LOADER:PATH`` by that one.
 
     Args:
-        text: which.
+        text: the path, or loader and path.
         registry: holds the loaders.
-        folders: of runs, for one that is called by its name alone (default: where runs go).
+        folders: of runs, to look up a run by its name (default: ``run.out``).
 
     Raises:
-        CheckpointError: there is no such file, or no loader reads it.
+        CheckpointError: the file is missing, or no loader reads it.
         ConfigError: the loader's name is unknown.
     """
     offer, path = _named_loader(text, registry)
@@ -53,8 +53,8 @@ def read_checkpoint(text: str, registry: Registry, folders: Sequence[str | os.Pa
             f"checkpoint {path} does not exist; expected a file such as checkpoint_best.pt, or a run directory"
             f"{nearest_run(path, Path(folders[0]) if folders else out_folder()) or '.'}"
         )
-    if (told := of_curriculum(path, "asl inspect {}")) is not None:
-        raise CheckpointError(told)
+    if (hint := of_curriculum(path, "asl inspect {}")) is not None:
+        raise CheckpointError(hint)
     offer = offer or _recognising(path, registry)
     name = registry.name_of(offer)
     foreign: Foreign = offer.component.load()(offer.component.options()).load(path)
@@ -76,31 +76,31 @@ def _named_loader(text: str, registry: Registry) -> tuple[Offer | None, Path]:
     if len(parts) > 1 and re.fullmatch(r"[A-Za-z0-9-]{2,}", parts[0]) and not os.path.exists(path):  # noqa: PTH110
         known = {registry.name_of(o) for o in registry.slot(_SLOT)}
         raise ConfigError(
-            [f"--init {text}: there is neither such a file nor a {_SLOT} {parts[0]!r}{nearest(parts[0], known)}"]
+            [f"--init {text}: neither a file nor a {_SLOT} {parts[0]!r} exists{nearest(parts[0], known)}"]
         )
     return None, path
 
 
 def _among_runs(path: Path, folders: Sequence[str | os.PathLike[str]]) -> Path:
-    """The run of this name, where there is no such path."""
+    """The run of this name, where no such path exists."""
     if path.is_absolute() or os.path.exists(path):  # noqa: PTH110
         return path
-    there = (Path(folder) / path for folder in folders or (out_folder(),))
-    return next((run for run in there if os.path.exists(run)), path)  # noqa: PTH110
+    runs = (Path(folder) / path for folder in folders or (out_folder(),))
+    return next((run for run in runs if os.path.exists(run)), path)  # noqa: PTH110
 
 
 def _recognising(path: Path, registry: Registry) -> Offer:
-    """The one loader that takes this file for its own; those for files of any content are asked last."""
-    found: dict[bool, list[Offer]] = {False: [], True: []}
+    """The only loader that recognises this file; fallback loaders, for files of any content, come last."""
+    offers: dict[bool, list[Offer]] = {False: [], True: []}
     broken = []
     for offer in registry.slot(_SLOT):
         try:
             loader = offer.component.load()(offer.component.options())
             if loader.recognises(path):
-                found[getattr(loader, "fallback", False)].append(offer)
-        except Exception as fault:  # somebody else's loader: its fault must not hide the others
+                offers[getattr(loader, "fallback", False)].append(offer)
+        except Exception as fault:  # a third-party loader: its fault must not hide the others
             broken.append(f"{offer.qualified} failed ({type(fault).__name__}: {fault})")
-    takers = found[False] or found[True]
+    takers = offers[False] or offers[True]
     names = [registry.name_of(o) for o in takers]
     if len(takers) > 1:
         raise CheckpointError(
@@ -108,10 +108,11 @@ def _recognising(path: Path, registry: Registry) -> Offer:
             + " or ".join(f"--init {n}:{path}" for n in names)
         )
     if not takers:
-        there = ", ".join(registry.name_of(o) for o in registry.slot(_SLOT)) or "none is installed"
+        loaders = ", ".join(registry.name_of(o) for o in registry.slot(_SLOT)) or "none is installed"
         raise CheckpointError(
-            f"{path} is no checkpoint that a loader recognises ({there}){''.join(f'; {b}' for b in broken)}; expected "
-            f"a .pt file of torch.save, a .safetensors file or a run directory. --init LOADER:PATH says what is wrong."
+            f"{path} is no checkpoint that a loader recognises ({loaders}){''.join(f'; {b}' for b in broken)}; "
+            f"expected a .pt file of torch.save, a .safetensors file or a run directory. --init LOADER:PATH says what "
+            f"is wrong."
         )
     return takers[0]
 
@@ -119,12 +120,12 @@ def _recognising(path: Path, registry: Registry) -> Offer:
 def best_reading(
     checkpoint: Checkpoint, encoder: Sequence[Named], rules: Sequence[str]
 ) -> tuple[Checkpoint, dict[str, Tensor]]:
-    """The reading of a checkpoint that covers most of an encoder, the first among equals, with its renamed tensors.
+    """The reading of a checkpoint that covers most of an encoder, with its renamed tensors; of equals the first.
 
     Args:
         checkpoint: as its loader read it.
         encoder: names and shapes of the encoder's tensors.
-        rules: of ``--init.map``; a reading in which one fits nothing is left out.
+        rules: of ``--init.map``; a reading without a match for each is left out.
 
     Raises:
         CheckpointError: the rules fit no reading.
@@ -151,7 +152,7 @@ def named(tensors: Mapping[str, Tensor]) -> list[Named]:
 
 
 def encoder_flags(foreign: Foreign) -> str | None:
-    """The flags of the encoder that the weights fit, where the loader knows it."""
+    """Flags of the encoder that the weights fit, where the loader knows it."""
     if foreign.encoder is None:
         return None
     return " ".join(

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors files with a JSON text in the header, written atomically."""
+"""Our checkpoints: safetensors files with a JSON text in the header, written atomically."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from asl_core.errors import CheckpointError
 from asl_core.files.atomic import write_bytes
 from asl_core.files.bounded import open_tensors, parse_json
 
-__all__ = ["FORMAT", "DamagedError", "Saved", "is_whole", "load_tensors", "save_tensors"]
+__all__ = ["FORMAT", "DamagedError", "Saved", "is_whole", "load_tensors", "read_tensors", "save_tensors"]
 
-FORMAT = 1  #: version of what the header's JSON holds
+FORMAT = 1  #: version of the header's JSON
 _KEY = "asl"
 _SUM = "checksum"
+_REMEDY = "Use another of the run's checkpoints (final, best), or start a new run from its config.toml"
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint is not as it was written: cut short, or bytes of it changed."""
+    """A checkpoint is cut short, or its bytes have changed."""
 
 
 @attrs.frozen(eq=False)
@@ -38,7 +39,7 @@ class Saved:
     meta: dict[str, Any]
 
     def under(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names start with ``prefix.``, without it."""
+        """The tensors named ``prefix.…``, without the prefix."""
         return {k.removeprefix(f"{prefix}."): v for k, v in self.tensors.items() if k.startswith(f"{prefix}.")}
 
 
@@ -46,22 +47,50 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
     """Write tensors and JSON as one file; equal input gives equal bytes.
 
     Raises:
-        RunError: it cannot be written; the file before it is untouched.
+        RunError: it cannot be written; the former file is untouched.
     """
-    # Clones: safetensors refuses tensors that share memory, as tied or flattened RNN weights do.
+    # Copies: safetensors refuses tensors that share memory, as tied or flattened RNN weights do.
     ready = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in sorted(tensors.items())}
     described = {"format": FORMAT, **meta}
-    # Within the one JSON text: safetensors keeps several texts of a header in no order, and bytes would differ.
+    # All in one JSON text: safetensors writes several texts of a header in no fixed order.
     header = {_KEY: json.dumps(described | {_SUM: _checksum(ready, described)}, sort_keys=True)}
     write_bytes(path, safetensors.torch.save(ready, metadata=header))
 
 
 def load_tensors(path: Path) -> Saved:
-    """Read what :func:`save_tensors` wrote, and hold it against its checksum (files of before there was one have none).
+    """Read a file of :func:`save_tensors`, and verify its checksum (early files have none).
 
     Raises:
-        DamagedError: the file is cut short, or bytes of it have changed.
+        DamagedError: the file is cut short, or its bytes have changed.
         CheckpointError: the file is missing, or not one of ours.
+    """
+    tensors, header = read_tensors(path)
+    try:
+        meta = parse_json(header[_KEY])
+        version = meta["format"]
+    except (KeyError, TypeError, ValueError, RecursionError) as fault:
+        raise CheckpointError(
+            f"{path} holds tensors without the header that asl writes; expected a checkpoint of a run."
+        ) from fault
+    if version != FORMAT:
+        raise CheckpointError(
+            f"{path} is of checkpoint format {str(version)[:40]}, this asl reads {FORMAT}; use the asl that wrote it."
+        )
+    checksum = meta.pop(_SUM, None)
+    if checksum is not None and checksum != _checksum(tensors, meta):
+        raise DamagedError(
+            f"{path} is damaged: its bytes are not those that were written (the checksum differs). {_REMEDY}; check "
+            f"the disk."
+        )
+    return Saved(path, tensors, meta)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of any safetensors file, and the texts of its header.
+
+    Raises:
+        DamagedError: the file is cut short, or of another kind.
+        CheckpointError: the file is missing.
     """
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist; expected a run directory, or a .safetensors file of a run.")
@@ -71,38 +100,17 @@ def load_tensors(path: Path) -> Saved:
         )
     try:
         with open_tensors(path) as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    # torch itself fails on a shape of an empty tensor that no number can hold.
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    # torch itself fails on the shape of an empty tensor that no integer can hold.
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, RuntimeError, OverflowError) as fault:
         reason = str(fault).partition("\n")[0][:300]
         raise DamagedError(
-            f"{path} cannot be read as a checkpoint ({reason}); expected a .safetensors file of a run. If it was cut "
-            f"short, use another of the run's checkpoints (final, best), or start a new run from its config.toml."
+            f"{path} cannot be read as a checkpoint ({reason}); expected a whole .safetensors file. {_REMEDY}."
         ) from fault
-    try:
-        meta = parse_json(header[_KEY])
-        version = meta["format"]
-    except (KeyError, TypeError, ValueError, RecursionError) as fault:
-        raise CheckpointError(
-            f"{path} holds tensors but not what asl writes beside them; expected a checkpoint of a run."
-        ) from fault
-    if version != FORMAT:
-        raise CheckpointError(
-            f"{path} is of checkpoint format {str(version)[:40]}, this asl reads {FORMAT}; use the asl that wrote it."
-        )
-    found = meta.pop(_SUM, None)
-    if found is not None and found != _checksum(tensors, meta):
-        raise DamagedError(
-            f"{path} is damaged: its bytes are not those that were written (the checksum differs). Use another of the "
-            f"run's checkpoints (final, best), or start a new run from its config.toml; a disk that changes bytes "
-            f"should be looked at."
-        )
-    return Saved(path, tensors, meta)
 
 
 def is_whole(path: Path) -> bool:
-    """Whether there is a checkpoint as it was written."""
+    """Whether a checkpoint exists and is undamaged."""
     try:
         load_tensors(path)
     except CheckpointError:
@@ -120,7 +128,7 @@ def _checksum(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimiser's state as named tensors; its groups are made anew from the configuration."""
+    """An optimiser's state as named tensors; its groups come from the configuration."""
     return {
         f"{number}.{key}": value
         for number, state in optimizer.state_dict()["state"].items()
@@ -132,17 +140,17 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     """The inverse of :func:`flatten_optimizer` on an AdamW over the same parameters.
 
     Raises:
-        ValueError: the state is not of these parameters; torch would find out at the next step.
+        ValueError: the state is not of these parameters; torch would only fail at the next step.
     """
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = value
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = value
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for place, found in state.items():
-        if not 0 <= place < len(parameters) or found.keys() != {"step", "exp_avg", "exp_avg_sq"}:
-            raise ValueError(f"the optimiser's state of parameter {place} is not AdamW's")
-        shape = parameters[place].shape
-        if found["step"].shape != () or found["exp_avg"].shape != shape or found["exp_avg_sq"].shape != shape:
-            raise ValueError(f"the optimiser's state of parameter {place} has other shapes than the parameter")
+    for number, entry in state.items():
+        if not 0 <= number < len(parameters) or entry.keys() != {"step", "exp_avg", "exp_avg_sq"}:
+            raise ValueError(f"the optimiser's state of parameter {number} is not AdamW's")
+        shape = parameters[number].shape
+        if entry["step"].shape != () or entry["exp_avg"].shape != shape or entry["exp_avg_sq"].shape != shape:
+            raise ValueError(f"the optimiser's state of parameter {number} has other shapes than the parameter")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,6 +1,6 @@
-"""The weights that a run starts from: a checkpoint found, read, held against the encoder, and taken over.
+"""Starting weights of a run: read a checkpoint, compare it with the encoder, load it.
 
-Nothing is written here, so that a checkpoint that does not fit stops a run before its directory is made.
+Nothing is written here: a checkpoint that does not fit stops a run before its directory is made.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from asl_core.checkpoints.external import Checkpoint, best_reading, encoder_flags, named, read_checkpoint
-from asl_core.checkpoints.transfer import TransferPlan, rule_effects, suggest_map
+from asl_core.checkpoints.transfer import TransferPlan, dtype_text, rule_effects, suggest_map
 from asl_core.clips.store import ClipStore
 from asl_core.config.origins import Kind, Origin
 from asl_core.config.run_config import RunConfig
@@ -31,7 +31,7 @@ __all__ = ["Start", "Transfer", "find_start", "freeze"]
 
 @attrs.frozen(eq=False)
 class Transfer:
-    """What a run took from a checkpoint; ``record`` is the content of ``transfer.json``."""
+    """What a run loaded from a checkpoint; ``record`` is the content of ``transfer.json``."""
 
     loaded: tuple[str, ...]  #: names of the encoder's tensors
     record: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Transfer:
 
     @classmethod
     def read(cls, file: Path) -> Transfer:
-        """What an earlier start of the same run wrote.
+        """The record of an earlier start of the same run.
 
         Raises:
             CheckpointError: the file is missing or damaged.
@@ -53,14 +53,14 @@ class Transfer:
             return cls(tuple(str(entry["name"]) for entry in record["plan"]["loaded"]), record)
         except (CheckpointError, KeyError, TypeError) as fault:
             raise CheckpointError(
-                f"{file} cannot be read ({type(fault).__name__}: {fault}), and without it a resumed run does not know "
-                f"which weights were transferred; put the file back, or start a new run."
+                f"{file} cannot be read ({type(fault).__name__}: {fault}), and a resumed run needs it: it names the "
+                f"transferred weights. Put the file back, or start a new run."
             ) from fault
 
 
 @attrs.frozen(eq=False)
 class Start:
-    """A checkpoint that fits a run's encoder: found by :func:`find_start`, taken over by :meth:`give`."""
+    """A checkpoint that fits a run's encoder: from :func:`find_start`, loaded by :meth:`give`."""
 
     config: RunConfig  #: with ``train.standardise`` as the weights need it
     checkpoint: Checkpoint
@@ -74,7 +74,7 @@ class Start:
 
         Args:
             model: freshly made by :attr:`config`; its encoder and standardiser are changed.
-            train: the clips of train, for statistics of features where the checkpoint brings none.
+            train: the clips of train, for feature statistics where the checkpoint has none.
 
         Raises:
             CheckpointError: its statistics are damaged.
@@ -88,7 +88,7 @@ class Start:
                 f"{len(train.vocabulary)}, {common} in common; only the encoder is taken, so this run's heads learn "
                 f"their own"
             )
-        # Whole and strict: what the plan leaves at random stands in it by name.
+        # Strict: the plan names every tensor that stays random.
         model.encoder.load_state_dict({**model.encoder.state_dict(), **self.tensors})
         if options.freeze:
             notes.append("the transferred weights are frozen")
@@ -122,32 +122,26 @@ class Start:
             mean, scale = statistics
             sound = mean.shape == scale.shape == (train.width,) and bool(torch.isfinite(mean).all())
             if not (sound and bool(torch.isfinite(scale).all()) and bool((scale > 0).all())):
-                raise CheckpointError(
-                    f"{self.checkpoint.path} holds feature statistics that are damaged; use another checkpoint of "
-                    f"that run."
-                )
+                raise CheckpointError(f"{self.checkpoint.path}: its feature statistics are damaged; use another one.")
             model.standardiser.mean.copy_(mean)
             model.standardiser.scale.copy_(scale)
             notes.append("features are standardised by the checkpoint's own mean and deviation, not by these clips'")
         elif standardise:
             model.standardiser.fit(train.features)
             if foreign.standardise and self.config.init.features == "auto":
-                notes.append(
-                    "features are standardised by the train clips; the checkpoint brings no statistics of its own"
-                )
-        elif self.standardised_before:
-            sized = [c.name for c in self.config.augments if not getattr(c.build(), "raw", False)]
-            if sized:
-                notes.append(
-                    f"augmentation ({', '.join(sized)}) changes features as stored: what is sized for standardised "
-                    f"ones, as noise and scale are, is now in the features' own units; set it accordingly, or leave "
-                    f"it out"
-                )
+                notes.append("features are standardised by the train clips: the checkpoint has no statistics")
+        elif self.standardised_before and (
+            sized := [c.name for c in self.config.augments if not getattr(c.build(), "raw", False)]
+        ):
+            notes.append(
+                f"augmentation ({', '.join(sized)}) changes features as stored: options such as noise and scale, meant "
+                f"for standardised features, are now in the features' own units; set them accordingly"
+            )
         return notes
 
 
 def find_start(config: RunConfig, encoder: Encoder, width: int, registry: Registry) -> Start:
-    """Read the checkpoint that ``config.init`` names, and hold it against an encoder as the run makes it.
+    """Read the checkpoint that ``config.init`` names, and compare it with an encoder as the run makes it.
 
     Args:
         config: with ``init.path`` set.
@@ -183,7 +177,7 @@ def find_start(config: RunConfig, encoder: Encoder, width: int, registry: Regist
 
 
 def freeze(encoder: Encoder, transfer: Transfer) -> None:
-    """Take the gradient from the transferred parameters."""
+    """Exclude the transferred parameters from training."""
     for name, parameter in encoder.named_parameters():
         if name in transfer.loaded:
             parameter.requires_grad_(False)
@@ -194,13 +188,13 @@ def _refusal(
 ) -> str:
     """What does not fit, and what would."""
     foreign, name, share = checkpoint.foreign, config.encoder.name, config.init.min_coverage
-    asked = "all are asked for" if share == 1 else f"--init.min-coverage asks for {100 * share:g} %"
+    required = "all are required" if share == 1 else f"--init.min-coverage requires {100 * share:g} %"
     text = (
         f"{checkpoint.path} ({foreign.source}) does not fit encoder {name!r}: it covers {plan.covered:,} of "
-        f"{plan.total:,} encoder parameters, and {asked}. What does not fit, {plan.misfits()}."
+        f"{plan.total:,} encoder parameters, and {required}. What does not fit, {plan.misfits()}."
     )
     if foreign.width is not None and foreign.width != width:
-        text += f" These weights read {foreign.width} numbers a frame, and the clips have {width}."
+        text += f" These weights read {foreign.width} features per frame, and the clips have {width}."
     flags = encoder_flags(foreign)
     if flags is not None and not _is_chosen(foreign, config):
         text += f" The encoder that fits is {flags}."
@@ -223,7 +217,7 @@ def _is_chosen(foreign: Foreign, config: RunConfig) -> bool:
 
 
 def _checked(checkpoint: Checkpoint, chosen: Mapping[str, Tensor], encoder: Encoder) -> list[str]:
-    """Refuse weights that no training could start from; note where numbers are rounded."""
+    """Refuse weights that no training could start from; note a conversion of dtypes."""
     state = encoder.state_dict()
     bad = [n for n, t in chosen.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
     if bad:
@@ -235,11 +229,11 @@ def _checked(checkpoint: Checkpoint, chosen: Mapping[str, Tensor], encoder: Enco
     if wrong:
         n = wrong[0]
         raise CheckpointError(
-            f"{checkpoint.path} holds {n} as {str(chosen[n].dtype).removeprefix('torch.')}, and the encoder has "
-            f"{str(state[n].dtype).removeprefix('torch.')}; expected weights as they were trained, not quantised."
+            f"{checkpoint.path} holds {n} as {dtype_text(chosen[n])}, and the encoder has {dtype_text(state[n])}; "
+            f"expected weights as they were trained, not quantised."
         )
-    kinds = sorted({str(t.dtype).removeprefix("torch.") for n, t in chosen.items() if t.dtype != state[n].dtype})
-    return [f"weights stored as {', '.join(kinds)} are converted to those of the encoder"] if kinds else []
+    dtypes = sorted({dtype_text(t) for n, t in chosen.items() if t.dtype != state[n].dtype})
+    return [f"weights stored as {', '.join(dtypes)} are converted to those of the encoder"] if dtypes else []
 
 
 def _transform_notes(checkpoint: Checkpoint, config: RunConfig) -> list[str]:
@@ -251,15 +245,15 @@ def _transform_notes(checkpoint: Checkpoint, config: RunConfig) -> list[str]:
     different = sorted(k for k in {*theirs, *ours} if theirs.get(k) != ours.get(k))
     if not different:
         return []
-    said = ", ".join(f"{k} {theirs.get(k)!r} there and {ours.get(k)!r} here" for k in different[:5])
+    shown = ", ".join(f"{k} {theirs.get(k)!r} there and {ours.get(k)!r} here" for k in different[:5])
     if config.init.transforms == "same":
         chosen = theirs.get("transform.names")
         names = ",".join(map(str, chosen)) if isinstance(chosen, list | tuple) and chosen else "none"
         raise CheckpointError(
-            f"{checkpoint.path} was trained on clips transformed in another way ({said}), so these weights would see "
-            f"input they do not know. Use the same, --transform {names}, or say --init.transforms any to go on."
+            f"{checkpoint.path} was trained on clips with other transforms ({shown}), so its weights do not fit this "
+            f"input. Use the same, --transform {names}, or give --init.transforms any."
         )
-    return [f"the weights were trained on other transforms ({said}), as --init.transforms any allows"]
+    return [f"the weights were trained on other transforms ({shown}), as --init.transforms any allows"]
 
 
 def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[str]]:
@@ -279,7 +273,7 @@ def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[s
                 [
                     f"{origin} sets train.standardise to {str(ours).lower()}, and --init "
                     f"{config.init.path} was trained on {words[theirs]}; leave --standardise out or set it to "
-                    f"{str(theirs).lower()}, or say --init.features {other} to depart from what the weights know"
+                    f"{str(theirs).lower()}, or give --init.features {other} to override it"
                 ]
             )
         return theirs, [] if theirs else [f"features are left as stored: the checkpoint was trained on {words[False]}"]
@@ -288,7 +282,7 @@ def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[s
         raise ConfigError(
             [
                 f"{origin} sets train.standardise to {str(ours).lower()}, and --init.features {asked} "
-                f"says otherwise; leave one of them out, or make them agree"
+                f"contradicts it; leave one of them out"
             ]
         )
     if theirs is not None and theirs != wanted:
@@ -299,9 +293,9 @@ def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[s
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and numbers, the same wherever the file lies."""
-    found = hashlib.sha256()
+    """SHA-256 over names and values, whatever the file is called."""
+    digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        found.update(tensor.detach().flatten().contiguous().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().flatten().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

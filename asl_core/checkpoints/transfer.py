@@ -1,18 +1,21 @@
-"""What of a checkpoint fits an encoder: pure functions of names and shapes; nothing is left out in silence."""
+"""The transfer plan: which tensors of a checkpoint fit an encoder, by names and shapes. Every tensor is listed."""
 
 from __future__ import annotations
 
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from asl_core.errors import CheckpointError
 from asl_core.text import shortened
 
-__all__ = ["Mismatch", "Named", "TransferPlan", "rename", "rule_effects", "shape_text", "suggest_map"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Mismatch", "Named", "TransferPlan", "dtype_text", "rename", "rule_effects", "shape_text", "suggest_map"]
 
 Named = tuple[str, tuple[int, ...]]  #: a tensor's name and shape
 T = TypeVar("T")
@@ -20,7 +23,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Mismatch:
-    """A name that both sides have, in two shapes."""
+    """A tensor with different shapes on both sides."""
 
     name: str
     checkpoint: tuple[int, ...]
@@ -34,14 +37,14 @@ class Mismatch:
 
 @attrs.frozen
 class TransferPlan:
-    """Every tensor of both sides, in exactly one of four lists, each in the order of its side."""
+    """Every tensor of both sides, in exactly one of four lists."""
 
     loaded: tuple[Named, ...]  #: same name and shape on both sides
-    missing: tuple[Named, ...]  #: of the encoder, and not in the checkpoint
-    unexpected: tuple[Named, ...]  #: of the checkpoint, and not in the encoder
+    missing: tuple[Named, ...]  #: in the encoder only
+    unexpected: tuple[Named, ...]  #: in the checkpoint only
     mismatched: tuple[Mismatch, ...]
-    covered: int  #: numbers of the encoder that the checkpoint gives
-    total: int  #: numbers of the encoder
+    covered: int  #: parameters of the encoder that the checkpoint has
+    total: int  #: parameters of the encoder
 
     @classmethod
     def of(cls, checkpoint: Iterable[Named], encoder: Iterable[Named]) -> TransferPlan:
@@ -63,7 +66,7 @@ class TransferPlan:
 
     @property
     def share(self) -> float:
-        """Share of the encoder's numbers that the checkpoint gives, 0 to 1."""
+        """Share of the encoder's parameters that the checkpoint has, 0 to 1."""
         return self.covered / self.total if self.total else 0.0
 
     @property
@@ -76,7 +79,7 @@ class TransferPlan:
         return bool(self.loaded) and self.covered >= required * self.total
 
     def short(self) -> list[str]:
-        """A line on what is loaded, and one for each kind of tensor that is not."""
+        """A line on what is loaded, and one for each reason why a tensor is not."""
         lines = [
             f"{len(self.loaded)} of {len(self.encoder)} encoder tensors loaded ({self.covered:,} of {self.total:,} "
             f"parameters, {_percent(self.share)})"
@@ -140,16 +143,16 @@ def rename(tensors: Mapping[str, T], rules: Sequence[str]) -> dict[str, T]:
             )
         pairs[old] = new
     used: set[str] = set()
-    found: dict[str, T] = {}
+    renamed: dict[str, T] = {}
     for name, tensor in tensors.items():
         after, replaced = _renamed(name, pairs)
         used.update(() if replaced is None else (replaced,))
-        if after in found or not after:
+        if after in renamed or not after:
             raise CheckpointError(
                 f"--init.map gives tensor {name!r} the name {after!r}, which "
-                f"{'another has already' if after else 'is none'}; name the prefixes apart."
+                f"{'another has already' if after else 'is empty'}; choose distinct prefixes."
             )
-        found[after] = tensor
+        renamed[after] = tensor
     if unused := [old for old in pairs if old not in used]:
         near = _near_prefix(unused[0], tensors)
         hint = f" Did you mean --init.map {near}={pairs[unused[0]]}?" if near else ""
@@ -157,7 +160,7 @@ def rename(tensors: Mapping[str, T], rules: Sequence[str]) -> dict[str, T]:
             f"--init.map: no tensor of the checkpoint starts with {', '.join(map(repr, unused))}; it holds "
             f"{_some([(n, ()) for n in tensors])}.{hint} `asl inspect` lists all of them."
         )
-    return found
+    return renamed
 
 
 def _renamed(name: str, pairs: Mapping[str, str]) -> tuple[str, str | None]:
@@ -175,7 +178,7 @@ def _prefixes(names: Iterable[str]) -> list[str]:
 
 
 def _near_prefix(wrong: str, names: Iterable[str]) -> str | None:
-    """The prefix of some names that a mistyped one may mean: spelled in another way, below another, or similar."""
+    """The prefix that a mistyped one may mean: of other case, below another prefix, or similar."""
     known = _prefixes(names)
     same = [prefix for prefix in known if prefix.casefold() == wrong.casefold()]
     below = [prefix for prefix in known if prefix.casefold().endswith(f".{wrong.casefold()}")]
@@ -183,9 +186,9 @@ def _near_prefix(wrong: str, names: Iterable[str]) -> str | None:
 
 
 def rule_effects(tensors: Iterable[str], rules: Sequence[str], encoder: Sequence[Named]) -> list[str]:
-    """What each rule of ``--init.map`` did: how many tensors it renamed, and how many the encoder has by that name.
+    """For each rule of ``--init.map`` the tensors it renamed, and how many of the new names the encoder has.
 
-    One that renames tensors into nothing is warned of, with the name that may be meant.
+    A rule without any such name gets a warning, with the name that may be meant.
     """
     pairs = {old.strip().strip("."): new.strip().strip(".") for old, _, new in (rule.partition("=") for rule in rules)}
     ours = {name for name, _ in encoder}
@@ -211,15 +214,15 @@ def rule_effects(tensors: Iterable[str], rules: Sequence[str], encoder: Sequence
 
 
 def suggest_map(checkpoint: Sequence[Named], encoder: Sequence[Named]) -> tuple[str, TransferPlan] | None:
-    """The one prefix whose removal makes more of the checkpoint fit, with the plan then; None where none does."""
-    best, found = TransferPlan.of(checkpoint, encoder).covered, None
+    """The rule that removes one prefix so that more of the checkpoint fits, with its plan; None where none does."""
+    best, better = TransferPlan.of(checkpoint, encoder).covered, None
     prefixes = {name.rsplit(".", n)[0] for name, _ in checkpoint for n in range(1, name.count(".") + 1)}
     for prefix in sorted(prefixes):
         under = [(n.removeprefix(f"{prefix}."), s) for n, s in checkpoint if n.startswith(f"{prefix}.")]
         plan = TransferPlan.of(under, encoder)
         if plan.covered > best:
-            best, found = plan.covered, (f"{prefix}=", plan)
-    return found
+            best, better = plan.covered, (f"{prefix}=", plan)
+    return better
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -227,13 +230,18 @@ def shape_text(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape)) if shape else "one number"
 
 
+def dtype_text(tensor: Tensor) -> str:
+    """``float32``."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
 def _unique(tensors: Iterable[Named]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, shape in tensors:
-        if name in found:
+        if name in shapes:
             raise ValueError(f"tensor {name!r} occurs twice")
-        found[name] = tuple(shape)
-    return found
+        shapes[name] = tuple(shape)
+    return shapes
 
 
 def _percent(share: float) -> str:

@@ -108,12 +108,13 @@ _FEATURES = {
 
 
 def _to_json(read: Checkpoint, tensors: Mapping[str, Tensor], plan: TransferPlan | None) -> dict[str, Any]:
+    from asl_core.checkpoints.transfer import dtype_text
+
     foreign = read.foreign
 
     def table(found: Mapping[str, Tensor]) -> list[dict[str, Any]]:
         return [
-            {"name": n, "shape": list(t.shape), "numbers": t.numel(), "kind": str(t.dtype).removeprefix("torch.")}
-            for n, t in found.items()
+            {"name": n, "shape": list(t.shape), "numbers": t.numel(), "kind": dtype_text(t)} for n, t in found.items()
         ]
 
     return {
@@ -137,9 +138,9 @@ def _size(found: Mapping[str, Tensor]) -> str:
 
 
 def _kind(tensor: Tensor) -> str:
-    from asl_core.checkpoints.transfer import shape_text
+    from asl_core.checkpoints.transfer import dtype_text, shape_text
 
-    return f"{shape_text(tensor.shape)}  {tensor.numel():,}  {str(tensor.dtype).removeprefix('torch.')}"
+    return f"{shape_text(tensor.shape)}  {tensor.numel():,}  {dtype_text(tensor)}"
 
 
 def _fact(value: Any) -> str:

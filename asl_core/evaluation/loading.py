@@ -13,6 +13,7 @@ from torch import Tensor
 
 from asl_core.checkpoints.bounds import no_larger_than, on_meta
 from asl_core.checkpoints.format import Saved, load_tensors
+from asl_core.checkpoints.transfer import dtype_text
 from asl_core.clips.clip import Clip, Vocabulary
 from asl_core.clips.store import ClipStore
 from asl_core.compute.device import choose_device
@@ -214,6 +215,6 @@ def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
     for name, tensor in described.items():
         stored = saved.tensors.get(name)
         if stored is None or (stored.shape, stored.dtype) != (tensor.shape, tensor.dtype):
-            found = "missing" if stored is None else f"{str(stored.dtype)[6:]} {tuple(stored.shape)}"
-            wanted = f"{str(tensor.dtype)[6:]} {tuple(tensor.shape)}"
+            found = "missing" if stored is None else f"{dtype_text(stored)} {tuple(stored.shape)}"
+            wanted = f"{dtype_text(tensor)} {tuple(tensor.shape)}"
             raise ValueError(f"{name[:100]} is {found}, and its model has {wanted}")

@@ -1,4 +1,4 @@
-"""Checkpoints of the reference project, and state dicts of anybody."""
+"""Loaders of ``.pt`` files: the layouts of the reference project, and any state dict."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import safetensors
 from torch import Tensor
 
-from asl_core import CheckpointError, Foreign, NoOptions, open_tensors
-from asl_stages.loaders_pt import is_pt, plain_facts, read_pt, strings_in, tensors_under
+from asl_core import CheckpointError, Foreign, NoOptions, read_tensors
+from asl_stages.content import plain_facts, tensors_under
+from asl_stages.loaders_pt import is_pt, read_pt, strings_in
 from asl_stages.places import StateDict, state_dicts
 
 __all__ = ["ReferenceLoader", "StateDictLoader"]
@@ -20,11 +20,11 @@ _PROJECTION, _NORM, _RECURRENT = "input_projection.weight", "layer_norm.weight",
 
 
 class ReferenceLoader:
-    """``.pt`` files of the reference project (GestureGraphix/asl-translation-framework, January 2026).
+    """``.pt`` files in the layouts of the reference project (GestureGraphix/asl-translation-framework, January 2026).
 
     Stage 1 keeps its encoder under ``encoder_state_dict``; stage 2 keeps ``encoder.*`` beside a CTC head under
-    ``model_state_dict``; its notebook does so too, with an LSTM that reads the features without a projection. All
-    were trained on features as stored.
+    ``model_state_dict``; so does its notebook, with an LSTM without a projection. Their features are as stored. A file
+    is recognised by its keys alone, whoever wrote it.
     """
 
     def __init__(self, options: NoOptions):
@@ -40,38 +40,42 @@ class ReferenceLoader:
         """The encoder's tensors under the names of our ``lstm`` encoder.
 
         Raises:
-            CheckpointError: not of these layouts, or refused by :func:`asl_stages.loaders_pt.read_pt`.
+            CheckpointError: of another layout, or refused by :func:`asl_stages.loaders_pt.read_pt`.
         """
         content = read_pt(path)
-        found = [one for one in state_dicts(content) if _RECURRENT in one.tensors]
-        if not found:
+        candidates = [one for one in state_dicts(content) if _RECURRENT in one.tensors]
+        if not candidates:
             raise CheckpointError(
-                f"{path} is no checkpoint of the reference project: expected encoder_state_dict with {_RECURRENT}, or "
+                f"{path} has no layout of the reference project: expected encoder_state_dict with {_RECURRENT}, or "
                 f"model_state_dict with encoder.{_RECURRENT}; found the keys {_keys(content)}. For another project's "
                 f"state dict say --init torch:{path}, with --init.map where its names differ."
             )
-        # Stage 1 names it outright; elsewhere it is part of a model.
-        found.sort(key=lambda one: not one.place.endswith("encoder_state_dict"))
-        return _readings(found, content, _reference)
+        # Stage 1 names its encoder; elsewhere it is part of a model.
+        candidates.sort(key=lambda one: not one.place.endswith("encoder_state_dict"))
+        return _readings(candidates, content, _reference)
 
 
 def _reference(one: StateDict) -> dict[str, Any]:
-    """What the layout says of an encoder."""
+    """The encoder that a layout implies, and the keys by which it was recognised."""
     if one.place.endswith("encoder_state_dict"):
-        kind = "stage-1 checkpoint"
-    elif _PROJECTION in one.tensors:
-        kind = "stage-2 checkpoint"
+        layout = "stage-1 layout"
     else:
-        kind = "notebook's checkpoint (LSTM without projection)"
+        layout = "stage-2 layout" if _PROJECTION in one.tensors else "notebook's layout (LSTM without projection)"
+    keys = [f"{one.prefix}{key}" for key in (_RECURRENT, _PROJECTION) if key in one.tensors]
+    where = f" under {one.place}" if one.place else ""
     settings, width = _lstm_settings(one.tensors)
     return {
-        "source": f"{kind} of the reference project", "encoder": "lstm", "settings": settings, "standardise": False,
-        "width": width, "transforms": {"transform.names": []},
-    }  # fmt: skip
+        "source": f"{layout} of the reference project, recognised by {' and '.join(keys)}{where}",
+        "encoder": "lstm",
+        "settings": settings,
+        "standardise": False,
+        "width": width,
+        "transforms": {"transform.names": []},
+    }
 
 
 class StateDictLoader:
-    """Any ``.pt``, ``.pth`` or ``.safetensors`` file that holds a state dict; the names stay as they are."""
+    """Any ``.pt``, ``.pth`` or ``.safetensors`` file with a state dict; names stay as they are."""
 
     fallback = True
 
@@ -79,46 +83,45 @@ class StateDictLoader:
         pass
 
     def recognises(self, path: Path) -> bool:
-        """By its ending, so that it can say what is wrong with a damaged one, or as an archive of torch.save."""
+        """By its ending, so that a damaged file is reported as such, or as an archive of torch.save."""
         return path.is_file() and (path.suffix in (".pt", ".pth", ".ckpt", ".safetensors") or is_pt(path))
 
     def load(self, path: Path) -> Foreign:
-        """The state dict that holds most; the others stand beside it, should one fit an encoder better.
+        """The largest state dict; the others are alternatives, should one fit an encoder better.
 
         Raises:
             CheckpointError: there is none, or the file is refused.
         """
         if path.suffix == ".safetensors":
-            content: Any = _safetensors(path)
-            found = state_dicts(content)
-            return _readings(found, {}, lambda one: {"source": _of_safetensors(one)}) if found else Foreign({}, "empty")
+            content: Any = read_tensors(path)[0]
+            dicts = state_dicts(content)
+            return _readings(dicts, {}, lambda one: {"source": _of_safetensors(one)}) if dicts else Foreign({}, "empty")
         content = read_pt(path)
-        found = state_dicts(content)
-        if not found and not isinstance(content, Mapping):
+        dicts = state_dicts(content)
+        if not dicts and not isinstance(content, Mapping):
             raise CheckpointError(
-                f"{path} holds a {type(content).__name__}; expected a dict of tensors, or one that has a state dict in "
-                f"it."
+                f"{path} holds a {type(content).__name__}; expected a dict of tensors, or one with a state dict in it."
             )
-        if not found:
+        if not dicts:
             raise CheckpointError(
-                f"{path} holds no state dict: expected a dict of tensors, as it is or in other tables and lists; found "
+                f"{path} holds no state dict: expected a dict of tensors, directly or in nested dicts and lists; found "
                 f"the keys {_keys(content)}."
             )
-        return _readings(found, content, lambda one: {"source": one.described() + _not_taken(one, found)})
+        return _readings(dicts, content, lambda one: {"source": one.described() + _not_taken(one, dicts)})
 
 
 def _of_safetensors(one: StateDict) -> str:
     return "safetensors file of another program" + (f", names without {one.prefix!r}" if one.prefix else "")
 
 
-def _not_taken(one: StateDict, found: Sequence[StateDict]) -> str:
-    """The other places, so that it is plain which was taken."""
-    others = list(dict.fromkeys(other.place for other in found if other.place != one.place and not other.gathered))
-    said = "".join(f", not that under {other!r}" if other else ", not its top level" for other in others[:3])
-    return said + (f" nor {len(others) - 3} more" if len(others) > 3 else "")
+def _not_taken(one: StateDict, dicts: Sequence[StateDict]) -> str:
+    """Names the other places, so that it is clear which was taken."""
+    others = list(dict.fromkeys(other.place for other in dicts if other.place != one.place and not other.gathered))
+    listed = "".join(f", not that under {other!r}" if other else ", not its top level" for other in others[:3])
+    return listed + (f" nor {len(others) - 3} more" if len(others) > 3 else "")
 
 
-def _readings(found: Sequence[StateDict], content: Any, facts_of: Callable[[StateDict], dict[str, Any]]) -> Foreign:
+def _readings(dicts: Sequence[StateDict], content: Any, facts_of: Callable[[StateDict], dict[str, Any]]) -> Foreign:
     """The first of several state dicts, with the others as alternatives."""
     table = content if isinstance(content, Mapping) else {}
     everything = tensors_under(content) if isinstance(content, Mapping) else {}
@@ -129,14 +132,14 @@ def _readings(found: Sequence[StateDict], content: Any, facts_of: Callable[[Stat
         others = {n: t for n, t in everything.items() if id(t) not in taken}
         return Foreign(tensors=one.tensors, others=others, **facts_of(one), **shared)
 
-    first, *rest = map(reading, found)
+    first, *rest = map(reading, dicts)
     return attrs.evolve(first, alternatives=tuple(rest))
 
 
 def _lstm_settings(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], int | None]:
-    """Options of our ``lstm`` encoder that the shapes imply, and the numbers a frame that it reads.
+    """Options of our ``lstm`` encoder that the shapes imply, and its features per frame.
 
-    What is as the option's default is left out, but for size and layers.
+    Defaults are left out, except size and layers.
     """
     settings: dict[str, Any] = {
         "hidden-size": tensors[_RECURRENT].shape[-1],
@@ -155,23 +158,11 @@ def _lstm_settings(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], int |
 
 
 def _glosses(content: Mapping[Any, Any]) -> tuple[str, ...] | None:
-    """The vocabulary in the file, where it has one."""
+    """The vocabulary of the file, where it has one."""
     table = content.get("gloss_to_id")
     if not isinstance(table, Mapping) or not table:
         return None
     return tuple(sorted(str(gloss) for gloss in table))
-
-
-def _safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with open_tensors(path) as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    # torch itself fails on a shape of an empty tensor that no number can hold.
-    except (OSError, safetensors.SafetensorError, ValueError, TypeError, RuntimeError, OverflowError) as fault:
-        reason = str(fault).partition("\n")[0][:300]
-        raise CheckpointError(
-            f"{path} cannot be read as safetensors ({reason}); it is cut short, or of another kind."
-        ) from fault
 
 
 def _keys(content: Any) -> str:

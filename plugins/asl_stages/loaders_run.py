@@ -1,4 +1,4 @@
-"""Our own runs as checkpoints to start from: weights, the statistics of their features, and their transforms."""
+"""Loader of our own runs: weights, feature statistics and transforms."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RunLoader:
             return False
 
     def load(self, path: Path) -> Foreign:
-        """The encoder with all that it was trained on.
+        """The encoder, with the features and transforms it was trained on.
 
         Raises:
             CheckpointError: not a run's, unfinished, or damaged.
@@ -45,8 +45,8 @@ class RunLoader:
             or not isinstance(config.get("encoder.name"), str)
         ):
             raise CheckpointError(
-                f"{saved.path} is not a model that a run keeps (the state for --resume is another kind of file); "
-                f"expected final.safetensors or best.safetensors."
+                f"{saved.path} is not a run's model (the state for --resume is another kind of file); expected "
+                f"final.safetensors or best.safetensors."
             )
         standardise = bool(config.get("train.standardise"))
         statistics = saved.tensors.get("standardiser.mean"), saved.tensors.get("standardiser.scale")
@@ -62,7 +62,7 @@ class RunLoader:
             encoder=config["encoder.name"],
             standardise=standardise,
             statistics=(mean, scale) if standardise and mean is not None and scale is not None else None,
-            # What the encoder reads: batchwise transforms may stand between it and the stored width.
+            # The encoder's input: batchwise transforms may change the stored width.
             width=len(mean) if mean is not None else width if isinstance(width, int) else None,
             transforms={k: v for k, v in config.items() if k.startswith("transform.")},
             others={n: t for n, t in saved.tensors.items() if n not in own},
@@ -84,5 +84,5 @@ def _file(path: Path) -> Path:
 
 
 def _under(config: Mapping[str, Any], table: str, *without: str) -> dict[str, Any]:
-    names = {k.removeprefix(f"{table}."): v for k, v in config.items() if k.startswith(f"{table}.")}
-    return {k: v for k, v in names.items() if k not in without}
+    options = {k.removeprefix(f"{table}."): v for k, v in config.items() if k.startswith(f"{table}.")}
+    return {k: v for k, v in options.items() if k not in without}

@@ -73,6 +73,10 @@ def test_stage_two_of_the_reference(tmp_path: Path) -> None:
     assert read.loader == "stage1"
     foreign = read.foreign
     assert (foreign.encoder, foreign.settings) == ("lstm", {"hidden-size": 4, "layers": 2})
+    assert foreign.source == (
+        "stage-2 layout of the reference project, recognised by encoder.lstm.weight_hh_l0 and "
+        "encoder.input_projection.weight under model_state_dict"
+    )
     assert (foreign.width, foreign.standardise) == (36, False)
     assert foreign.glosses == ("book", "drink", "go")
     assert foreign.facts == {"vocab_size": 4, "epoch": 7, "val_acc": 3.57}

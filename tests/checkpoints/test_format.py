@@ -100,7 +100,7 @@ def test_missing_and_folders(tmp_path: Path) -> None:
 def test_somebody_elses(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(safetensors.torch.save({"a": torch.ones(1)}, metadata=metadata))
-    with pytest.raises(CheckpointError, match="holds tensors but not what asl writes beside them"):
+    with pytest.raises(CheckpointError, match="holds tensors without the header that asl writes"):
         load_tensors(path)
 
 

@@ -112,7 +112,7 @@ def test_features(
     [
         ("raw", {"train__standardise": True}, ("train.standardise to true", "--init", "--init.features standardised")),
         ("first", {"train__standardise": False}, ("train.standardise to false", "--init.features stored")),
-        ("raw", {"train__standardise": True, "init__features": "stored"}, ("--init.features stored", "otherwise")),
+        ("raw", {"train__standardise": True, "init__features": "stored"}, ("--init.features stored", "contradicts it")),
         ("raw", {"init__min_coverage": 1.5}, ("init.min-coverage", "at most 1")),
         ("raw", {"init__freeze": True, "init__learning_rate_scale": 0.1}, ("leave out learning-rate-scale",)),
         (None, {"init__freeze": True}, ("none is named", "--init PATH")),
@@ -168,7 +168,7 @@ def test_width_of_other_clips_is_named(first: Path, tmp_path: Path) -> None:
     tensors["encoder.front.project.weight"] = torch.ones(8, 126)
     tensors |= {"standardiser.mean": torch.zeros(126), "standardiser.scale": torch.ones(126)}
     save_tensors(tmp_path / "x.safetensors", tensors, {**saved.meta, "width": 126})
-    with pytest.raises(CheckpointError, match="read 126 numbers a frame, and the clips have 36"):
+    with pytest.raises(CheckpointError, match="read 126 features per frame, and the clips have 36"):
         api.run(of(tmp_path / "runs", init=str(tmp_path / "x.safetensors")))
 
 
@@ -301,8 +301,8 @@ def test_runs_that_are_none(first: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes((first / "final.safetensors").read_bytes()[:2000])
     for path, word in (
         (unfinished, r"best\.safetensors takes the weights"),
-        (first / "last" / "state.safetensors", "not a model that a run keeps"),
-        (tmp_path / "bare.safetensors", "not a model that a run keeps"),
+        (first / "last" / "state.safetensors", "is not a run.s model"),
+        (tmp_path / "bare.safetensors", "is not a run.s model"),
         (tmp_path / "scale.safetensors", "statistics that are damaged"),
         (tmp_path / "cut.safetensors", "cannot be read"),
         (tmp_path / "nothing", "does not exist"),

@@ -87,7 +87,7 @@ def test_rename_whole_parts_longest_first(rules: list[str], after: list[str]) ->
         (["ne=x"], "no tensor of the checkpoint starts with 'ne'"),
         (["net=", "net=x"], "twice"),
         (["net.rnn=netx"], "another has already"),
-        (["net.rnn.w="], "is none"),
+        (["net.rnn.w="], "is empty"),
     ],
 )
 def test_rules_that_cannot_be_meant(rules: list[str], word: str) -> None:
