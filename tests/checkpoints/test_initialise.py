@@ -303,7 +303,7 @@ def test_runs_that_are_none(first: Path, tmp_path: Path) -> None:
         (unfinished, r"best\.safetensors takes the weights"),
         (first / "last" / "state.safetensors", "is not a run.s model"),
         (tmp_path / "bare.safetensors", "is not a run.s model"),
-        (tmp_path / "scale.safetensors", "statistics that are damaged"),
+        (tmp_path / "scale.safetensors", "statistics are damaged"),
         (tmp_path / "cut.safetensors", "cannot be read"),
         (tmp_path / "nothing", "does not exist"),
     ):
