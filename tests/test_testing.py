@@ -55,22 +55,22 @@ def test_sound_components_pass(check: Callable[[Component], None], good: str, mo
 ENCODERS = {
     "ConstantEncoder": "other frames give the same output: the encoder ignores its input",
     "IdleEncoder": "the output is the input: the encoder does nothing",
-    "LyingEncoder": r"output_lengths promises 23 frames .* and the output has 12",
+    "LyingEncoder": r"output_lengths declares 23 frames .* and the output has 12",
     "HalvingEncoder": "output_lengths gives 0 for a clip: it lost all its frames",
     "UndeclaredEncoder": "a clip of 128 frames gives 128 and declares 64: what is not declared is dropped",
     "TruncatingEncoder": "the last 32 frames of a clip of 128 change nothing",
     "CompanyEncoder": "output_lengths of a clip depends on the other clips",
-    "LeakyEncoder": "gives other numbers alone than among longer ones .*: padding leaks",
+    "LeakyEncoder": "has another output alone than among longer ones .*: padding leaks",
     "UnmaskedEncoder": "padding leaks",
-    "WideEncoder": "output_size 7 and gives 6 numbers a frame",
+    "WideEncoder": "output_size 7 and gives 6 features per frame",
     "FlatEncoder": r"the output has shape \(4, 6\); expected \(B, T', output_size\)",
     "SpareEncoder": "no gradient reaches spare.bias, spare.weight: they would never be trained",
     "DetachedEncoder": "the output depends on no parameter",
     "ForgetfulEncoder": "something it needs is not in the state",
     "NoisyEncoder": "evaluating twice gives two results",
-    "UnseededEncoder": "under one seed project.bias start otherwise every time",
+    "UnseededEncoder": "under one seed project.bias start with other values every time",
     "ForeignNoiseEncoder": "in training one seed gives two results",
-    "DoubleEncoder": "float32 frames give torch.float64",
+    "DoubleEncoder": "float32 features give an output of torch.float64",
     "OverflowingEncoder": "NaN or infinite",
 }
 
@@ -104,7 +104,9 @@ def test_devices_are_those_that_torch_sees(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.slow
 def test_an_encoder_that_remembers_steps_does_not_resume() -> None:
     testing.check_run("encoder", component("GoodEncoder"))
-    with pytest.raises(testing.ContractError, match="cut off and resumed ends otherwise than one left alone"):
+    with pytest.raises(
+        testing.ContractError, match="an interrupted and resumed run ends differently from an uninterrupted one"
+    ):
         testing.check_run("encoder", component("ResumingEncoder"))
 
 
@@ -141,13 +143,13 @@ def test_factories_of_no_module_are_caught(check: Callable[[Component], None]) -
         ("VectorLoss", r"the total has shape \(1,\); expected a scalar"),
         ("InfiniteLoss", "the total of 1 clips of random frames is inf"),
         ("LabelBlindLoss", "the same whatever the labels are"),
-        ("HeadBlindLoss", "the same whatever the head says"),
+        ("HeadBlindLoss", "the same whatever the head's output is"),
         ("PaddedLoss", "the loss changes with padding"),
         ("PickyLoss", "does not accept head kind 'toy', only nothing"),
         ("MislabelledLoss", "labels is 'two'; expected one of one, any, none"),
         ("FigureLoss", r"figure right has shape \(\); expected \(4,\)"),
         ("GreedyLoss", "asks for 2 views and corrupts the batch"),
-        ("HidingLoss", "is corrupted otherwise in another batch"),
+        ("HidingLoss", "is corrupted differently in another batch"),
         ("IdlyHidingLoss", "corrupt changes no clip"),
     ],
 )
@@ -160,14 +162,14 @@ def test_wrong_losses_are_caught(name: str, text: str) -> None:
     ("name", "text"),
     [
         ("GlobalAugment", "the same .seed, epoch, clip. gave other frames"),
-        ("CompanyAugment", "clip 1 is augmented otherwise alone"),
-        ("PaddedAugment", "is augmented otherwise alone"),
+        ("CompanyAugment", "clip 1 is augmented differently alone"),
+        ("PaddedAugment", "is augmented differently alone"),
         ("IdleAugment", "it does nothing"),
         ("SpillingAugment", "padding is no longer zero"),
-        ("InPlaceAugment", "the batch that came in has changed"),
+        ("InPlaceAugment", "the batch given to it has changed"),
         ("EmptyingAugment", "a clip lost all its frames"),
         ("DoubleAugment", "float32 frames became torch.float64"),
-        ("RenamingAugment", "ids, labels or places"),
+        ("RenamingAugment", "ids, labels or order"),
     ],
 )
 def test_wrong_augments_are_caught(name: str, text: str) -> None:
@@ -190,11 +192,11 @@ def hold_strictly(made: Component) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("InPlaceTransform", "the clip that came in has changed"),
+        ("InPlaceTransform", "the clip given to it has changed"),
         ("NanTransform", "a clip of 1 frames became NaN"),
         ("EmptyTransform", r"a clip of 1 frames became \(0, 36\)"),
         ("RaggedTransform", "clips of one width become clips of"),
-        ("RunningTransform", "must depend on the clip alone"),
+        ("RunningTransform", "keep no state between clips"),
         ("NamelessTransform", "glosses, signer, source of the clip changed"),
     ],
 )
@@ -210,12 +212,12 @@ def test_wrong_transforms_are_caught(name: str, text: str) -> None:
         ("StrangeSplitDataset", r"splits\(\) gives training; expected some of train, val, test"),
         ("TwiceDataset", "ids of train are not unique"),
         ("RestlessDataset", "differs when read again"),
-        ("RaggedDataset", "has 5 numbers a frame, and the clips before it 4"),
+        ("RaggedDataset", "has 5 features per frame, and the clips before it 4"),
         ("FlatDataset", r"is \(4,\); expected"),
-        ("NanDataset", "holds NaN"),
-        ("LetterDataset", "has glosses 'word'; expected a tuple of words"),
+        ("NanDataset", "has NaN"),
+        ("LetterDataset", "has glosses 'word'; expected a tuple of texts"),
         ("LoudDataset", "findings have level fatal"),
-        ("RudeDataset", "a split that it does not have ends in KeyError"),
+        ("RudeDataset", "a split that it does not have raises KeyError"),
         ("TrustingDataset", "a file that does not exist is not refused"),
     ],
 )
@@ -238,9 +240,9 @@ def test_a_file_that_a_data_set_reads(tmp_path: Path) -> None:
     [
         ("TrustingLoader", "it ran code that a .* file named"),
         ("RudeLoader", "raised ValueError: bad magic number; expected CheckpointError"),
-        ("FragileLoader", "recognises.missing.pt. raised FileNotFoundError"),
-        ("UndecidedLoader", "gives None; expected true or false"),
-        ("CarelessLoader", "its own file cut to 10% is loaded as if it were whole"),
+        ("FragileLoader", "recognises.missing.toy. raised FileNotFoundError"),
+        ("UndecidedLoader", "gives None; expected True or False"),
+        ("CarelessLoader", "own.toy cut to 0% is loaded as if it were whole"),
         ("StrangerLoader", "it does not recognise own.toy"),
     ],
 )
@@ -261,7 +263,7 @@ def test_wrong_loaders_are_caught(tmp_path: Path, name: str, text: str) -> None:
         ("TwiceFormat", "ids of the recordings of own.toy are not unique"),
         ("HalfSeenFormat", "NaN on some axes and not on others"),
         ("BlindFormat", "no point of own.toy was seen"),
-        ("UnendingFormat", "holds infinite numbers"),
+        ("UnendingFormat", "has infinite numbers"),
         ("RestlessFormat", "gives other points when read again"),
         ("CarelessFormat", "own.toy cut to 10% is read as if it were whole"),
     ],
@@ -279,8 +281,8 @@ def test_wrong_formats_are_caught(tmp_path: Path, name: str, text: str) -> None:
     ("name", "kind", "text"),
     [
         ("HalfObserver", testing.ContractError, "needs on_start, on_epoch and on_end"),
-        ("TakingObserver", testing.ContractError, "what the run tells is changed on the way"),
-        ("WritingObserver", testing.ContractError, "ends otherwise than one without .metrics.jsonl."),
+        ("TakingObserver", testing.ContractError, "it changes the summary or report it is given"),
+        ("WritingObserver", testing.ContractError, "ends differently from one without .metrics.jsonl."),
         ("FailingObserver", testing.ContractError, "it raises.*KeyError.*top1"),
     ],
 )
@@ -364,7 +366,29 @@ def test_nothing_is_asked_of_what_cannot_be_built() -> None:
     assert found[1].reason == "'0' comes first, and it was failed"
     found = list(bench_results(DataError("no folder was named."), None))
     assert [r.status for r in found] == ["skipped", "skipped"]
-    assert found[0].reason.startswith("no folder was named. (Here --set head.toy.KEY=VALUE")
+    assert found[0].reason.startswith("no folder was named. (--set head.toy.KEY=VALUE")
+
+
+def test_a_failure_says_what_failed_the_contract_and_the_input() -> None:
+    with pytest.raises(testing.ContractError) as caught:
+        testing.check_encoder(component("LeakyEncoder"), width=9)
+    what, contract, tried_on = str(caught.value).splitlines()
+    assert what.startswith("'toy' fails check 'padding': a clip of 7 frames has another output alone")
+    assert what.endswith("padding leaks; mask it, or pack the sequences.")
+    assert contract == "Contract: A clip's output is the same alone, in a batch, and with more padding."
+    assert tried_on == "Tried on: default options; clips of 7, 23, 1, 12 frames with 9 features per frame."
+
+
+def test_every_check_states_its_contract() -> None:
+    from asl_core.testing import plugin, runs
+    from asl_core.testing.components import COMPONENT_CHECKS
+    from asl_core.testing.losses import LOSS_CHECKS
+
+    tables = [COMPONENT_CHECKS, LOSS_CHECKS, runs.OBSERVER_CHECKS, *(checks for checks, _ in plugin._BENCHES.values())]
+    for table in tables:
+        for name, check in table.items():
+            first = (check.__doc__ or "").strip().partition("\n\n")[0]
+            assert first.endswith("."), f"{name} of {check.__module__}"
 
 
 def test_hold_stops_at_the_first_and_passes_over_what_is_skipped() -> None:

@@ -75,10 +75,10 @@ def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
     ("factory", "check", "text"),
     [
         ("ConstantEncoder", "input", "ignores its input"),
-        ("LyingEncoder", "lengths", "promises 23 frames"),
+        ("LyingEncoder", "lengths", "declares 23 frames"),
         ("LeakyEncoder", "padding", "padding leaks"),
         ("OneTypeEncoder", "mixed precision", "wrong_modules.py, line"),
-        ("ResumingEncoder", "resumes", "ends otherwise than one left alone"),
+        ("ResumingEncoder", "resumes", "ends differently from an uninterrupted one"),
         ("nothing", "loads", "does not load"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_plugin_that_cannot_be_imported_is_told_in_a_paragraph(tmp_path: Path,
 def test_a_plugin_that_offers_nothing_is_told(tmp_path: Path) -> None:
     source = "from asl_core import hookimpl\n@hookimpl\ndef asl_encoders():\n    return []\n"
     failed = told(testing.check_plugin(tree(tmp_path, "idle_one", source)), "failed")
-    assert failed == {"offers": "its hooks return no component: it does nothing"}
+    assert failed == {"offers": "its hooks return no component: return a list of asl_core.Component"}
 
 
 @pytest.mark.slow
@@ -131,14 +131,16 @@ def test_a_catalogue_that_imports_torch_is_told_with_its_time(tmp_path: Path) ->
     source = "import torch\nimport numpy\n" + catalogue("wrong_modules:GoodEncoder")
     failed = told(testing.check_plugin(tree(tmp_path, "heavy_one", source)), "failed")
     assert set(failed) == {"light"}
-    assert " s and brings in numpy, torch, which every `asl --help` would wait for" in failed["light"]
+    assert " s and imports numpy, torch, which would slow down every `asl --help`" in failed["light"]
 
 
 @pytest.mark.slow
 def test_a_name_that_a_built_in_has(tmp_path: Path) -> None:
     source = catalogue("wrong_modules:GoodEncoder", name="gru")
     failed = told(testing.check_plugin(tree(tmp_path, "claiming_one", source)), "failed")
-    assert failed == {"name": "asl-core:gru has that name, and users would have to write claiming_one-kit:gru"}
+    assert failed == {
+        "name": "asl-core:gru has that name, so users would have to write claiming_one-kit:gru: choose another"
+    }
 
 
 @pytest.mark.slow
@@ -170,8 +172,8 @@ def test_options_and_samples_of_nothing_are_refused_all_at_once(tmp_path: Path) 
         ("augment", "wrong_clips:GoodAugment", {"random", "changes", "trains", "resumes"}),
         ("transform", "wrong_clips:GoodTransform", {"pure", "trains", "resumes"}),
         ("dataset", "wrong_clips:GoodDataset", {"clips", "same again", "refuses"}),
-        ("checkpoint_loader", "wrong_clips:GoodLoader", {"strangers", "hostile"}),
-        ("observer", "wrong_clips:GoodObserver", {"disturbs nothing", "resumes"}),
+        ("checkpoint_loader", "wrong_clips:GoodLoader", {"other files", "hostile"}),
+        ("observer", "wrong_clips:GoodObserver", {"changes nothing", "resumes"}),
     ],
 )
 def test_every_slot_has_its_checks(tmp_path: Path, slot: str, factory: str, checks: set[str]) -> None:
@@ -190,7 +192,7 @@ def test_a_loss_is_checked_on_every_head_that_it_accepts(tmp_path: Path) -> None
     assert told([r for r in results if r.slot == "loss"], "failed") == {}
     assert "trains" in told([r for r in results if r.slot == "loss"], "passed")
     failed = told(testing.check_plugin(tree(tmp_path / "one", "lossy_one", source)), "failed")
-    assert failed["accepts"] == "no head of kind toy is there to try it on"
+    assert failed["accepts"] == "no installed head is of kind toy, which it accepts"
 
 
 @pytest.mark.parametrize("name", [o.component.name for o in testing.isolated().registry.slot("checkpoint-loader")])
@@ -256,7 +258,7 @@ def test_plugins_are_found_by_any_of_their_names(tmp_path: Path, monkeypatch: py
         with pytest.raises(UsageError, match=rf"'{name}' is a module .* and no plugin: nothing in it is marked"):
             testing.locate(name)
     (tmp_path / "bare").mkdir()
-    with pytest.raises(UsageError, match=r"holds no pyproject\.toml"):
+    with pytest.raises(UsageError, match=r"has no pyproject\.toml"):
         testing.locate(tmp_path / "bare")
 
 

@@ -114,8 +114,10 @@ def check(
 
 
 def _line(result: CheckResult) -> str:
-    subject = f"{result.slot} {result.component}"
-    return f"{result.status:<8} {subject:<28} {result.check:<18} {result.reason}".rstrip()
+    subject, context = f"{result.slot} {result.component}", ""
+    if result.contract:
+        context = f" Contract: {result.contract} Tried on: {result.tried_on}."
+    return f"{result.status:<8} {subject:<28} {result.check:<18} {result.reason}{context}".rstrip()
 
 
 def _pairs(flag: str, words: tuple[str, ...], example: str) -> dict[str, str]:

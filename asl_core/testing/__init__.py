@@ -1,14 +1,13 @@
-"""The kit that plugin authors test with: each check says in its failure what a user of the component would see.
+"""Checks for the tests of plugins. A failure says what failed, the contract, the input, and what to change.
 
     from asl_core import testing
 
     def test_my_encoder():
         testing.check_encoder(my_component)
 
-``check_plugin("my_plugin")`` goes through all that a package offers and tells every result, which is what
-``asl plugins check`` shows. :mod:`asl_core.testing.fixtures` holds fixtures for pytest, and
-:mod:`asl_core.testing.strategies` batches for hypothesis; neither is imported from here, so that the core needs
-neither.
+``check_plugin("my_plugin")`` checks all components of a package and returns every result, as ``asl plugins check``
+prints them. :mod:`asl_core.testing.fixtures` has fixtures for pytest, :mod:`asl_core.testing.strategies` batches for
+hypothesis; neither is imported here, so that the core needs neither.
 """
 
 from __future__ import annotations

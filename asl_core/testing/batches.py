@@ -1,4 +1,4 @@
-"""Batches to try components on, and the devices to try them on."""
+"""Batches to try components on, and the devices of this machine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from asl_core.clips.batch import Batch
 from asl_core.clips.clip import Clip, Vocabulary
 from asl_core.clips.store import ClipStore
 
-__all__ = ["CLASSES", "LENGTHS", "WIDTH", "alone", "devices", "one_thread", "padded", "random_batch", "store_of"]
+__all__ = [
+    "CLASSES", "LENGTHS", "WIDTH", "alone", "devices", "one_thread", "padded", "random_batch", "store_of",
+    "with_other_frames",
+]  # fmt: skip
 
 LENGTHS = (7, 23, 1, 12)  #: frames; one clip is as short as a clip can be
 CLASSES = 5
-WIDTH = 36  #: numbers a frame
+WIDTH = 36  #: features per frame
 
 
 def random_batch(
@@ -28,22 +31,22 @@ def random_batch(
     frames: int | None = None,
     glosses: int = 1,
 ) -> Batch:
-    """A batch of random frames of mean 0 and deviation 1.
+    """A batch of random features of mean 0 and standard deviation 1.
 
     Args:
         lengths: frames of each clip.
-        width: numbers a frame.
+        width: features per frame.
         classes: different glosses.
-        seed: of the numbers; a clip's numbers depend on it and on the clip's place alone.
-        dtype: of the frames.
+        seed: of the features; a clip's features depend only on it and on the clip's index.
+        dtype: of the features.
         frames: pad to this many instead of the longest.
         glosses: of each clip; two neighbours are never the same where there are two classes.
     """
     longest = frames or max(lengths)
     features = torch.zeros(len(lengths), longest, width, dtype=dtype)
-    for place, length in enumerate(lengths):
-        generator = torch.Generator().manual_seed(1000 * seed + place)
-        features[place, :length] = torch.randn(length, width, generator=generator, dtype=dtype)
+    for index, length in enumerate(lengths):
+        generator = torch.Generator().manual_seed(1000 * seed + index)
+        features[index, :length] = torch.randn(length, width, generator=generator, dtype=dtype)
     return Batch(
         features=features,
         lengths=torch.tensor(lengths),
@@ -54,10 +57,10 @@ def random_batch(
     )
 
 
-def alone(batch: Batch, place: int) -> Batch:
+def alone(batch: Batch, index: int) -> Batch:
     """One clip of a batch by itself, without padding."""
-    length = int(batch.lengths[place])
-    return batch.rows(place, place + 1).with_features(batch.features[place : place + 1, :length])
+    length = int(batch.lengths[index])
+    return batch.rows(index, index + 1).with_features(batch.features[index : index + 1, :length])
 
 
 def padded(batch: Batch, more: int) -> Batch:
@@ -65,8 +68,13 @@ def padded(batch: Batch, more: int) -> Batch:
     return batch.with_features(torch.nn.functional.pad(batch.features, (0, 0, 0, more)))
 
 
+def with_other_frames(batch: Batch) -> Batch:
+    """The same clips with other features in every real frame."""
+    return batch.with_features((batch.features.flip(2) + 1) * batch.mask[:, :, None])
+
+
 def store_of(batch: Batch, classes: int = CLASSES) -> ClipStore:
-    """The clips of a batch as the train split of a run would hold them."""
+    """The clips of a batch as the train split of a run."""
     vocabulary = Vocabulary(tuple(f"gloss-{i:03d}" for i in range(classes)))
     labels = torch.split(batch.targets, batch.target_lengths.tolist())
     clips = [
@@ -82,7 +90,7 @@ def store_of(batch: Batch, classes: int = CLASSES) -> ClipStore:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """With one CPU thread, as runs have by default: threads that wait for each other spin, and tensors are small."""
+    """With one CPU thread, the default of a run: on small tensors several threads mostly wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -92,10 +100,6 @@ def one_thread() -> Iterator[None]:
 
 
 def devices() -> list[torch.device]:
-    """The kinds of device there are here: the CPU, then CUDA and MPS where they are."""
-    found = [torch.device("cpu")]
-    if torch.cuda.is_available():
-        found.append(torch.device("cuda"))
-    if torch.backends.mps.is_available():
-        found.append(torch.device("mps"))
-    return found
+    """The CPU, then CUDA and MPS where available."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [torch.device(name) for name, present in available.items() if present]

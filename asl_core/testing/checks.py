@@ -1,13 +1,15 @@
-"""What a check is: a named promise that a component keeps, breaks, or cannot be asked here.
+"""Checks: one named requirement each of a slot's contract, tried on a component.
 
-Every slot has a table of checks, name -> function of a *bench*, the component with all that is needed to try it.
-A check returns nothing or one detail worth telling, and raises :class:`ContractError` where the promise is broken.
-The same table serves a plugin's own tests (:func:`hold`, which stops at the first fault with its traceback) and
-``asl plugins check`` (:func:`results`, which goes through all of them).
+Every slot has a table of checks, name to function of a *bench*: the component with what is needed to try it. The first
+paragraph of a function's docstring is the requirement, and is shown with a failure. A check returns nothing or one
+detail to report, and raises :class:`ContractError` where the requirement is not met. The same table serves a plugin's
+own tests (:func:`hold`, which stops at the first failure) and ``asl plugins check`` (:func:`results`, which goes
+through all).
 """
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,36 +26,39 @@ __all__ = ["Bench", "CheckResult", "Checks", "ContractError", "SkippedCheck", "h
 
 
 class ContractError(AssertionError):
-    """A component does not keep what its slot promises."""
+    """A component does not meet a requirement of its slot's contract."""
 
 
 class SkippedCheck(Exception):  # noqa: N818 - nothing is wrong
     """A check cannot be made here; the text says why, and what would make it possible."""
 
 
-def require(holds: object, text: str) -> None:
-    """Raise :class:`ContractError` with ``text`` unless it holds."""
-    if not holds:
+def require(condition: object, text: str) -> None:
+    """Raise :class:`ContractError` with ``text`` unless the condition holds."""
+    if not condition:
         raise ContractError(text)
 
 
 @attrs.frozen
 class CheckResult:
-    """What came of one check of one component."""
+    """The result of one check of one component."""
 
     slot: str  #: ``encoder``, …, or ``plugin`` for what concerns the whole package
     component: str
     check: str
     status: str  #: ``passed``, ``failed`` or ``skipped``
-    reason: str = ""  #: why, or a detail worth telling
+    reason: str = ""  #: why it failed or was skipped, or a detail of what passed
+    contract: str = ""  #: of a failure: the requirement that is not met
+    tried_on: str = ""  #: of a failure: options and input
 
     @property
     def failed(self) -> bool:
-        """Whether the promise is broken."""
+        """Whether the requirement is not met."""
         return self.status == "failed"
 
     def __str__(self) -> str:
-        return f"{self.slot} {self.component}: {self.check} {self.status}{f': {self.reason}' if self.reason else ''}"
+        text = f"{self.slot} {self.component}: {self.check} {self.status}{f': {self.reason}' if self.reason else ''}"
+        return _with_context(text, self.contract, self.tried_on, " ")
 
 
 @attrs.define(slots=False)
@@ -70,7 +75,7 @@ class Bench:
 
     @property
     def missing(self) -> list[OptionSpec]:
-        """Required options that nobody has given."""
+        """Required options without a value."""
         return [s for s in option_specs(self.component.options) if s.required and s.name not in self.values]
 
     @property
@@ -78,8 +83,13 @@ class Bench:
         """An instance of the options class: the given values, defaults for the rest."""
         return self.component.options(**self.values)
 
+    @property
+    def tried_on(self) -> str:
+        """The options and the input of the checks, for messages."""
+        return ", ".join(f"{name} = {value!r}" for name, value in self.values.items()) or "default options"
+
     def make(self, *arguments: Any) -> Any:
-        """What the factory makes of the options and ``arguments``."""
+        """Call the component's factory with the options and ``arguments``."""
         factory = self.component.load()
         return factory(self.options, *arguments, **({"facts": None} if takes_facts(factory) else {}))
 
@@ -89,36 +99,50 @@ Checks = Mapping[str, Callable[[AnyBench], str | None]]
 
 
 def hold(checks: Checks[AnyBench], bench: AnyBench) -> None:
-    """Go through ``checks`` in order; what cannot be asked here is passed over.
+    """Make ``checks`` in order, passing over those that cannot be made here.
 
     Raises:
-        ContractError: the first promise that is broken. Whatever the component itself raises comes through.
+        ContractError: of the first check that fails. Whatever the component itself raises is not caught.
     """
-    for check in checks.values():
+    for name, check in checks.items():
         try:
             check(bench)
         except SkippedCheck:
             continue
+        except ContractError as why:
+            text = f"{bench.component.name!r} fails check {name!r}: {why}"
+            raise ContractError(_with_context(text, _contract(check), bench.tried_on, "\n")) from why
+
+
+def _contract(check: Callable[..., object]) -> str:
+    return _one_line((inspect.getdoc(check) or "").partition("\n\n")[0].replace("``", ""))
+
+
+def _with_context(text: str, contract: str, tried_on: str, separator: str) -> str:
+    """A failure with the requirement and the input."""
+    lines = [f"Contract: {contract}"] * bool(contract) + [f"Tried on: {tried_on}."] * bool(tried_on)
+    return separator.join([text + "." * bool(lines and not text.endswith(".")), *lines])
 
 
 def results(slot: str, checks: Checks[AnyBench], bench: AnyBench, *, gate: bool = True) -> Iterator[CheckResult]:
-    """Go through all of ``checks``, whatever comes of them.
+    """Make all of ``checks``, whether they fail or not.
 
-    With ``gate`` the first one is the condition of the others: without it they are skipped, since all would say the
-    same. A component that refuses its defaults in words there (no folder named, clips of another width) is not
-    broken.
+    With ``gate`` the first one is the condition of the others: where it does not pass they are skipped, since all
+    would fail for the same reason. A component that refuses its default options there with an error message (no folder
+    given, clips of another width) is skipped too, not failed.
     """
     component, stem = bench.component.name, f"{slot}.{bench.component.name}"
     barrier = ""
-    for place, (name, check) in enumerate(checks.items()):
+    for index, (name, check) in enumerate(checks.items()):
         if barrier:
             yield CheckResult(slot, component, name, "skipped", barrier)
             continue
-        first = gate and place == 0
+        first = gate and index == 0
         status, reason = _outcome(check, bench, stem, refusable=first and not bench.values)
         if first and status != "passed":
             barrier = f"{name!r} comes first, and it was {status}"
-        yield CheckResult(slot, component, name, status, reason)
+        context = (_contract(check), bench.tried_on) if status == "failed" and _contract(check) else ()
+        yield CheckResult(slot, component, name, status, reason, *context)
 
 
 def _outcome(
@@ -131,23 +155,24 @@ def _outcome(
     except ContractError as why:
         return "failed", str(why)
     except UsageError as why:
-        text = _one_paragraph(str(why))
+        text = _one_line(str(why))
         if refusable:
-            return "skipped", f"{text} (Here --set {stem}.KEY=VALUE sets its options, --width N the numbers a frame.)"
+            hint = f"(--set {stem}.KEY=VALUE sets its options, --width N the features per frame.)"
+            return "skipped", f"{text} {hint}"
         return "failed", text
     except (Exception, SystemExit) as fault:  # the component's own fault, of any kind
-        return "failed", _one_paragraph(f"{type(fault).__name__}: {fault}{_place(fault)}")
+        return "failed", _one_line(f"{type(fault).__name__}: {fault}{_location(fault)}")
 
 
-_NOT_THEIRS = {"asl_core", "torch", "numpy", "importlib"}  #: packages that a fault of a component comes out of
+_NOT_THEIRS = {"asl_core", "torch", "numpy", "importlib"}  #: packages that are not the component's own code
 
 
-def _place(fault: BaseException) -> str:
-    """The line of the component's own code that a fault came through, as far as there is one."""
+def _location(fault: BaseException) -> str:
+    """The last line of the component's own code in the traceback, if any."""
     frames = [f for f in traceback.extract_tb(fault.__traceback__) if not f.filename.startswith("<")]
-    own = [f for f in frames if not _NOT_THEIRS & set(Path(f.filename).parts)]
-    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    theirs = [f for f in frames if not _NOT_THEIRS & set(Path(f.filename).parts)]
+    return f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
 
 
-def _one_paragraph(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())

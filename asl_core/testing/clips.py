@@ -1,4 +1,4 @@
-"""What data sets promise of clips: named, finite, of one width, the same at every reading."""
+"""Checks of data sets: clips with unique ids, finite, of one width, and the same each time they are read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from asl_core.clips.clip import Clip, Finding
 from asl_core.contracts import Dataset
 from asl_core.errors import DataError
 from asl_core.registry.component import Component
-from asl_core.testing.checks import Bench, Checks, ContractError, SkippedCheck, hold, require
-from asl_core.testing.components import COMPONENT_CHECKS
+from asl_core.testing.checks import Checks, ContractError, hold, require
+from asl_core.testing.components import hold_all
+from asl_core.testing.other_files import FileBench
 
 __all__ = ["DATASET_CHECKS", "DatasetBench", "check_dataset"]
 
@@ -23,36 +24,33 @@ _SPLITS = ("train", "val", "test")
 
 
 def check_dataset(dataset: Dataset | Component, most: int = 50, *, sample: Path | None = None, **options: Any) -> None:
-    """Every promise of a data set; see :data:`DATASET_CHECKS`.
+    """Check a data set against its contract.
 
     Args:
-        dataset: made already, or a component that makes it from ``options``.
-        most: clips of each split to look at.
+        dataset: an instance, or a component that makes one from ``options``.
+        most: clips of each split to check.
         sample: a file that ``read`` takes, where it reads files.
         options: of a component, other than the defaults.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: of the first check that fails.
     """
     if isinstance(dataset, Component):
-        bench = DatasetBench(dataset, options, most=most, sample=sample)
-        hold(COMPONENT_CHECKS, bench)
+        hold_all(DATASET_CHECKS, DatasetBench(dataset, options, most=most, sample=sample))
     else:
-        made = Component(name="made", factory="none:none", summary="a data set that is there already")
-        bench = DatasetBench(made, most=most, sample=sample, made=dataset)
-    hold(DATASET_CHECKS, bench)
+        component = Component(name=type(dataset).__name__, factory="none:none", summary="an instance")
+        hold(DATASET_CHECKS, DatasetBench(component, most=most, sample=sample, made=dataset))
 
 
 @attrs.define(slots=False)
-class DatasetBench(Bench):
-    """A data set, built as ``factory(options)`` unless it is there already."""
+class DatasetBench(FileBench):
+    """A data set, built as ``factory(options)`` unless it is an instance."""
 
     most: int = attrs.field(default=50, kw_only=True)
-    sample: Path | None = attrs.field(default=None, kw_only=True)
     made: Dataset | None = attrs.field(default=None, kw_only=True)
 
     def dataset(self) -> Dataset:
-        """A fresh one, or the one there is."""
+        """The instance, or a new one."""
         return self.made if self.made is not None else self.make()
 
     def some(self, split: str) -> list[Clip]:
@@ -61,15 +59,17 @@ class DatasetBench(Bench):
 
 
 def _reads(bench: DatasetBench) -> str:
+    """``splits`` gives train and, where the data set has them, val and test."""
     splits = list(bench.dataset().splits())
-    require("train" in splits, f"splits() gives {splits}: there is nothing to train on")
-    strange = [s for s in splits if s not in _SPLITS]
-    require(not strange, f"splits() gives {', '.join(strange)}; expected some of {', '.join(_SPLITS)}")
+    require("train" in splits, f"splits() gives {splits}: there is nothing to train on; expected train among them")
+    unknown = [s for s in splits if s not in _SPLITS]
+    require(not unknown, f"splits() gives {', '.join(unknown)}; expected some of {', '.join(_SPLITS)}")
     return ", ".join(splits)
 
 
 def _clips(bench: DatasetBench) -> str:
-    told = []
+    """``clips`` gives clips with unique ids, a tuple of glosses, and finite float32 features of one width."""
+    counts = []
     for split in bench.dataset().splits():
         clips = bench.some(split)
         require(clips, f"split {split} has no clip; leave it out of splits()")
@@ -77,39 +77,42 @@ def _clips(bench: DatasetBench) -> str:
         for clip in clips:
             where = f"clip {clip.id!r} of {split}"
             shape = clip.features.shape
-            require(len(shape) == 2 and min(shape) > 0, f"{where} is {shape}; expected (frames, numbers a frame)")
+            require(len(shape) == 2 and min(shape) > 0, f"{where} is {shape}; expected (frames, features per frame)")
             require(clip.features.dtype == np.float32, f"{where} is {clip.features.dtype}; expected float32")
-            require(shape[1] == width, f"{where} has {shape[1]} numbers a frame, and the clips before it {width}")
-            require(np.isfinite(clip.features).all(), f"{where} holds NaN or infinite numbers; refuse or repair it")
+            require(shape[1] == width, f"{where} has {shape[1]} features per frame, and the clips before it {width}")
+            require(np.isfinite(clip.features).all(), f"{where} has NaN or infinite numbers; refuse or repair it")
             words = isinstance(clip.glosses, tuple) and all(isinstance(g, str) and g for g in clip.glosses)
-            require(words, f"{where} has glosses {clip.glosses!r}; expected a tuple of words")
+            require(words, f"{where} has glosses {clip.glosses!r}; expected a tuple of texts")
         ids = [c.id for c in clips]
         require(len(set(ids)) == len(ids), f"ids of {split} are not unique")
-        told.append(f"{split} {len(clips)}{'+' * (len(clips) == bench.most)}")
-    return ", ".join(told) + f" clips of {width} numbers a frame"
+        counts.append(f"{split} {len(clips)}{'+' * (len(clips) == bench.most)}")
+    return ", ".join(counts) + f" clips of {width} features per frame"
 
 
 def _same_again(bench: DatasetBench) -> None:
+    """``clips`` gives the same clips in the same order each time, so that a run can be repeated."""
     for split in bench.dataset().splits():
         for clip, again in zip(bench.some(split), bench.some(split), strict=True):
             same = clip.id == again.id and clip.glosses == again.glosses
             same = same and np.array_equal(clip.features, again.features)
-            require(same, f"clip {clip.id!r} of {split} differs when read again: a run could not be repeated")
+            require(same, f"clip {clip.id!r} of {split} differs when read again: sort file names, and draw nothing")
 
 
 def _findings(bench: DatasetBench) -> str:
+    """``findings`` gives Finding(level, code, message) with level error, warning or note."""
     dataset = bench.dataset()
     for _ in itertools.islice(dataset.clips("train"), bench.most):
         pass
-    found = list(dataset.findings())
-    require(all(isinstance(f, Finding) for f in found), "findings() gives something else than Finding")
-    levels = {f.level for f in found} - {"error", "warning", "note"}
+    findings = list(dataset.findings())
+    others = [type(f).__name__ for f in findings if not isinstance(f, Finding)]
+    require(not others, f"findings() gives a {', '.join(others)}; expected asl_core.Finding")
+    levels = {f.level for f in findings} - {"error", "warning", "note"}
     require(not levels, f"findings have level {', '.join(levels)}; expected error, warning or note")
-    return f"{len(found)} of its own"
+    return f"{len(findings)} of its own"
 
 
 def _refuses(bench: DatasetBench) -> None:
-    """What is not there is refused in words."""
+    """A missing split or file raises a DataError that says what to do."""
     dataset = bench.dataset()
     missing = Path("no-such-folder") / "no-such-file.bin"
     _refused("a split that it does not have", lambda: list(dataset.clips("rehearsal")))
@@ -122,19 +125,19 @@ def _refused(what: str, ask: Callable[[], object]) -> None:
     except DataError:
         return
     except Exception as fault:
-        found = f"ends in {type(fault).__name__}: {fault}"
-        raise ContractError(f"{what} {found}; expected a DataError that says what to do") from fault
+        text = f"{what} raises {type(fault).__name__}: {fault}"
+        raise ContractError(f"{text}; expected a DataError that says what to do") from fault
     raise ContractError(f"{what} is not refused; expected a DataError that says what to do")
 
 
 def _sample(bench: DatasetBench) -> str:
-    if bench.sample is None:
-        raise SkippedCheck(f"`read` needs a file: give one with --sample {bench.component.name}=FILE")
-    clips = list(bench.dataset().read(bench.sample))
-    require(clips, f"read({bench.sample.name}) gives no clip")
+    """``read`` gives the clips of a file, with the features per frame of train."""
+    path = bench.path
+    clips = list(bench.dataset().read(path))
+    require(clips, f"read({path.name}) gives no clip")
     train = bench.some("train")[0].features.shape[1]
     wrong = [c.id for c in clips if c.features.ndim != 2 or c.features.shape[1] != train]
-    require(not wrong, f"read({bench.sample.name}) gives clips of other width than train ({', '.join(wrong[:5])})")
+    require(not wrong, f"read({path.name}) gives clips of another width than train ({', '.join(wrong[:5])})")
     return f"{len(clips)} clips"
 
 

@@ -1,4 +1,4 @@
-"""What every component promises, whatever its slot: a summary, documented options, defaults that are allowed."""
+"""The contract of every component, whatever its slot: a summary, documented options, defaults that are valid."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ from asl_core.registry.component import Component
 from asl_core.registry.former import former_options
 from asl_core.registry.option_values import parse_text, structure, unstructure
 from asl_core.registry.options import option_specs
-from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
+from asl_core.testing.checks import AnyBench, Bench, Checks, SkippedCheck, hold, require
 
-__all__ = ["COMPONENT_CHECKS", "check_component", "options_of"]
+__all__ = ["COMPONENT_CHECKS", "check_component", "hold_all", "options_of"]
 
 _CHOICES = ("dataset", "encoder", "head", "heads", "loss", *LIST_SLOTS)
 
 
 def check_component(component: Component) -> None:
-    """Its options are documented, its defaults pass their own checks, what it suggests exists, its factory loads."""
+    """Check the summary, options, defaults and suggestions of a component, and that its factory loads.
+
+    Raises:
+        ContractError: of the first check that fails.
+    """
     hold(COMPONENT_CHECKS, Bench(component))
+
+
+def hold_all(checks: Checks[AnyBench], bench: AnyBench) -> None:
+    """The checks of every component, then those of its slot."""
+    hold(COMPONENT_CHECKS, bench)
+    hold(checks, bench)
 
 
 def options_of(component: Component, **values: object) -> object:
@@ -27,26 +37,31 @@ def options_of(component: Component, **values: object) -> object:
 
 
 def _loads(bench: Bench) -> None:
+    """The factory "module:callable" can be imported and called."""
     require(callable(bench.component.load()), f"the factory {bench.component.factory!r} is not callable")
 
 
 def _documented(bench: Bench) -> str:
+    """A component has a summary of one line, and every option has a help text."""
     name, specs = bench.component.name, option_specs(bench.component.options)
-    require(bench.component.summary.strip(), f"component {name!r} has no summary: it stands in asl ls")
+    require(bench.component.summary.strip(), f"component {name!r} has no summary, which asl ls shows: write one line")
     require("\n" not in bench.component.summary, f"the summary of {name!r} has several lines; asl ls shows one")
-    dumb = [s.key for s in specs if not s.help.strip()]
-    require(not dumb, f"option {', '.join(dumb)} of {name!r} has no help: users read it in asl show")
+    undocumented = [s.key for s in specs if not s.help.strip()]
+    require(
+        not undocumented,
+        f"option {', '.join(undocumented)} of {name!r} has no help, which asl show prints: give option(..., help=...)",
+    )
     return f"{len(specs)} options"
 
 
 def _defaults(bench: Bench) -> None:
-    """The defaults are of the declared types and in range, and TOML holds them: every run writes them so."""
+    """The defaults have the declared types, are in range, and survive TOML, in which every run saves them."""
     if bench.missing:
-        raise SkippedCheck(f"it has to be told {', '.join(s.key for s in bench.missing)}")
+        raise SkippedCheck(f"it requires values for {', '.join(s.key for s in bench.missing)}")
     options = bench.options
     again, problems = structure(bench.component.options, unstructure(options))
     faults = "; ".join(f"{p.key}: {p.text}" for p in problems)
-    require(not problems, f"the defaults do not pass their own checks ({faults})")
+    require(not problems, f"the defaults do not pass their own checks ({faults}): change the default or the check")
     require(again == options, f"the options {options} come back from TOML as {again}: keep them plain values")
     for spec in option_specs(bench.component.options):
         if isinstance(spec.default, int | float | str):
@@ -54,7 +69,10 @@ def _defaults(bench: Bench) -> None:
 
 
 def _suggests(bench: Bench) -> None:
-    """A suggestion under a mistyped key would be left out of every run without a word."""
+    """The settings it suggests exist and have valid values.
+
+    A suggestion under a mistyped key would be left out of every run without a word.
+    """
     for key, value in bench.component.suggests.items():
         table, _, rest = key.partition(".")
         if table not in TABLES:

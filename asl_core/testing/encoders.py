@@ -1,4 +1,4 @@
-"""What an encoder promises: frames of a declared size and number, made of the clip's own frames alone."""
+"""Checks of encoders: frames of the declared size and number, computed from the clip's own frames alone."""
 
 from __future__ import annotations
 
@@ -11,31 +11,36 @@ from torch import Tensor, nn
 from asl_core.clips.batch import Batch
 from asl_core.contracts import Encoder
 from asl_core.registry.component import Component
-from asl_core.testing.batches import WIDTH, alone, padded, random_batch
-from asl_core.testing.checks import Checks, hold, require
-from asl_core.testing.components import COMPONENT_CHECKS
-from asl_core.testing.modules import MODULE_CHECKS, ModuleBench, repeats, same_alone_and_padded, weighted_sum
+from asl_core.testing.batches import WIDTH, alone, padded, random_batch, with_other_frames
+from asl_core.testing.checks import Checks, require
+from asl_core.testing.components import hold_all
+from asl_core.testing.modules import (
+    MODULE_CHECKS,
+    ModuleBench,
+    repeats,
+    require_module,
+    same_alone_and_padded,
+    weighted_sum,
+)
 
 __all__ = ["ENCODER_CHECKS", "EncoderBench", "check_encoder"]
 
-LONG = 128  #: frames of a clip that is long enough to see what an encoder leaves out of it
-SPARE = 1.25  #: output frames over declared ones; blocks of fixed size may leave a few more
+LONG = 128  #: frames of a clip long enough to show what an encoder leaves out
+SPARE = 1.25  #: most output frames per declared one; blocks of fixed size may leave a few more
 
 
 def check_encoder(component: Component, *, width: int = WIDTH, **options: Any) -> None:
-    """Every promise of an encoder; see :data:`ENCODER_CHECKS`.
+    """Check an encoder against its contract.
 
     Args:
         component: the encoder.
-        width: numbers a frame of the clips to try it on.
+        width: features per frame of the clips to try it on.
         options: other than the defaults.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: of the first check that fails.
     """
-    bench = EncoderBench(component, options, width)
-    hold(COMPONENT_CHECKS, bench)
-    hold(ENCODER_CHECKS, bench)
+    hold_all(ENCODER_CHECKS, EncoderBench(component, options, width))
 
 
 @attrs.define(slots=False)
@@ -43,27 +48,29 @@ class EncoderBench(ModuleBench):
     """An encoder, built as ``factory(options, input_size)``."""
 
     def encoder(self) -> Encoder:
-        """In float64, as it is evaluated."""
+        """In float64 and evaluation mode."""
         return self.build().eval()  # type: ignore[return-value]
 
     def output(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Frames (B, T', F) and their number (B,), or (B, F) and None."""
+        """Frames (B, T', F) and their lengths (B,), or (B, F) and None."""
         encoder: Encoder = module  # type: ignore[assignment]
         values = encoder(batch.features, batch.lengths)
         return values, encoder.output_lengths(batch.lengths) if encoder.frames else None
 
 
 def _builds(bench: EncoderBench) -> str:
+    """factory(options, input_size) returns an nn.Module with output_size, frames and output_lengths."""
     encoder: Any = bench.new()
-    require(isinstance(encoder, nn.Module), f"the factory gives a {type(encoder).__name__}; expected an nn.Module")
+    require_module(encoder)
     for name in ("output_size", "frames", "output_lengths"):
         require(hasattr(encoder, name), f"it has no {name}: derive from asl_core.Encoder, and set output_size")
     size = encoder.output_size
     require(isinstance(size, int) and size >= 1, f"output_size is {size!r}; expected a whole number of at least 1")
-    return f"{sum(p.numel() for p in encoder.parameters()):,} parameters on {bench.width} numbers a frame"
+    return f"{sum(p.numel() for p in encoder.parameters()):,} parameters for {bench.width} features per frame"
 
 
 def _shapes(bench: EncoderBench) -> None:
+    """``forward`` gives (B, T', output_size), or (B, output_size) where frames is False."""
     encoder = bench.encoder()
     batch = bench.batch()
     expected = "(B, T', output_size)" if encoder.frames else "(B, output_size), since frames is False"
@@ -76,24 +83,27 @@ def _shapes(bench: EncoderBench) -> None:
         require(shape[0] == len(shown), f"{clips} give an output of shape {shape}; expected {expected}")
         require(
             shape[-1] == encoder.output_size,
-            f"the encoder says output_size {encoder.output_size} and gives {shape[-1]} numbers a frame",
+            f"the encoder declares output_size {encoder.output_size} and gives {shape[-1]} features per frame",
         )
 
 
 def _lengths(bench: EncoderBench) -> str:
-    """``output_lengths`` is a function of each clip's own length, and the output has that many frames."""
+    """``output_lengths`` depends on each clip's own length, is at least 1, and the output has that many frames."""
     encoder = bench.encoder()
     if not encoder.frames:
-        return "it pools"
+        return "it pools over time"
     before = torch.arange(1, LONG + 1)
-    kept = before.clone()
+    copy = before.clone()
     lengths = encoder.output_lengths(before)
-    require(torch.equal(before, kept), "output_lengths changes the tensor that it is given")
+    require(torch.equal(before, copy), "output_lengths changes its argument in place: work on a copy")
     require(
         isinstance(lengths, Tensor) and lengths.shape == before.shape and not lengths.is_floating_point(),
-        f"output_lengths gives {type(lengths).__name__} for (B,) lengths; expected (B,) whole numbers",
+        f"output_lengths gives {type(lengths).__name__} for (B,) lengths; expected a (B,) tensor of integers",
     )
-    require((lengths >= 1).all(), f"output_lengths gives {int(lengths.min())} for a clip: it lost all its frames")
+    require(
+        (lengths >= 1).all(),
+        f"output_lengths gives {int(lengths.min())} for a clip: it lost all its frames; expected 1 or more",
+    )
     require((lengths[1:] >= lengths[:-1]).all(), "output_lengths gives a longer clip fewer frames than a shorter one")
     each = torch.cat([encoder.output_lengths(n) for n in before.chunk(LONG)])
     require(torch.equal(each, lengths), "output_lengths of a clip depends on the other clips of the batch")
@@ -101,11 +111,11 @@ def _lengths(bench: EncoderBench) -> str:
     with torch.no_grad():
         for shown in (batch, *(alone(batch, i) for i in range(len(batch)))):
             out = encoder(shown.features, shown.lengths)
-            promised = int(encoder.output_lengths(shown.lengths).max())
+            declared = int(encoder.output_lengths(shown.lengths).max())
             require(
-                out.shape[1] >= promised,
-                f"output_lengths promises {promised} frames for clips of {shown.lengths.tolist()} and the output has "
-                f"{out.shape[1]}",
+                out.shape[1] >= declared,
+                f"output_lengths declares {declared} frames for clips of {shown.lengths.tolist()}, and the output "
+                f"has {out.shape[1]}",
             )
         long = random_batch((LONG,), bench.width)
         given, declared = encoder(long.features, long.lengths).shape[1], int(lengths[-1])
@@ -117,19 +127,19 @@ def _lengths(bench: EncoderBench) -> str:
 
 
 def _input(bench: EncoderBench) -> None:
-    """Constants, and what comes in handed on as it is, are no encoding."""
+    """The output depends on the input, and is not the input itself."""
     encoder, batch = bench.encoder(), bench.batch()
     with torch.no_grad():
         out, lengths = bench.output(encoder, batch)
-        other, _ = bench.output(encoder, batch.with_features((batch.features.flip(2) + 1) * batch.mask[:, :, None]))
+        other, _ = bench.output(encoder, with_other_frames(batch))
     same = torch.allclose(weighted_sum(out, lengths), weighted_sum(other, lengths))
     require(not same, "other frames give the same output: the encoder ignores its input")
-    idle = out.shape == batch.features.shape and torch.equal(out * batch.mask[:, :, None], batch.features)
-    require(not idle, "the output is the input: the encoder does nothing")
+    unchanged = out.shape == batch.features.shape and torch.equal(out * batch.mask[:, :, None], batch.features)
+    require(not unchanged, "the output is the input: the encoder does nothing")
 
 
 def _whole_clip(bench: EncoderBench) -> None:
-    """No part of a clip is left out: its first and its last quarter change what is declared."""
+    """Every part of a clip counts: its first and its last quarter change the declared output frames."""
     encoder, batch = bench.encoder(), random_batch((LONG,), bench.width)
     quarter = LONG // 4
     with torch.no_grad():
@@ -146,6 +156,7 @@ def _whole_clip(bench: EncoderBench) -> None:
 
 
 def _padding(bench: EncoderBench) -> None:
+    """A clip's output is the same alone, in a batch, and with more padding."""
     encoder = bench.encoder()
     same_alone_and_padded(lambda batch: bench.output(encoder, batch), bench.batch())
 

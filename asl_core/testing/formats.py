@@ -1,9 +1,7 @@
-"""What a format promises: its own files recognised and read alike each time, all others refused in words."""
+"""Checks of formats: its own files recognised and read the same each time, all others refused with DataError."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,22 +14,17 @@ from asl_core.clips.recording import Recording
 from asl_core.contracts import Format
 from asl_core.errors import DataError, MissingExtraError
 from asl_core.registry.component import Component
-from asl_core.testing.checks import Bench, Checks, ContractError, SkippedCheck, hold, require
-from asl_core.testing.components import COMPONENT_CHECKS
+from asl_core.testing.checks import Checks, ContractError, SkippedCheck, require
+from asl_core.testing.components import hold_all
+from asl_core.testing.other_files import FileBench, cut_copies, other_files, recognised
 
 __all__ = ["FORMAT_CHECKS", "FormatBench", "check_format"]
 
-_PATIENCE = 30  #: seconds for a damaged file, which is refused in milliseconds
-_CONTENTS = {
-    "empty": b"",
-    "text": b"epoch,loss\n1,0.5\n" * 40,
-    "noise": bytes(range(7, 256, 3)) * 20,
-    "zeros": bytes(2048),
-}
+_TIMEOUT = 30  #: seconds for a damaged file, which is refused in milliseconds
 
 
 def check_format(component: Component, *, sample: Path | None = None, **options: Any) -> None:
-    """Every promise of a format; see :data:`FORMAT_CHECKS`.
+    """Check a format against its contract.
 
     Args:
         component: the format.
@@ -39,32 +32,17 @@ def check_format(component: Component, *, sample: Path | None = None, **options:
         options: other than the defaults.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: of the first check that fails.
     """
-    bench = FormatBench(component, options, sample=sample)
-    hold(COMPONENT_CHECKS, bench)
-    hold(FORMAT_CHECKS, bench)
+    hold_all(FORMAT_CHECKS, FormatBench(component, options, sample=sample))
 
 
 @attrs.define(slots=False)
-class FormatBench(Bench):
+class FormatBench(FileBench):
     """A format, built as ``factory(options)``."""
 
-    sample: Path | None = attrs.field(default=None, kw_only=True)
-
-    @property
-    def path(self) -> Path:
-        """The sample.
-
-        Raises:
-            SkippedCheck: none was given.
-        """
-        if self.sample is None:
-            raise SkippedCheck(f"it needs a file or folder of the format: --sample {self.component.name}=PATH")
-        return self.sample
-
     def recordings(self) -> list[Recording]:
-        """Those of the sample, by a new instance.
+        """The recordings of the sample, by a new instance.
 
         Raises:
             SkippedCheck: there is no sample, or the library that reads it is not installed.
@@ -76,42 +54,38 @@ class FormatBench(Bench):
 
 
 def _builds(bench: FormatBench) -> str:
+    """factory(options) returns an object with recognises(path), read(path), and suffixes such as ('.pose',), if any."""
     made = bench.make()
     for name in ("recognises", "read"):
         require(callable(getattr(made, name, None)), f"a {type(made).__name__} has no method {name}")
     suffixes = getattr(made, "suffixes", ())
     valid = isinstance(suffixes, Sequence) and not isinstance(suffixes, str)
     valid = valid and all(isinstance(s, str) and s == s.lower() and s.startswith(".") for s in suffixes)
-    require(valid, f"suffixes is {suffixes!r}; expected endings in small letters with their dot, such as ('.pose',)")
+    require(valid, f"suffixes is {suffixes!r}; expected lower-case endings with their dot, such as ('.pose',)")
     return ", ".join(suffixes) or "any file name"
 
 
-def _strangers(bench: FormatBench) -> str:
-    """Files and folders that are not of the format: not recognised, and refused in words."""
-    suffixes = [*getattr(bench.make(), "suffixes", ()), *([bench.sample.suffix] if bench.sample else []), ".bin"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "folder").mkdir()
-        offered = [folder / "missing.bin", folder / "folder"]
-        for suffix in dict.fromkeys(suffixes):
-            for kind, content in _CONTENTS.items():
-                offered.append(folder / f"{kind}{suffix}")
-                offered[-1].write_bytes(content)
-        for path in offered:
-            require(not _recognised(bench.make(), path), f"it recognises {path.name}, which is not of the format")
+def _other_files(bench: FormatBench) -> str:
+    """Files and folders of other formats are not recognised, and ``read`` raises DataError for them."""
+    suffixes = [".bin", *getattr(bench.make(), "suffixes", ()), *([bench.sample.suffix] if bench.sample else [])]
+    with other_files(suffixes) as paths:
+        for path in paths:
+            require(not recognised(bench.make(), path), f"it recognises {path.name}, which is not of the format")
             require(not _read(bench.make(), path, path.name), f"{path.name} is read as if it were of the format")
-    return f"{len(offered)} paths"
+    return f"{len(paths)} paths"
 
 
 def _recognises(bench: FormatBench) -> None:
+    """Its own file is recognised, and its name ends in one of ``suffixes``, if any."""
     path = bench.path
-    require(_recognised(bench.make(), path), f"it does not recognise {path.name}")
+    require(recognised(bench.make(), path), f"it does not recognise {path.name}")
     suffixes = tuple(getattr(bench.make(), "suffixes", ()))
-    asked = path.is_dir() or not suffixes or path.name.lower().endswith(suffixes)
-    require(asked, f"{path.name} ends in none of its suffixes ({', '.join(suffixes)}): it would never be asked about")
+    tried = path.is_dir() or not suffixes or path.name.lower().endswith(suffixes)
+    require(tried, f"{path.name} ends in none of its suffixes ({', '.join(suffixes)}): it would never be tried on it")
 
 
 def _reads(bench: FormatBench) -> str:
+    """``read`` gives recordings with unique ids, a source, frames, and points that are finite or wholly NaN."""
     recordings = bench.recordings()
     name = bench.path.name
     require(recordings, f"{name} gives no recording")
@@ -119,9 +93,9 @@ def _reads(bench: FormatBench) -> str:
         require(isinstance(recording, Recording), f"read gives a {type(recording).__name__}; expected a Recording")
         where, points = f"recording {recording.id!r} of {name}", recording.points
         require(recording.id.strip(), f"a recording of {name} has an empty id")
-        require(recording.source.strip(), f"{where} has no source: messages name the file by it")
+        require(recording.source.strip(), f"{where} has no source, by which messages name the file")
         require(len(points) > 0, f"{where} has no frame")
-        require(not np.isinf(points).any(), f"{where} holds infinite numbers")
+        require(not np.isinf(points).any(), f"{where} has infinite numbers")
         gaps = np.isnan(points)
         require((gaps.all(-1) == gaps.any(-1)).all(), f"{where} has points that are NaN on some axes and not on others")
         require(recording.to_clip().id == recording.id, f"{where} becomes a clip of another id")
@@ -132,6 +106,7 @@ def _reads(bench: FormatBench) -> str:
 
 
 def _same_again(bench: FormatBench) -> None:
+    """Its own file gives the same recordings, in the same order, each time."""
     first, second = bench.recordings(), bench.recordings()
     same = [r.id for r in first] == [r.id for r in second]
     require(same, f"{bench.path.name} gives other recordings, or another order, when read again")
@@ -141,43 +116,16 @@ def _same_again(bench: FormatBench) -> None:
 
 
 def _damaged(bench: FormatBench) -> None:
-    """Its own file, cut short; of a folder, its largest file."""
-    path = bench.path
-    bench.recordings()  # where its library is missing every file would be refused
-    with tempfile.TemporaryDirectory() as name:
-        for share in (0.0, 0.1, 0.5, 0.95):
-            copy = Path(name) / f"{share:.0%}".rstrip("%") / path.name
-            copy.parent.mkdir()
-            target = copy
-            if path.is_dir():
-                shutil.copytree(path, copy)
-                files = sorted(file for file in copy.rglob("*") if file.is_file())
-                require(files, f"the folder {path.name} holds no file")
-                target = max(files, key=lambda file: file.stat().st_size)
-            content = (target if path.is_dir() else path).read_bytes()
-            target.write_bytes(content[: int(share * len(content))])
-            _recognised(bench.make(), copy)
-            what = (
-                f"{path.name} with {target.name} cut to {share:.0%}"
-                if path.is_dir()
-                else f"{path.name} cut to {share:.0%}"
-            )
-            require(not _read(bench.make(), copy, what), f"{what} is read as if it were whole")
+    """A copy of its own file that is cut short (of a folder, its largest file) is refused with DataError."""
+    bench.recordings()  # skips the check where the library is missing, since then every file is refused
+    with cut_copies(bench.path) as copies:
+        for copy, description in copies:
+            recognised(bench.make(), copy)
+            require(not _read(bench.make(), copy, description), f"{description} is read as if it were whole")
 
 
-def _recognised(made: Format, path: Path) -> bool:
-    """What ``recognises`` answers; it may not raise."""
-    try:
-        answer = made.recognises(path)
-    except Exception as fault:
-        text = f"recognises({path.name}) raised {type(fault).__name__}: {fault}; it must answer, whatever the file is"
-        raise ContractError(text) from fault
-    require(isinstance(answer, bool), f"recognises({path.name}) gives {answer!r}; expected True or False")
-    return answer
-
-
-def _read(made: Format, path: Path, what: str) -> bool:
-    """Whether ``read`` gives recordings rather than a DataError, within :data:`_PATIENCE` seconds."""
+def _read(made: Format, path: Path, description: str) -> bool:
+    """Whether ``read`` gives recordings rather than DataError, within :data:`_TIMEOUT` seconds."""
     outcome: list[bool | Exception] = []
 
     def read() -> None:
@@ -188,20 +136,20 @@ def _read(made: Format, path: Path, what: str) -> bool:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    reader.join(_PATIENCE)
-    require(outcome, f"read({what}) was not done after {_PATIENCE} s")
+    reader.join(_TIMEOUT)
+    require(outcome, f"read({description}) was not done after {_TIMEOUT} s")
     result = outcome[0]
     if isinstance(result, DataError):
         return False
     if isinstance(result, Exception):
-        text = f"read({what}) raised {type(result).__name__}: {result}; expected a DataError that says what to do"
+        text = f"read({description}) raised {type(result).__name__}: {result}; expected a DataError with what to do"
         raise ContractError(text) from result
     return result
 
 
 FORMAT_CHECKS: Checks[FormatBench] = {
     "builds": _builds,
-    "strangers": _strangers,
+    "other files": _other_files,
     "recognises": _recognises,
     "reads": _reads,
     "same again": _same_again,

@@ -1,4 +1,4 @@
-"""What a head promises: an output of a kind, and where it ranks glosses, probabilities that sum to one."""
+"""Checks of heads: an output of a declared kind and, where it ranks glosses, probabilities that sum to one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from torch import Tensor, nn
 from asl_core.clips.batch import Batch
 from asl_core.contracts import Head, HeadOutput
 from asl_core.registry.component import Component
-from asl_core.testing.batches import CLASSES, LENGTHS, random_batch
-from asl_core.testing.checks import Checks, SkippedCheck, hold, require
-from asl_core.testing.components import COMPONENT_CHECKS
-from asl_core.testing.modules import MODULE_CHECKS, ModuleBench, repeats, same_alone_and_padded, weighted_sum
+from asl_core.testing.batches import CLASSES, LENGTHS, random_batch, with_other_frames
+from asl_core.testing.checks import Checks, SkippedCheck, require
+from asl_core.testing.components import hold_all
+from asl_core.testing.modules import (
+    MODULE_CHECKS,
+    ModuleBench,
+    repeats,
+    require_module,
+    same_alone_and_padded,
+    weighted_sum,
+)
 
 __all__ = ["HEAD_CHECKS", "HeadBench", "check_head"]
 
 
 def check_head(component: Component, *, width: int = 16, classes: int = CLASSES, **options: Any) -> None:
-    """Every promise of a head; see :data:`HEAD_CHECKS`.
+    """Check a head against its contract.
 
     Args:
         component: the head.
@@ -29,11 +36,9 @@ def check_head(component: Component, *, width: int = 16, classes: int = CLASSES,
         options: other than the defaults.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: of the first check that fails.
     """
-    bench = HeadBench(component, options, width, classes)
-    hold(COMPONENT_CHECKS, bench)
-    hold(HEAD_CHECKS, bench)
+    hold_all(HEAD_CHECKS, HeadBench(component, options, width, classes))
 
 
 @attrs.define(slots=False)
@@ -44,12 +49,12 @@ class HeadBench(ModuleBench):
     classes: int = CLASSES
 
     def new(self) -> nn.Module:
-        """A module with fresh weights."""
+        """A module with new weights."""
         module: nn.Module = self.make(self.width, self.classes)
         return module
 
     def head(self) -> Head:
-        """In float64, as it is evaluated."""
+        """In float64 and evaluation mode."""
         return self.build().eval()  # type: ignore[return-value]
 
     def batch(self, dtype: torch.dtype = torch.float64) -> Batch:
@@ -58,20 +63,24 @@ class HeadBench(ModuleBench):
 
     def output(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Values and lengths of the head's output."""
-        found: HeadOutput = module(batch.features, batch.lengths)
-        return found.values, found.lengths
+        output: HeadOutput = module(batch.features, batch.lengths)
+        return output.values, output.lengths
 
 
 def _builds(bench: HeadBench) -> str:
+    """factory(options, input_size, classes) returns an nn.Module with kind, needs_frames, ranks and scores."""
     head: Any = bench.new()
-    require(isinstance(head, nn.Module), f"the factory gives a {type(head).__name__}; expected an nn.Module")
+    require_module(head)
     for name in ("kind", "needs_frames", "ranks", "scores"):
         require(hasattr(head, name), f"it has no {name}: derive from asl_core.Head, and set kind")
-    require(isinstance(head.kind, str) and head.kind, "kind is empty: losses choose by it")
+    require(
+        isinstance(head.kind, str) and head.kind, "kind is empty: set it to the word by which losses accept the output"
+    )
     return f"kind {head.kind!r}"
 
 
 def _shapes(bench: HeadBench) -> None:
+    """``forward`` gives a HeadOutput of (B, T', K) values and (B,) lengths, or of (B, K) and None."""
     head, batch = bench.head(), bench.batch()
     with torch.no_grad():
         output = head(batch.features, batch.lengths)
@@ -79,20 +88,27 @@ def _shapes(bench: HeadBench) -> None:
         values, lengths = output.values, output.lengths
         require(
             values.shape[0] == len(batch) and values.ndim == (2 if lengths is None else 3),
-            f"values have shape {tuple(values.shape)} for {len(batch)} clips; expected (B, T', K), or (B, K) and no "
-            f"lengths where time is gone",
+            f"values have shape {tuple(values.shape)} for {len(batch)} clips; expected (B, T', K), or (B, K) and "
+            f"lengths None where it pools over time",
         )
         if lengths is not None:
             fits = lengths.shape == (len(batch),) and int(lengths.min()) >= 1 and int(lengths.max()) <= values.shape[1]
-            require(fits, f"lengths are {lengths.tolist()} for {values.shape[1]} frames; expected (B,) of 1 to that")
+            require(
+                fits,
+                f"lengths are {lengths.tolist()} for {values.shape[1]} frames; expected (B,) of 1 to that",
+            )
         rows = output.rows(1, 3)
-        require(type(rows) is type(output) and len(rows.values) == 2, "rows(1, 3) does not give the output of 2 clips")
+        require(
+            type(rows) is type(output) and len(rows.values) == 2,
+            "rows(1, 3) of the output is not the output of 2 clips",
+        )
         if not head.needs_frames:
             pooled = head(batch.features[:, 0], None)
-            require(len(pooled.values) == len(batch), "needs_frames is False, and pooled (B, F) do not give B rows")
+            require(len(pooled.values) == len(batch), "needs_frames is False, and a pooled (B, F) does not give B rows")
 
 
 def _scores(bench: HeadBench) -> None:
+    """``scores`` gives (B, classes) log-probabilities that sum to 1."""
     head, batch = bench.head(), bench.batch()
     if not head.ranks:
         raise SkippedCheck("it ranks no glosses")
@@ -103,79 +119,88 @@ def _scores(bench: HeadBench) -> None:
     total = scores.exp().sum(1)
     require(
         torch.allclose(total, torch.ones_like(total)),
-        f"the probabilities of scores() do not sum to 1 but to {total[0]:.3g}: scores are log-probabilities",
+        f"the probabilities of scores() do not sum to 1 but to {total[0]:.3g}: return log-probabilities (log_softmax)",
     )
 
 
 def _reading(bench: HeadBench) -> str:
-    """What is read from a clip are class numbers, and a longer label needs no fewer frames."""
+    """``decode`` gives lists of class numbers, and min_frames of a longer label is not smaller."""
     head, batch = bench.head(), bench.batch()
     needs = [head.min_frames(list(range(n))) for n in range(1, bench.classes)]
-    require(all(isinstance(n, int) and n >= 1 for n in needs), f"min_frames gives {needs}; expected at least 1")
+    require(
+        all(isinstance(n, int) and n >= 1 for n in needs), f"min_frames gives {needs}; expected integers of at least 1"
+    )
     require(needs == sorted(needs), f"min_frames gives {needs} for labels of 1, 2, … glosses: a longer one needs fewer")
     with torch.no_grad():
-        texts = head.decode(head(batch.features, batch.lengths))
-    if texts is None:
-        return "it reads no sentences"
-    require(len(texts) == len(batch), f"decode gives {len(texts)} texts for {len(batch)} clips")
-    inside = all(isinstance(c, int) and 0 <= c < bench.classes for text in texts for c in text)
-    require(inside, f"decode gives {texts}; expected lists of class numbers 0 to {bench.classes - 1}")
+        sentences = head.decode(head(batch.features, batch.lengths))
+    if sentences is None:
+        return "it decodes no sentences"
+    require(len(sentences) == len(batch), f"decode gives {len(sentences)} sentences for {len(batch)} clips")
+    valid = all(isinstance(c, int) and 0 <= c < bench.classes for sentence in sentences for c in sentence)
+    require(valid, f"decode gives {sentences}; expected lists of class numbers 0 to {bench.classes - 1}")
     return ""
 
 
 def _aligns(bench: HeadBench) -> None:
-    """Glosses placed in time cover a clip's frames without a gap, and read as what they were asked for."""
+    """``align`` gives spans that cover all frames of a clip in order and, through a label, spell that label."""
     head, batch = bench.head(), bench.batch()
-    labels = [[place % bench.classes] for place in range(len(batch))]
+    labels = [[index % bench.classes] for index in range(len(batch))]
     with torch.no_grad():
         output = head(batch.features, batch.lengths)
-        found = [head.align(output), head.align(output, labels)]
-    if None in found:
-        raise SkippedCheck("it does not say where a gloss stands in time")
-    require(output.lengths is not None, "align places glosses on frames, and the output keeps no time")
-    for clips in found:
+        alignments = [head.align(output), head.align(output, labels)]
+    if None in alignments:
+        raise SkippedCheck("it does not align glosses with frames")
+    require(output.lengths is not None, "align gives frames, and the output has no time: return None from align")
+    for clips in alignments:
         require(len(clips or ()) == len(batch), f"align gives {len(clips or ())} clips for {len(batch)}")
         for spans, length in zip(clips or (), output.frame_lengths.tolist(), strict=True):
             ends = [0, *(span.end for span in spans)]
             joined = ends[-1] == length and [span.start for span in spans] == ends[:-1]
-            require(joined, f"align gives {spans} for {length} frames; expected one after the other, to the last frame")
+            require(joined, f"align gives {spans} for {length} frames; expected consecutive spans up to the last frame")
             require(all(span.start < span.end for span in spans), f"align gives spans without a frame: {spans}")
-    for spans, label in zip(found[1] or (), labels, strict=True):
+    for spans, label in zip(alignments[1] or (), labels, strict=True):
         read = [span.gloss for span in spans if span.gloss is not None]
         require(read == label, f"align through {label} reads as {read}")
 
 
 def _figures(bench: HeadBench) -> str:
+    """``figures`` gives (B,) per name, and diagnose a text or None."""
     head, batch = bench.head(), bench.batch()
     with torch.no_grad():
-        found = head.figures(head(batch.features, batch.lengths))
-    for name, figure in found.items():
+        figures = head.figures(head(batch.features, batch.lengths))
+    for name, figure in figures.items():
         require(figure.shape == (len(batch),), f"figure {name} has shape {tuple(figure.shape)}; expected (B,)")
-    text = head.diagnose({name: float(value.mean()) for name, value in found.items()})
+    text = head.diagnose({name: float(value.mean()) for name, value in figures.items()})
     require(text is None or isinstance(text, str), f"diagnose gives a {type(text).__name__}; expected text or None")
-    return ", ".join(found)
+    return ", ".join(figures)
 
 
 def _input(bench: HeadBench) -> None:
+    """The output depends on the input."""
     head, batch = bench.head(), bench.batch()
     with torch.no_grad():
         before = bench.total(head, batch)
-        after = bench.total(head, batch.with_features((batch.features.flip(2) + 1) * batch.mask[:, :, None]))
+        after = bench.total(head, with_other_frames(batch))
     require(not torch.allclose(before, after), "other frames give the same output: the head ignores its input")
 
 
 def _padding(bench: HeadBench) -> None:
+    """A clip's output and scores are the same alone, in a batch, and with more padding."""
     head = bench.head()
     same_alone_and_padded(lambda batch: bench.output(head, batch), bench.batch())
     if head.ranks:
         same_alone_and_padded(lambda b: (head.scores(head(b.features, b.lengths)), None), bench.batch())
 
 
-def _reaches_the_encoder(bench: HeadBench) -> None:
+def _encoder_gradient(bench: HeadBench) -> None:
+    """The encoder's frames get a gradient."""
     head, batch = bench.build().train(), bench.batch()
     frames = batch.features.clone().requires_grad_()
     values, lengths = bench.output(head, batch.with_features(frames))
-    require(values.requires_grad, "no gradient comes out of the head: the encoder would never be trained")
+    require(
+        values.requires_grad,
+        "the output has no gradient: the encoder would never be trained; remove the detach() or no_grad()",
+    )
     weighted_sum(values, lengths).backward()  # type: ignore[no-untyped-call]
     reached = frames.grad is not None and bool(frames.grad.abs().sum() > 0)
     require(reached, "no gradient reaches the encoder's frames: the encoder would never be trained")
@@ -191,6 +216,6 @@ HEAD_CHECKS: Checks[HeadBench] = {
     "figures": _figures,
     "input": _input,
     "padding": _padding,
-    "encoder gradient": _reaches_the_encoder,
+    "encoder gradient": _encoder_gradient,
     **MODULE_CHECKS,
 }

@@ -1,4 +1,4 @@
-"""Plugins by themselves: the built-ins and those that are named, whatever else is installed or in the environment."""
+"""Plugins in isolation: the built-ins and the given plugins, whatever else is installed or in the environment."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ from asl_core.registry.discovery import PluginReport, discover
 from asl_core.registry.distribution import BUILTIN, FORMER, canonical
 from asl_core.registry.installed import PLUGINS, installed
 
-__all__ = ["Found", "isolated", "locate"]
+__all__ = ["PluginPackage", "isolated", "locate"]
 
 
 @attrs.frozen
-class Found:
-    """A plugin package, installed or not."""
+class PluginPackage:
+    """A package with plugins, installed or not."""
 
     name: str  #: of the distribution, or of the module where there is none
     entry_points: tuple[metadata.EntryPoint, ...]
-    roots: tuple[Path, ...] = ()  #: folders that have to be on the path to import it
-    asked: tuple[str, ...] = ()  #: the entry points that were asked for; empty for all of the package
+    roots: tuple[Path, ...] = ()  #: folders that must be on sys.path to import it
+    chosen: tuple[str, ...] = ()  #: names of the entry points to check; empty for all
 
     def checks(self, name: str) -> bool:
-        """Whether an entry point is one of those that were asked for."""
-        return not self.asked or name in self.asked
+        """Whether an entry point is to be checked."""
+        return not self.chosen or name in self.chosen
 
     @contextmanager
     def importable(self) -> Iterator[None]:
-        """With its folders on the path."""
+        """With its folders on sys.path."""
         added = [str(r) for r in self.roots]
         sys.path[:0] = added
         try:
             yield
         finally:
             for folder in added:
-                with suppress(ValueError):  # a plugin may have changed the path
+                with suppress(ValueError):  # a plugin may have changed it
                     sys.path.remove(folder)
 
 
-def isolated(*plugins: str | os.PathLike[str] | Found, builtins: bool = True) -> PluginReport:
-    """What there is when nothing but the built-ins and these plugins are installed; the environment does not count.
+def isolated(*plugins: str | os.PathLike[str] | PluginPackage, builtins: bool = True) -> PluginReport:
+    """The report as if only the built-ins and these plugins were installed; the environment is ignored.
 
     Args:
-        plugins: as :func:`locate` takes them. The source of one that is not installed has to be on the path.
-        builtins: whether the built-in components are there too.
+        plugins: as :func:`locate` takes them. The source of one that is not installed must be on sys.path.
+        builtins: whether to include the built-in components.
 
     Raises:
         UsageError: there is no such plugin.
     """
-    found = [p if isinstance(p, Found) else locate(p) for p in plugins]
-    entries = [e for f in found for e in f.entry_points]
-    if builtins and not any(f.name == BUILTIN for f in found):
+    packages = [p if isinstance(p, PluginPackage) else locate(p) for p in plugins]
+    entries = [e for package in packages for e in package.entry_points]
+    if builtins and not any(package.name == BUILTIN for package in packages):
         entries += _packages().get(BUILTIN, [])
     return discover(entries, {})
 
 
-def locate(plugin: str | os.PathLike[str]) -> Found:
-    """The plugin that a text means.
+def locate(plugin: str | os.PathLike[str]) -> PluginPackage:
+    """The package of a plugin.
 
     Args:
         plugin: a folder with a ``pyproject.toml``, installed or not; or the name of an installed distribution or of
@@ -75,23 +75,26 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
             imported here.
 
     Raises:
-        UsageError: it is none of these; the message says what was looked for.
+        UsageError: it is none of these.
     """
     text, path = os.fspath(plugin), Path(plugin)
     if path.is_dir() and (path / "pyproject.toml").is_file():
         return _source(path.resolve())
     packages = _packages()
     for name, entries in packages.items():
-        if canonical(text) in _said_of(name):
-            return Found(name, tuple(entries))
+        if canonical(text) in _names_of(name):
+            return PluginPackage(name, tuple(entries))
     named = [
-        (name, e) for name, entries in packages.items() for e in entries if {text, canonical(text)} & _said_for(name, e)
+        (name, e)
+        for name, entries in packages.items()
+        for e in entries
+        if {text, canonical(text)} & _names_for(name, e)
     ]
     if len(owners := dict.fromkeys(name for name, _ in named)) > 1:
         choices = " or ".join(f"{name}:{entry.name}" for name, entry in named)
         raise UsageError(f"{text!r} is a plugin of {len(owners)} packages: say {choices}.")
     if named:
-        return Found(named[0][0], tuple(packages[named[0][0]]), asked=tuple(e.name for _, e in named))
+        return PluginPackage(named[0][0], tuple(packages[named[0][0]]), chosen=tuple(e.name for _, e in named))
     if text.isidentifier() and (spec := importlib.util.find_spec(text)) is not None:
         if not _marks_hooks(spec):
             raise UsageError(
@@ -99,9 +102,11 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
                 f"@asl_core.hookimpl, so it is not imported. Expected a folder with a pyproject.toml, an installed "
                 f"package with an entry point of the group {PLUGINS}, or a module that marks hooks."
             )
-        return Found(text, tuple(_Described(text, "0", {text: text}).entry_points))
+        return PluginPackage(text, tuple(_Described(text, "0", {text: text}).entry_points))
     if path.is_dir():
-        raise UsageError(f"{path} holds no pyproject.toml, which names the entry points; expected a package's folder.")
+        raise UsageError(
+            f"{path} has no pyproject.toml, which lists the entry points; expected the folder of a package."
+        )
     known = {*packages, *(e.name for entries in packages.values() for e in entries)}
     raise UsageError(
         f"there is no plugin {text!r}: neither a folder with a pyproject.toml, nor an installed package with an entry "
@@ -109,15 +114,15 @@ def locate(plugin: str | os.PathLike[str]) -> Found:
     )
 
 
-def _said_for(distribution: str, entry: metadata.EntryPoint) -> set[str]:
-    """What may be said for one plugin of a package: its name, its module, ``distribution:name``."""
+def _names_for(distribution: str, entry: metadata.EntryPoint) -> set[str]:
+    """The names of one plugin of a package: its own, its module's, ``distribution:name``."""
     module = entry.value.partition(":")[0]
     names = {entry.name, canonical(entry.name), canonical(entry.name).replace("-", "_")}
-    return {module, *names, *(f"{d}:{n}" for d in (distribution, *_said_of(distribution)) for n in names)}
+    return {module, *names, *(f"{d}:{n}" for d in (distribution, *_names_of(distribution)) for n in names)}
 
 
 def _marks_hooks(spec: ModuleSpec) -> bool:
-    """Whether the source of a module, or of a file of its package, has the word ``hookimpl``."""
+    """Whether the source of a module, or of a file of its package, contains ``hookimpl``."""
     files = [Path(spec.origin)] if spec.origin is not None and spec.has_location else []
     for folder in spec.submodule_search_locations or ():
         files += sorted(Path(folder).rglob("*.py"))
@@ -125,20 +130,20 @@ def _marks_hooks(spec: ModuleSpec) -> bool:
 
 
 def _packages() -> dict[str, list[metadata.EntryPoint]]:
-    """Distribution -> its plugins, of all that is installed."""
-    found: dict[str, list[metadata.EntryPoint]] = {}
+    """The plugins of every installed distribution, by its name."""
+    packages: dict[str, list[metadata.EntryPoint]] = {}
     for one in installed(PLUGINS)[0]:
-        found.setdefault(one.distribution, []).append(one.entry)
-    return found
+        packages.setdefault(one.distribution, []).append(one.entry)
+    return packages
 
 
-def _said_of(distribution: str) -> tuple[str, ...]:
-    """The names by which a distribution may be asked for."""
+def _names_of(distribution: str) -> tuple[str, ...]:
+    """The names of a distribution, old ones included."""
     return (canonical(distribution), *((FORMER,) if distribution == BUILTIN else ()))
 
 
 class _Described(metadata.Distribution):
-    """A distribution that is described rather than installed."""
+    """A distribution that is not installed."""
 
     def __init__(self, name: str, version: str, plugins: Mapping[str, str], requires: Iterable[str] = ()):
         lines = [f"{key} = {value}" for key, value in plugins.items()]
@@ -161,11 +166,11 @@ class _Described(metadata.Distribution):
         return Path(path)
 
 
-def _source(folder: Path) -> Found:
-    """A package by its pyproject.toml.
+def _source(folder: Path) -> PluginPackage:
+    """A package from its pyproject.toml.
 
     Raises:
-        UsageError: it is no TOML, names no plugin, or the modules that it names are not there.
+        UsageError: not TOML, without plugins, or the modules it names do not exist.
     """
     file = folder / "pyproject.toml"
     content = read_toml(file, "[project], as a package's pyproject.toml").values
@@ -174,31 +179,31 @@ def _source(folder: Path) -> Found:
     if not plugins:
         raise UsageError(
             f'{file} names no plugin; expected [project.entry-points."{PLUGINS}"] with NAME = "module". A package '
-            f"that declares its entry points elsewhere has to be installed: then give its name."
+            f"that declares its entry points elsewhere must be installed: then give its name."
         )
     roots: dict[Path, None] = {}
     for name, value in plugins.items():
         top = value.partition(":")[0].partition(".")[0]
         modules = (Path(top) / "__init__.py", Path(f"{top}.py"))
-        there = [r for r in _roots(folder, content) if any((r / m).is_file() for m in modules)]
-        if not there:
+        with_module = [r for r in _roots(folder, content) if any((r / m).is_file() for m in modules)]
+        if not with_module:
             raise UsageError(
-                f"{file}: plugin {name!r} is to be the module {value!r}, and there is no {top} in the folder, its src, "
-                f"or where the file says its packages are; expected src/{top}/__init__.py."
+                f"{file}: plugin {name!r} is the module {value!r}, and there is no {top} in the folder, its src, or "
+                f"where the file says its packages are; expected src/{top}/__init__.py."
             )
-        roots[there[0]] = None
+        roots[with_module[0]] = None
     name, version = project.get("name", folder.name), str(project.get("version", "0"))
     described = _Described(name, version, plugins, map(str, project.get("dependencies", [])))
-    return Found(described.name, tuple(described.entry_points), tuple(roots))
+    return PluginPackage(described.name, tuple(described.entry_points), tuple(roots))
 
 
 def _roots(folder: Path, content: Mapping[str, Any]) -> list[Path]:
-    """Where the top-level modules of a project may lie: src, the folder itself, and where its build back end looks."""
+    """Folders that may have the top-level modules of a project: src, the project, and those of its build back end."""
     tool = content.get("tool", {})
     wheel = tool.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {})
-    told = [str(Path(p).parent) for p in wheel.get("packages", [])]
+    named = [str(Path(p).parent) for p in wheel.get("packages", [])]
     setuptools = tool.get("setuptools", {})
     packages = setuptools.get("packages")
-    told += packages.get("find", {}).get("where", []) if isinstance(packages, dict) else []
-    told += [v for k, v in setuptools.get("package-dir", {}).items() if k == ""]
-    return [folder / part for part in dict.fromkeys(["src", ".", *told])]
+    named += packages.get("find", {}).get("where", []) if isinstance(packages, dict) else []
+    named += [v for k, v in setuptools.get("package-dir", {}).items() if k == ""]
+    return [folder / part for part in dict.fromkeys(["src", ".", *named])]

@@ -1,6 +1,6 @@
-"""What a component promises in a run: it trains, a run that was cut off ends with the same bits, observers only look.
+"""Checks in a run: a component trains, an interrupted run resumes to the same bits, observers change nothing.
 
-The runs are of the built-in demo data, seconds long, in a folder that is gone afterwards.
+The runs use the built-in demo data, take seconds, and are deleted afterwards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from asl_core.registry.component import Component, Offer, Registry
 from asl_core.registry.option_values import unstructure
 from asl_core.testing.batches import CLASSES, WIDTH, one_thread
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
-from asl_core.testing.components import COMPONENT_CHECKS
+from asl_core.testing.components import hold_all
 from asl_core.testing.isolated import isolated
 
 __all__ = ["OBSERVER_CHECKS", "RUN_CHECKS", "RunBench", "check_observer", "check_run", "fitting", "tiny_settings"]
@@ -30,7 +30,7 @@ _FILES = ("metrics.jsonl", "best.safetensors", "final.safetensors", "predictions
 
 
 def tiny_settings(out: Path | str) -> dict[str, Any]:
-    """Settings of a run that takes a second: the built-in demo data, few signs, two epochs, one CPU thread.
+    """Settings of a run of about a second: the built-in demo data, few signs, two epochs, one CPU thread.
 
     ``asl_core.run(asl_core.configure(tiny_settings(tmp_path) | {"encoder": "mine"}))``.
     """
@@ -48,23 +48,30 @@ def tiny_settings(out: Path | str) -> dict[str, Any]:
 
 
 def check_run(slot: str, component: Component, **options: Any) -> None:
-    """A tiny run with the component trains, is loaded again, and survives being cut off; see :data:`RUN_CHECKS`.
+    """Check that a tiny run with the component trains, can be loaded, and resumes after an interruption.
+
+    Args:
+        slot: of the component.
+        component: what is tested.
+        options: other than the defaults.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: of the first check that fails.
     """
     hold(RUN_CHECKS, RunBench(component, options, slot=slot))
 
 
 def check_observer(component: Component, **options: Any) -> None:
-    """Every promise of an observer; see :data:`OBSERVER_CHECKS`.
+    """Check an observer against its contract.
+
+    Args:
+        component: the observer.
+        options: other than the defaults.
 
     Raises:
-        ContractError: the first promise that is broken.
+        ContractError: of the first check that fails.
     """
-    bench = RunBench(component, options, slot="observer")
-    hold(COMPONENT_CHECKS, bench)
-    hold(OBSERVER_CHECKS, bench)
+    hold_all(OBSERVER_CHECKS, RunBench(component, options, slot="observer"))
 
 
 def _registry(bench: RunBench) -> Registry:
@@ -79,13 +86,18 @@ class RunBench(Bench):
 
     Attributes:
         slot: of the component.
-        registry: where it is found, and the rest of the run.
-        name: under which it is found there.
+        registry: with the component and all else the run needs.
+        name: of the component in the registry.
     """
 
     slot: str = attrs.field(kw_only=True)
     registry: Registry = attrs.field(kw_only=True, default=attrs.Factory(_registry, takes_self=True))
     name: str = attrs.field(kw_only=True, default="")
+
+    @property
+    def tried_on(self) -> str:
+        """The options and the run."""
+        return f"{super().tried_on}; a run of two epochs on data set demo (asl_core.testing.tiny_settings)"
 
     def __attrs_post_init__(self) -> None:
         if not self.name:
@@ -100,30 +112,30 @@ class RunBench(Bench):
         return api.configure(settings, registry=self.registry, environ={}, project_file=False)
 
     def chosen(self) -> dict[str, Any]:
-        """What chooses the component and sets its options, and what it cannot be run without."""
+        """The settings that choose the component with its options, and a loss or head that fits it."""
         stem = self.slot if self.slot in ("encoder", "head", "loss") else f"{self.slot}.{self.name}"
-        own = {f"{stem}.{key}": value for key, value in unstructure(self.options).items()}
-        found = {self.slot: self.name, **own}
+        options = {f"{stem}.{key}": value for key, value in unstructure(self.options).items()}
+        settings = {self.slot: self.name, **options}
         if self.slot == "encoder" and not self.make(WIDTH).frames:
-            return found | {"head": "mean"}
+            return settings | {"head": "mean"}
         if self.slot == "head" and not any(k.startswith("loss") for k in self.component.suggests):
-            return found | {"loss": self._partner("loss", {self.make(WIDTH, CLASSES).kind})}
+            return settings | {"loss": self._partner("loss", {self.make(WIDTH, CLASSES).kind})}
         if self.slot == "loss":
-            return found | {"head": self._partner("head", self.make().accepts)}
-        return found
+            return settings | {"head": self._partner("head", self.make().accepts)}
+        return settings
 
     def _partner(self, slot: str, kinds: Collection[str]) -> str:
-        """A loss for a head of that kind, or a head for a loss that accepts those."""
+        """A loss for a head of that kind, or a head for a loss that accepts those kinds."""
         for offer in fitting(self.registry, slot, kinds):
             return self.registry.name_of(offer)
-        raise SkippedCheck(f"no {slot} that is installed fits it ({', '.join(sorted(kinds))})")
+        raise SkippedCheck(f"no installed {slot} fits it ({', '.join(sorted(kinds))})")
 
 
 def fitting(registry: Registry, slot: str, kinds: Collection[str]) -> Iterator[Offer]:
-    """The heads of one of ``kinds``, or the losses that accept one, of those that work with their defaults."""
+    """The heads of one of ``kinds``, or the losses that accept one, that work with their default options."""
     for offer in registry.slot(slot):
         bench = Bench(offer.component)
-        with contextlib.suppress(Exception):  # somebody else's component: its fault is told where it is checked
+        with contextlib.suppress(Exception):  # a fault of another component is reported by its own checks
             made = bench.make(WIDTH, CLASSES) if slot == "head" else bench.make()
             if {made.kind} & set(kinds) if slot == "head" else set(made.accepts) & set(kinds):
                 yield offer
@@ -131,30 +143,33 @@ def fitting(registry: Registry, slot: str, kinds: Collection[str]) -> Iterator[O
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    """A place for runs; the number of threads that a run sets is taken back."""
+    """A temporary folder for runs; the number of threads is restored afterwards."""
     with one_thread(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 def _trains(bench: RunBench) -> str:
-    """Two epochs, and the saved model gives the figures that the run ended with."""
+    """Two epochs train with a numeric loss, and the saved model evaluates to the figures that the run ended with."""
     with _folder() as out:
         result = api.run(bench.config(out, "whole"), registry=bench.registry)
         lines = [json.loads(line) for line in (result.path / "metrics.jsonl").read_text().splitlines()]
         losses = [line["train"]["loss"] for line in lines]
-        require(all(isinstance(x, float) for x in losses), f"the loss of the epochs is {losses}")
+        require(all(isinstance(x, float) for x in losses), f"the loss of the epochs is {losses}; expected numbers")
         report, _, _ = api.evaluate_run(result.path, device="cpu", registry=bench.registry)
         now, then = report["metrics"], result.report.get("metrics", {})
-        require(all(now[k] == then.get(k) for k in now), f"the run ended with {then}, and loaded again it gives {now}")
+        require(
+            all(now[k] == then.get(k) for k in now),
+            f"the run ended with {then}, and the saved model evaluates to {now}: keep all state in the state dict",
+        )
         return "loss " + ", ".join(f"{x:.3f}" for x in losses)
 
 
 class _StopError(BaseException):
-    """A run is cut off here; no ``except Exception`` is to hold it."""
+    """Interrupts a run; not an Exception, so that no ``except Exception`` catches it."""
 
 
 class _StopAfterFirst:
-    """Cuts a run off after one epoch."""
+    """Interrupts a run after one epoch."""
 
     def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:
         """Nothing."""
@@ -167,57 +182,58 @@ class _StopAfterFirst:
 
 
 def _resumes(bench: RunBench) -> None:
-    """Cut off after the first epoch and resumed, it ends with the same bytes as one left alone."""
+    """A run interrupted after the first epoch and resumed ends with the same bytes as an uninterrupted one."""
     with _folder() as out:
         whole = api.run(bench.config(out, "whole"), registry=bench.registry)
         with contextlib.suppress(_StopError):
-            api.run(bench.config(out, "cut"), [_StopAfterFirst()], registry=bench.registry)
-        resumed = api.resume(out / "cut", registry=bench.registry)
-        other = _differing(whole.path, resumed.path)
+            api.run(bench.config(out, "interrupted"), [_StopAfterFirst()], registry=bench.registry)
+        resumed = api.resume(out / "interrupted", registry=bench.registry)
+        differing = _differing(whole.path, resumed.path)
         require(
-            not other,
-            f"a run that was cut off and resumed ends otherwise than one left alone ({', '.join(other)}): what is "
-            f"remembered has to be in the state dict, and what is random has to come from torch or ClipRandom",
+            not differing,
+            f"an interrupted and resumed run ends differently from an uninterrupted one ({', '.join(differing)}): keep "
+            f"all state in the state dict, and draw random numbers from torch or ClipRandom",
         )
 
 
 def _differing(one: Path, other: Path) -> list[str]:
-    """The files of two runs that are not the same."""
-    there = [n for n in _FILES if (one / n).is_file() or (other / n).is_file()]
-    return [n for n in there if not (one / n).is_file() or (one / n).read_bytes() != (other / n).read_bytes()]
+    """The names of the files that differ between two runs."""
+    names = [n for n in _FILES if (one / n).is_file() or (other / n).is_file()]
+    return [n for n in names if not (one / n).is_file() or (one / n).read_bytes() != (other / n).read_bytes()]
 
 
 RUN_CHECKS: Checks[RunBench] = {"trains": _trains, "resumes": _resumes}
 
 
 def _observer_builds(bench: RunBench) -> None:
+    """factory(options) returns an object with on_start, on_epoch and on_end."""
     observer = bench.make()
     fits = isinstance(observer, Observer)
     require(fits, f"a {type(observer).__name__} is no observer: it needs on_start, on_epoch and on_end")
 
 
 class _Spy:
-    """Notes what a run tells, before the observer under test can touch it and after."""
+    """Records the events of a run, as they are before or after the observer under test."""
 
     def __init__(self) -> None:
-        self.seen: list[str] = []
+        self.events: list[str] = []
 
     def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:
-        self.seen.append(_text(summary))
+        self.events.append(_text(summary))
 
     def on_epoch(self, report: EpochReport) -> None:
-        self.seen.append(_text(attrs.asdict(attrs.evolve(report, seconds=0.0, seconds_left=0.0))))
+        self.events.append(_text(attrs.asdict(attrs.evolve(report, seconds=0.0, seconds_left=0.0))))
 
     def on_end(self, summary: Mapping[str, object]) -> None:
-        self.seen.append(_text(summary))
+        self.events.append(_text(summary))
 
 
 def _text(value: object) -> str:
     return json.dumps(value, default=repr, sort_keys=True)
 
 
-def _disturbs_nothing(bench: RunBench) -> None:
-    """A run with the observer is the run without it, to the bit."""
+def _changes_nothing(bench: RunBench) -> None:
+    """A run with the observer has the same results as one without, to the bit, and it does not raise."""
     with _folder() as out:
         plain = api.run(bench.config(out, "plain", without=True), registry=bench.registry)
         spies: Sequence[_Spy] = (_Spy(), _Spy())
@@ -225,19 +241,20 @@ def _disturbs_nothing(bench: RunBench) -> None:
         watched = api.run(
             bench.config(out, "watched", without=True), [spies[0], observer, spies[1]], registry=bench.registry
         )
-        require(spies[0].seen == spies[1].seen, "what the run tells is changed on the way: observers are to look only")
+        require(spies[0].events == spies[1].events, "it changes the summary or report it is given: work on a copy")
         raised = [x for x in (watched.path / "log.txt").read_text(encoding="utf-8").splitlines() if " raised " in x]
-        require(not raised, f"it raises, and a run leaves it out then: {raised[:1]}")
-        other = _differing(plain.path, watched.path)
-        names = ", ".join(other)
+        require(not raised, f"it raises, after which a run goes on without it: {raised[:1]}")
+        differing = _differing(plain.path, watched.path)
+        names = ", ".join(differing)
         require(
-            not other,
-            f"a run with it ends otherwise than one without ({names}): observers look, and leave the run alone",
+            not differing,
+            f"a run with it ends differently from one without ({names}): do not write into the run, nor draw from its "
+            f"generators",
         )
 
 
 OBSERVER_CHECKS: Checks[RunBench] = {
     "builds": _observer_builds,
-    "disturbs nothing": _disturbs_nothing,
+    "changes nothing": _changes_nothing,
     **RUN_CHECKS,
 }

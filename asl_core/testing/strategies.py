@@ -27,7 +27,7 @@ __all__ = ["batches", "clip_randoms", "clips", "lengths"]
 
 
 def lengths(max_clips: int = 6, max_frames: int = 40) -> st.SearchStrategy[list[int]]:
-    """Frames of one to ``max_clips`` clips, each at least 1."""
+    """The lengths of one to ``max_clips`` clips, each at least 1."""
     return st.lists(st.integers(1, max_frames), min_size=1, max_size=max_clips)
 
 
@@ -46,11 +46,11 @@ def batches(
     Args:
         draw: given by hypothesis.
         max_clips: most clips.
-        max_frames: most frames a clip.
-        width: numbers a frame.
+        max_frames: most frames of a clip.
+        width: features per frame.
         classes: different glosses.
         dtype: of the frames.
-        max_glosses: most glosses a clip; all clips of a batch have the same number of them.
+        max_glosses: most glosses of a clip; all clips of a batch have the same number of them.
     """
     frames = draw(lengths(max_clips, max_frames))
     spare = draw(st.integers(0, 9))
@@ -61,17 +61,17 @@ def batches(
 
 @st.composite
 def clips(draw: st.DrawFn, max_frames: int = 40, width: int = WIDTH, max_size: float = 1e3) -> Clip:
-    """Clips of numbers up to ``max_size``, with zero frames among them, as where a detector lost the hands."""
+    """Clips of features up to ``max_size``, some frames zero, as where a detector lost the hands."""
     count = draw(st.integers(1, max_frames))
     scale = draw(st.sampled_from([1e-3, 1.0, max_size / 10]))
     features = np.random.default_rng(draw(st.integers(0, 999))).standard_normal((count, width)) * scale
-    lost = draw(st.lists(st.integers(0, count - 1), max_size=count, unique=True))
-    features[lost] = 0.0
+    zeros = draw(st.lists(st.integers(0, count - 1), max_size=count, unique=True))
+    features[zeros] = 0.0
     return Clip(id="clip", features=features.clip(-max_size, max_size), glosses=("gloss",), source="hypothesis")
 
 
 def clip_randoms(batch: Batch) -> st.SearchStrategy[ClipRandom]:
-    """Random numbers for the clips of a batch, as some run has them in some epoch."""
+    """The ClipRandom of a batch in some run and epoch."""
     return st.builds(
         lambda seed, epoch: ClipRandom.of(batch.index, seed, epoch), st.integers(0, 2**31), st.integers(1, 500)
     )

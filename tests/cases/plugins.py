@@ -218,6 +218,6 @@ def one_plugin(place: Path) -> str:
         assert {r["component"] for r in rows} == {"packed"}, rows
     found = testing.locate("ctc")
     assert [e.name for e in found.entry_points if found.checks(e.name)] == ["ctc"]
-    assert testing.locate("asl_ctc").asked == ("ctc",)
-    assert testing.locate("asl-core").asked == ()
+    assert testing.locate("asl_ctc").chosen == ("ctc",)
+    assert testing.locate("asl-core").chosen == ()
     return f"{len(rows)} checks of packed"
