@@ -59,7 +59,7 @@ def test_what_is_written_keeps_the_contract(made: dict[str, Path], kind: str) ->
     assert [str(r) for r in results if r.failed] == []
     (component,) = {r.component for r in results if r.slot == slot}
     assert component == name_of(kind)
-    expected = {"dataset": "name", "checkpoint-loader": "hostile", "format": "strangers"}.get(slot, "resumes")
+    expected = {"dataset": "name", "checkpoint-loader": "hostile", "format": "other files"}.get(slot, "resumes")
     assert expected in {r.check for r in results if r.slot == slot and r.status == "passed"}
 
 
