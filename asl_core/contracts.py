@@ -195,6 +195,7 @@ class Encoder(nn.Module):
 
     output_size: int
     frames: bool = True
+    couples_clips: bool = False  #: whether a clip's output in training depends on the other clips of its batch
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """(B,) frames after the encoder, at least 1, from frames before; the same unless it downsamples."""
@@ -244,6 +245,7 @@ class Head(nn.Module):
     kind: ClassVar[str] = ""  #: what the output is; a loss says which kinds it accepts
     needs_frames: ClassVar[bool] = True  #: False where it also takes a pooled (B, input_size)
     ranks: ClassVar[bool] = True  #: whether :meth:`scores` ranks the glosses (a stage-1 head does not)
+    couples_clips: bool = False  #: whether a clip's output in training depends on the other clips of its batch
 
     def scores(self, output: HeadOutput) -> Tensor:
         """(B, classes) log-probabilities of each gloss being the clip's one sign; they sum to 1."""
@@ -309,6 +311,7 @@ class Loss(nn.Module):
     accepts: ClassVar[frozenset[str]] = frozenset()  #: kinds of head output
     views: int = 1  #: 2: two augmentations of each clip, which other losses then see too
     aligned: bool = False  #: whether frame t of both views is to be the same moment; see :class:`Augment`
+    couples_clips: bool = False  #: whether a clip's loss depends on the other clips of its batch, as in a contrast
     running: bool = False  #: whether it keeps a running mean of what it is shown in training, as a batch norm does
     corrupts: bool = False  #: whether :meth:`corrupt` changes what the encoder sees
     labels: ClassVar[str] = "one"  #: "one" gloss a clip, "any" number of at least one, or "none" needed

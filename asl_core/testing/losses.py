@@ -102,6 +102,23 @@ def _builds(bench: LossBench) -> str:
     return f"on head {bench.head.component.name}"
 
 
+def _couples(bench: LossBench) -> str:
+    """A batch's loss is the mean of its halves' losses, unless the loss declares otherwise."""
+    pair, batch = bench.pair(), random_batch((30, 24, 18, 12), bench.width, CLASSES)
+    if getattr(pair.loss, "couples_clips", False):
+        return "declared: couples_clips"
+    with torch.no_grad():
+        whole = bench.result(pair, batch).total
+        halves = [bench.result(pair, batch.rows(start, start + 2)).total for start in (0, 2)]
+    require(
+        torch.isclose(whole, torch.stack(halves).mean(), rtol=1e-3, atol=1e-3),
+        f"a batch of 4 clips has loss {float(whole):g}, and its halves {', '.join(f'{float(h):g}' for h in halves)}: a "
+        f"clip's loss depends on the other clips of its batch; set couples_clips = True, so that a run in several "
+        f"processes, which share batches out, is told",
+    )
+    return "the mean of its clips' losses"
+
+
 def _scalar(bench: LossBench) -> None:
     """``forward`` gives a LossResult whose total and parts are finite scalars."""
     pair, batch = bench.pair(), bench.batch()
@@ -184,5 +201,6 @@ LOSS_CHECKS: Checks[LossBench] = {
     "figures": _figures,
     "input": _input,
     "padding": _padding,
+    "coupling": _couples,
     **MODULE_CHECKS,
 }

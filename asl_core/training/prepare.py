@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from asl_core.checkpoints.held_out import check_run
 from asl_core.checkpoints.initialise import Transfer, find_start, freeze
@@ -18,18 +19,17 @@ from asl_core.config.run_config import RunConfig
 from asl_core.data.lineage import TrainedOn
 from asl_core.data.outliers import within_usual
 from asl_core.data.splits import RunData, load_data
-from asl_core.errors import printable
+from asl_core.errors import ConfigError, printable
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import Objective, build_objectives
 from asl_core.model.recogniser import Recognizer, build_model, facts_of
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import discover
-from asl_core.training.coupling import check_batch_size, coupling_notes
 from asl_core.training.labels import check_labels
 from asl_core.training.loop import Trainer, fingerprints, validate
 from asl_core.training.selection import check_selection, deciding
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "coupling_notes", "prepare"]
 
 _LOG = logging.getLogger("asl.audit")  #: for the callers of a script; the command line prints what goes there itself
 
@@ -69,7 +69,7 @@ def prepare(
     """
     resumes = existing is not None and existing.has_state
     device = processes.device(config.run.device)
-    check_batch_size(processes, config)
+    _check_batch_size(processes, config)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
 
@@ -137,3 +137,43 @@ def _objectives(config: RunConfig, data: RunData, model: Recognizer, described: 
     for objective in objectives:
         objective.loss.prepare(described)
     return objectives
+
+
+def _check_batch_size(processes: Processes, config: RunConfig) -> None:
+    """Every process gets a clip of every full batch."""
+    size = config.train.batch_size
+    if processes.size > size:
+        raise ConfigError(
+            [
+                f"train.batch-size is {size}, which is shared among all processes, and there are {processes.size} of "
+                f"them: start at most {size}, or take larger batches with --batch-size"
+            ]
+        )
+
+
+def coupling_notes(trainer: Trainer) -> list[str]:
+    """How a run in several processes differs from one in a single process; empty alone.
+
+    That is where a clip's output or loss depends on the other clips of its batch, as components declare.
+    """
+    processes, size, model = trainer.processes, trainer.config.train.batch_size, trainer.model
+    if processes.size == 1:
+        return []
+    modules = {"the encoder": model.encoder} | {f"head {name}": model.head(name) for name in model.heads}
+    modules.update((f"loss {o.name}", o.loss) for o in trainer.objectives)
+    causes = [
+        f"{name} compares the clips of a batch" for name, m in modules.items() if getattr(m, "couples_clips", False)
+    ]
+    causes += [
+        f"loss {o.name} takes its running mean over the clips of a batch" for o in trainer.objectives if o.loss.running
+    ]
+    if any(isinstance(module, _BatchNorm) for module in model.modules()):
+        causes.append("batch norm takes its averages over the clips of a batch")
+    if trainer.config.train.mixup:
+        causes.append("mixup pairs the clips of a batch")
+    each = -(-size // processes.size)
+    return [
+        f"{cause}, and each of {processes.size} processes sees its own {each} of the {size}: this run differs from one "
+        f"in a single process, as one with --batch-size {each} --accumulate {processes.size} would"
+        for cause in causes
+    ]

@@ -35,6 +35,7 @@ class ContrastTimeLoss(Loss):
 
     accepts = frozenset({"embedding"})
     labels = "none"
+    couples_clips = True
 
     def __init__(self, options: ContrastTimeOptions):
         super().__init__()
@@ -102,6 +103,7 @@ class ContrastViewsLoss(Loss):
 
     accepts = frozenset({"embedding"})
     labels = "none"
+    couples_clips = True
     views = 2
 
     def __init__(self, options: ContrastViewsOptions):

@@ -17,7 +17,7 @@ from asl_core.compute.distributed import Processes
 from asl_core.data.splits import load_data
 from asl_core.model.objectives import build_objectives
 from asl_core.model.recogniser import build_model
-from asl_core.training.coupling import coupling_notes
+from asl_core.training.prepare import coupling_notes
 from asl_core.training.trainer import Trainer
 from asl_ctc.ctc_head import CtcOutput
 from asl_ctc.ctc_loss import CtcIsolatedLoss, CtcLoss

@@ -29,8 +29,8 @@ from asl_core.files.rundir import RunDir
 from asl_core.model import objectives
 from asl_core.model.objectives import build_objectives
 from asl_core.model.recogniser import build_model
-from asl_core.training.coupling import check_batch_size, coupled, coupling_notes
 from asl_core.training.loop import Trainer
+from asl_core.training.prepare import _check_batch_size, coupling_notes
 
 pytestmark = pytest.mark.skipif(not dist.is_available() or sys.platform == "win32", reason="needs gloo and SIGKILL")
 
@@ -266,9 +266,9 @@ def test_an_environment_of_one_process() -> None:
 
 def test_more_processes_than_clips_in_a_batch(tmp_path: Path) -> None:
     config = api.configure(small(tmp_path), environ={})
-    check_batch_size(Processes(0, 8), config)
+    _check_batch_size(Processes(0, 8), config)
     with pytest.raises(ConfigError, match=r"train\.batch-size is 8, .* there are 9"):
-        check_batch_size(Processes(0, 9), config)
+        _check_batch_size(Processes(0, 9), config)
 
 
 def test_a_device_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +342,6 @@ def trainer(processes: Processes, settings: dict[str, Any]) -> Trainer:
 )
 def test_losses_that_compare_clips_are_told(tmp_path: Path, head: str, loss: str, couples: bool) -> None:
     settings = {**small(tmp_path), "head": head, "loss": loss}
-    assert coupled(trainer(ALONE, settings)) == ([loss] if couples else [])
     assert coupling_notes(trainer(ALONE, settings)) == []
     notes = coupling_notes(trainer(Processes(0, 2), settings))
     assert len(notes) == couples
