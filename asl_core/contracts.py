@@ -314,6 +314,8 @@ class Loss(nn.Module):
     couples_clips: bool = False  #: whether a clip's loss depends on the other clips of its batch, as in a contrast
     running: bool = False  #: whether it keeps a running mean of what it is shown in training, as a batch norm does
     corrupts: bool = False  #: whether :meth:`corrupt` changes what the encoder sees
+    #: former names of its parts -> their names now, so that ``train.select`` of an older configuration still works
+    renamed_parts: ClassVar[Mapping[str, str]] = {}
     labels: ClassVar[str] = "one"  #: "one" gloss a clip, "any" number of at least one, or "none" needed
 
     def prepare(self, store: ClipStore) -> None:

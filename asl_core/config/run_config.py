@@ -272,16 +272,20 @@ class RunConfig:
             found += [(f"heads.{name}.losses.{n}", type(one.choice.options)) for n, one in head.losses.items()]
         return found
 
+    def current_names(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """Values that an earlier version kept, under the current names of their options."""
+        classes = self.option_classes()
+        renamed = former_keys(classes)
+        ignored = {f"{stem}.{key}" for stem, cls in classes for key in ignored_options(cls)}
+        return {renamed.get(key, key): value for key, value in before.items() if key not in ignored}
+
     def changed(self, before: Mapping[str, Any]) -> list[str]:
         """The keys whose values are not those of ``before``, which :meth:`values` gave and JSON kept.
 
         An option that was not there yet, in the version that kept them, is changed where somebody has set it.
         """
         now = json.loads(json.dumps(self.values()))
-        classes = self.option_classes()
-        renamed = former_keys(classes)
-        ignored = {f"{stem}.{key}" for stem, cls in classes for key in ignored_options(cls)}
-        before = {renamed.get(key, key): value for key, value in before.items() if key not in ignored}
+        before = self.current_names(before)
         return sorted(
             key
             for key in {*now, *before}

@@ -281,6 +281,7 @@ def _unchanged(curriculum: Curriculum) -> dict[str, Any]:
         now = json.loads(json.dumps(plan[name]))
         changed = [k for k in configs[name].changed(values) if k != "run.out"]
         if changed:
+            values = configs[name].current_names(values)
             shown = ", ".join(f"{k} was {values.get(k)!r} and is {now.get(k)!r}" for k in changed[:5])
             problems.append(f"stage {name!r} was begun with other settings: {shown}")
     if problems:

@@ -67,7 +67,7 @@ def train(trainer: Trainer, run: RunDir, tell: Callable[[EpochReport], object]) 
         progress.epoch = epoch
         entry = {"epoch": epoch, "train": trained, "val": validated}
         progress.history.append(entry | ({"skipped": trainer.skipped.steps} if trainer.skipped.steps else {}))
-        value = selection_value(options.select, deciding(validated, trained), trainer.loss_names)
+        value = selection_value(trainer.select, deciding(validated, trained), trainer.loss_names)
         better = value > progress.best_value or not progress.best_epoch
         if better:
             progress.best_value, progress.best_epoch = value, epoch

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from asl_core.checkpoints.held_out import check_run
@@ -90,10 +91,10 @@ def prepare(
     trainer = Trainer.new(config, data, model, objectives, device, loaded, processes)
     processes.agree("the configuration", config.values())
     processes.agree("the data set", fingerprints(data))
-    if config.train.select != "auto":
+    if trainer.select != "auto":
         # Where val measures nothing, the figures of train choose: the sum and the objectives.
         figures = deciding(validate(trainer), dict.fromkeys(("loss", *trainer.loss_names), 0.0))
-        check_selection(config.train.select, figures, trainer.loss_names)
+        check_selection(trainer.select, figures, trainer.loss_names)
     notes += coupling_notes(trainer)
     return Prepared(trainer, transfer, trained_on, notes)
 
@@ -159,11 +160,11 @@ def coupling_notes(trainer: Trainer) -> list[str]:
     processes, size, model = trainer.processes, trainer.config.train.batch_size, trainer.model
     if processes.size == 1:
         return []
-    modules = {"the encoder": model.encoder} | {f"head {name}": model.head(name) for name in model.heads}
-    modules.update((f"loss {o.name}", o.loss) for o in trainer.objectives)
-    causes = [
-        f"{name} compares the clips of a batch" for name, m in modules.items() if getattr(m, "couples_clips", False)
-    ]
+    modules: list[tuple[str, nn.Module]] = [("the encoder", model.encoder)]
+    modules += [(f"head {name}", head) for name, head in model.heads.items()]
+    modules += [(f"loss {o.name}", o.loss) for o in trainer.objectives]
+    coupling = [name for name, module in modules if getattr(module, "couples_clips", False)]
+    causes = [f"{name} compares the clips of a batch" for name in coupling]
     causes += [
         f"loss {o.name} takes its running mean over the clips of a batch" for o in trainer.objectives if o.loss.running
     ]

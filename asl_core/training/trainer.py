@@ -147,6 +147,13 @@ class Trainer:
         return {o.name for o in self.objectives}
 
     @property
+    def select(self) -> str:
+        """The metric that ``train.select`` names, also by the former name of a loss's part."""
+        name, _, part = self.config.train.select.partition("/")
+        renamed = {o.name: getattr(o.loss, "renamed_parts", {}) for o in self.objectives}
+        return f"{name}/{renamed.get(name, {}).get(part, part)}" if part else name
+
+    @property
     def parameters(self) -> list[nn.Parameter]:
         """What the optimiser changes."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]

@@ -29,7 +29,7 @@ RANKS_WELL = 3.0  #: times chance from which top-1 shows that the blanks do no h
 class CtcOutput(HeadOutput):
     """Log-probabilities of the frames, and how their evidence is to be weighed against other glosses'."""
 
-    evidence_frames: float = 0.0
+    score_scale: float = 0.0
 
 
 def competing(output: HeadOutput, scores: Tensor) -> Tensor:
@@ -39,8 +39,8 @@ def competing(output: HeadOutput, scores: Tensor) -> Tensor:
     saturates. As in speech (the acoustic scale of Woodland and Povey, Computer Speech & Language 2002) they are
     scaled down first. The scale is one number a clip, so the order of the glosses is that of the exact model.
     """
-    evidence = output.evidence_frames if isinstance(output, CtcOutput) else 0.0
-    return scores * (evidence / output.frame_lengths[:, None].to(scores)) if evidence > 0 else scores
+    scale = output.score_scale if isinstance(output, CtcOutput) else 0.0
+    return scores * (scale / output.frame_lengths[:, None].to(scores)) if scale > 0 else scores
 
 
 class CtcHead(Head):
@@ -59,7 +59,7 @@ class CtcHead(Head):
         with torch.no_grad():
             self.linear.bias[BLANK] = options.blank_bias
         self.decode_blank_penalty = options.decode_blank_penalty
-        self.evidence_frames = options.evidence_frames
+        self.score_scale = options.score_scale
 
     def forward(self, frames: Tensor, lengths: Tensor | None) -> HeadOutput:
         """Log-probabilities of every frame, at least float32 under autocast.
@@ -70,12 +70,12 @@ class CtcHead(Head):
         if lengths is None or frames.ndim != 3:
             raise ValueError(f"head ctc got {tuple(frames.shape)} and no time; expected frames (B, T, F)")
         logits = at_least_float32(self.linear(self.dropout(frames)))
-        return CtcOutput(logits.log_softmax(-1), lengths, self.evidence_frames)
+        return CtcOutput(logits.log_softmax(-1), lengths, self.score_scale)
 
     def scores(self, output: HeadOutput) -> Tensor:
         """(B, classes) exact CTC scores, made to compete by :func:`competing` and normalised over the classes.
 
-        With ``evidence-frames`` 0 this is the posterior of the gloss given that the clip holds exactly one sign.
+        With ``score-scale`` 0 this is the posterior of the gloss given that the clip holds exactly one sign.
         It ranks well even where blank wins every frame, since it counts all paths and not the best symbol of each
         frame. Computed in float64 where there is one: scores of a hundred nats differ by a few.
         """

@@ -10,6 +10,9 @@ decoding, is the head's ``decode-blank-penalty``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -74,10 +77,11 @@ class CtcIsolatedLoss(FrameLoss):
 
     They compete as the head scales them (:func:`asl_ctc.ctc_head.competing`), so that what is trained is the
     probability that the head tells. A path may spend one frame on a sign, and then only that frame learns: the
-    ``frames`` part, a cross-entropy on the mean over frames, gives all of them a gradient.
+    ``frame-ce`` part, a cross-entropy on the mean over frames, gives all of them a gradient.
     """
 
     labels = "one"
+    renamed_parts: ClassVar[Mapping[str, str]] = {"mmi": "ctc-ce", "frames": "frame-ce"}  # since 0.2
 
     def __init__(self, options: CtcIsolatedOptions):
         super().__init__(options, aligned=options.consistency_of == "frames")
@@ -94,14 +98,14 @@ class CtcIsolatedLoss(FrameLoss):
         if self.ctc_weight < 1:
             against = competing(sample.output, scores)
             matched = F.cross_entropy(against, target, label_smoothing=self.label_smoothing)
-            parts["mmi"] = (1 - self.ctc_weight) * (1 - self.frame_weight) * matched
+            parts["ctc-ce"] = (1 - self.ctc_weight) * (1 - self.frame_weight) * matched
         if self.ctc_weight < 1 and self.frame_weight > 0:
             # Over the glosses, log-probabilities differ from logits by a number a frame, which the softmax drops:
             # this is the cross-entropy of a mean-pooling head that shares the CTC head's weights.
             glosses = at_least_float32(sample.output.values[..., 1:])
             pooled = mean_over_frames(glosses, sample.output.frame_lengths)
             matched = F.cross_entropy(pooled, target, label_smoothing=self.label_smoothing)
-            parts["frames"] = (1 - self.ctc_weight) * self.frame_weight * matched
+            parts["frame-ce"] = (1 - self.ctc_weight) * self.frame_weight * matched
         if self.ctc_weight > 0:
             parts["ctc"] = self.ctc_weight * F.nll_loss(scores, target)
         if sample.views == 2:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from asl_core import option
+from asl_core import former_attributes, option
 
 __all__ = ["CrossEntropyOptions", "CtcHeadOptions", "CtcIsolatedOptions", "CtcOptions", "MeanHeadOptions"]
 
@@ -31,6 +31,7 @@ def _label_prior() -> Any:
     )
 
 
+@former_attributes
 @attrs.frozen
 class CtcHeadOptions:
     """Options of head ``ctc``."""
@@ -39,9 +40,10 @@ class CtcHeadOptions:
     blank_bias: float = option(
         0.0, help="bias of the blank logit before the first step; negative (-4) holds blank back at the start"
     )
-    evidence_frames: float = option(
+    score_scale: float = option(
         6.0,
         ge=0,
+        former="evidence-frames",
         help="scores of a clip of T frames are multiplied by this / T before glosses compete, in probabilities "
         "and in loss ctc-isolated, so that long clips are not surer than short ones; 0 leaves them as they are",
     )

@@ -81,7 +81,7 @@ def test_top1_is_right_for_a_clip_that_blank_wins_throughout() -> None:
 
 def test_scores_are_the_ctc_scores_normalised() -> None:
     frames, lengths = torch.randn(2, 8, 6, dtype=torch.float64), torch.tensor([8, 5])
-    exact_head, scaled_head = ctc_head(evidence_frames=0.0), ctc_head(evidence_frames=4.0)
+    exact_head, scaled_head = ctc_head(score_scale=0.0), ctc_head(score_scale=4.0)
     scaled_head.load_state_dict(exact_head.state_dict())
     output = exact_head(frames, lengths)
     raw = single_gloss_scores(output.values, lengths)
@@ -98,7 +98,7 @@ def test_glosses_are_ranked_in_float64() -> None:
     values = torch.full((1, frames, CLASSES + 1), -20.0)
     values[0, 0] += torch.tensor([0.0, 1e-4, 3e-4, 2e-4, 0.0])  # in scores of -8000, whose last place is worth 5e-4
     output = HeadOutput(values, torch.tensor([frames]))
-    head = ctc_head(evidence_frames=0.0).float()
+    head = ctc_head(score_scale=0.0).float()
     scores = head.scores(output)
     assert scores.dtype == torch.float32
     exact = single_gloss_scores(values.double(), output.frame_lengths).log_softmax(-1)

@@ -164,7 +164,7 @@ def test_isolated_is_cross_entropy_over_the_ctc_scores() -> None:
     expected = -sum(float(posterior[i, label[0]]) for i, label in enumerate(SIGNS)) / 3
     result = isolated(label_smoothing=0.0, frame_weight=0.0)(sample_of(log_probs, SIGNS))
     assert float(result.total) == pytest.approx(expected)
-    assert set(result.parts) == {"mmi"}
+    assert set(result.parts) == {"ctc-ce"}
 
 
 def test_isolated_label_smoothing_spreads_the_target() -> None:
@@ -175,19 +175,19 @@ def test_isolated_label_smoothing_spreads_the_target() -> None:
     assert float(result.total) == pytest.approx(float(-(target * posterior).sum(-1).mean()))
 
 
-@pytest.mark.parametrize("evidence_frames", [0.0, 2.5])
-def test_isolated_parts_are_scaled_scores_mixed_with_plain_ctc(evidence_frames: float) -> None:
+@pytest.mark.parametrize("score_scale", [0.0, 2.5])
+def test_isolated_parts_are_scaled_scores_mixed_with_plain_ctc(score_scale: float) -> None:
     log_probs = frame_logits().log_softmax(-1)
     lengths, target = torch.tensor(LENGTHS), torch.tensor([4, 0, 2])
     scores = single_gloss_scores(log_probs, lengths)
-    scale = evidence_frames / lengths[:, None] if evidence_frames else torch.ones(3, 1)
+    scale = score_scale / lengths[:, None] if score_scale else torch.ones(3, 1)
     loss = isolated(label_smoothing=0.0, ctc_weight=0.25, frame_weight=0.0)
     plain = sample_of(log_probs, SIGNS)
-    result = loss(attrs.evolve(plain, output=CtcOutput(log_probs, lengths, evidence_frames)))
+    result = loss(attrs.evolve(plain, output=CtcOutput(log_probs, lengths, score_scale)))
     mmi = F.nll_loss((scores * scale).log_softmax(-1), target)
-    assert float(result.parts["mmi"]) == pytest.approx(0.75 * float(mmi))
+    assert float(result.parts["ctc-ce"]) == pytest.approx(0.75 * float(mmi))
     assert float(result.parts["ctc"]) == pytest.approx(0.25 * float(F.nll_loss(scores, target)))
-    assert float(result.total) == pytest.approx(float(result.parts["mmi"] + result.parts["ctc"]))
+    assert float(result.total) == pytest.approx(float(result.parts["ctc-ce"] + result.parts["ctc"]))
 
 
 def test_isolated_frames_part_is_mean_pooled_cross_entropy() -> None:
@@ -195,8 +195,8 @@ def test_isolated_frames_part_is_mean_pooled_cross_entropy() -> None:
     result = isolated(label_smoothing=0.1, frame_weight=0.5)(sample_of(logits.log_softmax(-1), SIGNS))
     pooled = torch.stack([logits[i, :n, 1:].mean(0) for i, n in enumerate(LENGTHS)])
     expected = F.cross_entropy(pooled, torch.tensor([4, 0, 2]), label_smoothing=0.1)
-    assert float(result.parts["frames"]) == pytest.approx(0.5 * float(expected))
-    assert set(result.parts) == {"mmi", "frames"}
+    assert float(result.parts["frame-ce"]) == pytest.approx(0.5 * float(expected))
+    assert set(result.parts) == {"ctc-ce", "frame-ce"}
 
 
 def test_isolated_with_ctc_weight_one_is_plain_ctc() -> None:
