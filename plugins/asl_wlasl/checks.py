@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from asl_core import DataError, Finding, shortened
 from asl_wlasl.records import Record
@@ -38,26 +38,30 @@ def check_width(first: Record, other: Record) -> None:
         )
 
 
-def sound_records(records: Sequence[Record], bad_clips: str) -> tuple[list[Record], list[Finding]]:
+def sound_records(
+    records: Sequence[Record], bad_clips: str, faults: Mapping[str, str] | None = None
+) -> tuple[list[Record], list[Finding]]:
     """The clips that have frames. NaN is checked after the transforms, some of which know it as a missing point.
 
     Args:
         records: of one split.
         bad_clips: ``stop`` to refuse clips without frames, ``drop`` to leave them out with a warning.
+        faults: of clips that were left out when they were read, by id.
 
     Raises:
         DataError: a clip has no frames and ``bad_clips`` is ``stop``, or no clip is left.
     """
     sound = [r for r in records if len(r.features)]
-    bad = [r for r in records if not len(r.features)]
+    empty = {r.id: f"clip {r.id!r} of {r.file} has no frames" for r in records if not len(r.features)}
+    bad = {**(faults or {}), **empty}
     if not bad:
         return sound, []
-    shown = shortened((f"clip {r.id!r} of {r.file} has no frames" for r in bad), separator="; ")
-    what = f"{len(bad)} of {len(records)} clips cannot be learned from: {shown}"
+    shown = shortened(bad.values(), separator="; ")
+    what = f"{len(bad)} of {len(bad) + len(sound)} clips cannot be learned from: {shown}"
     if bad_clips == "stop" or not sound:
         way = "Extract them again, or leave them out with --dataset.bad-clips drop." if sound else "None is left."
         raise DataError(f"{what}. Expected at least one frame each. {way}")
-    return sound, [Finding("warning", "bad-clips", f"dropped: {what}", {"ids": [r.id for r in bad]})]
+    return sound, [Finding("warning", "bad-clips", f"dropped: {what}", {"ids": list(bad)})]
 
 
 def key_findings(records: Sequence[Record]) -> list[Finding]:

@@ -115,9 +115,11 @@ class WlaslDataset:
         return records
 
     def _prepare(self, files: Sequence[Path]) -> tuple[list[Record], list[Finding]]:
-        records = [record for file in files for record in read_records(file)]
+        faults: dict[str, str] = {}
+        dropped = faults if self._options.bad_clips == "drop" else None
+        records = [record for file in files for record in read_records(file, dropped)]
         check_shards(records)
-        records, findings = sound_records(records, self._options.bad_clips)
+        records, findings = sound_records(records, self._options.bad_clips, faults)
         findings += key_findings(records) + field_findings(records)
         if self._options.labels is not None:
             if self._labels is None:

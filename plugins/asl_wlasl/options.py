@@ -45,5 +45,7 @@ class WlaslOptions:
         help="what a class is; stored-number repeats the reference's error (the numbers differ between splits)",
     )
     bad_clips: str = option(
-        "stop", choices=("stop", "drop"), help="what to do with clips of zero frames or with NaN or infinite numbers"
+        "stop",
+        choices=("stop", "drop"),
+        help="what to do with clips of zero frames, without an array of features, or with NaN or infinite numbers",
     )

@@ -49,8 +49,21 @@ def name_some(names: Sequence[str], limit: int = 5) -> str:
     return shortened((repr(name if len(name) <= _NAME else f"{name[:_NAME]}…") for name in names), limit)
 
 
-def read_records(path: Path) -> list[Record]:
+class BadFeaturesError(DataError):
+    """A clip's features are no array (T, D) of numbers."""
+
+    def __init__(self, what: str, remedy: str):
+        super().__init__(f"{what}{remedy}")
+        self.what = what  #: without what to do
+
+
+def read_records(path: Path, faults: dict[str, str] | None = None) -> list[Record]:
     """The clips of one pickle, in the file's order.
+
+    Args:
+        path: the file.
+        faults: takes the fault of each clip whose features cannot be read, by its id, and the clip is left out
+            (default: such a clip is an error).
 
     Raises:
         DataError: not a readable pickle, no clips, or a clip of another layout.
@@ -59,7 +72,13 @@ def read_records(path: Path) -> list[Record]:
     claimed, limit = 0, (24 << 20) + 5 * path.stat().st_size  # uint8 becomes four times as large
     entries = []
     for key, entry in track(_entries(content, path), f"reading {path.name}"):
-        raw = _features(entry, key, path)
+        try:
+            raw = _features(entry, key, path)
+        except BadFeaturesError as fault:
+            if faults is None:
+                raise
+            faults[key] = fault.what
+            continue
         claimed += 4 * raw.size + _CLIP + (_FIELD * len(entry) if isinstance(entry, dict) else 0)
         if claimed > limit:
             raise DataError(
@@ -67,7 +86,7 @@ def read_records(path: Path) -> list[Record]:
                 f"{limit >> 20} MiB, which the file cannot hold. Export each clip with its own frames."
             )
         entries.append((key, entry, raw))
-    if not entries:
+    if not entries and not faults:
         raise DataError(f"{path} holds no clips: its container is empty. {LAYOUT} Extract the features again.")
     fields = _Fields.of([entry for _, entry, _ in entries if isinstance(entry, dict)])
     converted: dict[int, np.ndarray] = {}  # by identity: an array under many ids is converted once
@@ -146,24 +165,27 @@ def _features(entry: object, key: str, path: Path) -> np.ndarray:
     if isinstance(entry, dict):
         if "features" not in entry:
             fields = name_some([str(name) for name in entry])
-            raise DataError(
-                f"clip {key!r} of {path} has no 'features' (it has {fields or 'nothing'}). {_other_features(entry)}"
-                f"{LAYOUT}"
+            raise BadFeaturesError(
+                f"clip {key!r} of {path} has no 'features' (it has {fields or 'nothing'})",
+                f". {_other_features(entry)}{LAYOUT}",
             )
         raw = entry["features"]
     if not isinstance(raw, np.ndarray):
         hint = "" if not isinstance(raw, list | tuple) else " Write them as numpy.array(features, dtype='float32')."
-        raise DataError(
-            f"clip {key!r} of {path} has a value of type {_kind(raw)} where its features belong.{hint} {LAYOUT}"
+        raise BadFeaturesError(
+            f"clip {key!r} of {path} has a value of type {_kind(raw)} where its features belong", f".{hint} {LAYOUT}"
         )
     if raw.ndim != 2 or raw.shape[1] == 0:
         layout = array_layout(raw.shape)
         hint = f" It seems to be {layout[0]}: store {layout[1]} in place of it, where x is the array." if layout else ""
-        raise DataError(
-            f"clip {key!r} of {path} has features of shape {raw.shape}; expected (frames, features per frame).{hint}"
+        raise BadFeaturesError(
+            f"clip {key!r} of {path} has features of shape {raw.shape}",
+            f"; expected (frames, features per frame).{hint}",
         )
     if raw.dtype.kind not in "fiu":
-        raise DataError(f"clip {key!r} of {path} has features of dtype {raw.dtype}; expected floats or integers.")
+        raise BadFeaturesError(
+            f"clip {key!r} of {path} has features of dtype {raw.dtype}", "; expected floats or integers."
+        )
     return raw
 
 

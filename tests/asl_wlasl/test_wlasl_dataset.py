@@ -314,6 +314,33 @@ def test_bad_clips(root: Path) -> None:
     assert "clip '6'" in messages(data, "bad-clips")[0]
 
 
+@pytest.mark.parametrize(
+    ("features", "fault"),
+    [
+        ([[1.0, 2.0, 3.0]], "has a value of type list where its features belong"),
+        (np.ones(3), r"has features of shape \(3,\)"),
+        (np.ones((2, 3), dtype=bool), "has features of dtype bool"),
+        (None, "has a value of type NoneType where its features belong"),
+    ],
+)
+def test_features_that_are_no_array_are_dropped_like_other_bad_clips(root: Path, features: Any, fault: str) -> None:
+    file = root / "features_train_wlasl100.pkl"
+    content = pickle.loads(file.read_bytes())
+    content["6"]["features"] = features
+    file.write_bytes(pickle.dumps(content))
+    with pytest.raises(DataError, match=rf"clip '6' of .*train_wlasl100\.pkl {fault}"):
+        dataset(root).clips("train")
+    data = dataset(root, bad_clips="drop")
+    assert ids(data.clips("train")) == ["1", "2", "3", "4", "5", "7", "8"]
+    (message,) = messages(data, "bad-clips")
+    assert re.match(rf"dropped: 1 of 8 clips cannot be learned from: clip '6' of .* {fault}$", message)
+    for clip in content.values():
+        clip["features"] = features
+    file.write_bytes(pickle.dumps(content))
+    with pytest.raises(DataError, match="None is left"):
+        dataset(root, bad_clips="drop").clips("train")
+
+
 def test_older_caches_get_their_glosses_from_a_label_file(tmp_path: Path) -> None:
     (tmp_path / "features_train_20.pkl").write_bytes(pickle.dumps({"1": np.ones((2, 3)), "2": np.ones((3, 3))}))
     (tmp_path / "labels.csv").write_text("id,gloss\n1,book\n")
