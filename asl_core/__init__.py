@@ -49,15 +49,15 @@ if TYPE_CHECKING:
     from asl_core.config.origins import Origin as Origin
     from asl_core.config.run_config import Choice as Choice
     from asl_core.config.run_config import HeadChoice as HeadChoice
-    from asl_core.config.run_config import InitOptions as InitOptions
     from asl_core.config.run_config import LossChoice as LossChoice
     from asl_core.config.run_config import RunConfig as RunConfig
-    from asl_core.config.run_config import RunOptions as RunOptions
-    from asl_core.config.run_config import SplitOptions as SplitOptions
-    from asl_core.config.run_config import TrainOptions as TrainOptions
     from asl_core.config.runs import RunSummary as RunSummary
     from asl_core.config.runs import find_run as find_run
     from asl_core.config.runs import list_runs as list_runs
+    from asl_core.config.tables import InitOptions as InitOptions
+    from asl_core.config.tables import RunOptions as RunOptions
+    from asl_core.config.tables import SplitOptions as SplitOptions
+    from asl_core.config.tables import TrainOptions as TrainOptions
     from asl_core.contracts import Augment as Augment
     from asl_core.contracts import BatchTransform as BatchTransform
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
@@ -164,10 +164,8 @@ _HOMES = {
     "checkpoints.format": ["Saved", "load_tensors", "read_tensors"],
     "studies.comparison": ["Comparison", "WerComparison", "compare", "right_answers"],
     "registry.component": ["Component", "Offer", "Registry"],
-    "config.run_config": [
-        "Choice", "HeadChoice", "InitOptions", "LossChoice", "RunConfig", "RunOptions", "SplitOptions",
-        "TrainOptions",
-    ],
+    "config.run_config": ["Choice", "HeadChoice", "LossChoice", "RunConfig"],
+    "config.tables": ["InitOptions", "RunOptions", "SplitOptions", "TrainOptions"],
     "contracts": [
         "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "EventObserver",
         "Facts", "Foreign", "Format", "Head", "HeadOutput", "Loss", "LossResult", "Observer", "RunStarted",

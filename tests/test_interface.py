@@ -23,7 +23,7 @@ import pytest
 import asl_core
 from asl_core import testing
 from asl_core.cli import VERBS
-from asl_core.config.run_config import TABLES
+from asl_core.config.tables import TABLES
 from asl_core.registry import hookspecs
 from asl_core.registry.component import API, BUILTIN, SLOTS
 from asl_core.registry.discovery import discover

@@ -25,8 +25,8 @@ from asl_core.cli.wrapping import say
 from asl_core.config.extends import common_layers
 from asl_core.config.hints import setting_hint
 from asl_core.config.origins import Kind
-from asl_core.config.run_config import TABLES
 from asl_core.config.sources import LIST_SLOTS, Layer, env_layer, flag_layer, merge, shown
+from asl_core.config.tables import TABLES
 from asl_core.errors import ConfigError
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import PluginReport, discover

@@ -65,7 +65,7 @@ def hint_for_flag(flag: str, context: click.Context | None) -> str:
 
 
 def _run_settings() -> set[str]:
-    from asl_core.config.run_config import TABLES
+    from asl_core.config.tables import TABLES
     from asl_core.registry.options import option_specs
 
     return {s.key for cls in TABLES.values() for s in option_specs(cls)}

@@ -1,7 +1,4 @@
-"""What other trainers, and guides written for them, call our settings: read to answer a wrong name with the right one.
-
-A name on the left is never accepted; it only makes the error say what to type.
-"""
+"""Names that other trainers and guides use for our settings. None is accepted: the error says what to type instead."""
 
 from __future__ import annotations
 
@@ -87,13 +84,6 @@ ALIASES: Mapping[str, tuple[str, ...]] = _table(
     }
 )
 
-_CONFIG = "settings of a file are given as its path alone: asl run FILE.toml"
-_RESUME = "to go on with a run that was cut off: asl run --resume runs/NAME"
-_EVAL = "to evaluate a trained run: asl eval RUN --split test"
-_PREDICT = "to name the signs in a file: asl predict RUN FILE"
-_TALK = "a run shows its progress anyway; --quiet shows only the outcome, --debug the traceback of an error"
-_ADAMW = "the optimizer is AdamW; --learning-rate, --weight-decay and --schedule are its settings"
-
 #: other name -> the value that it stands for
 VALUES: Mapping[str, str] = {
     **dict.fromkeys(("gpu", "cuda", "use-cuda", "use-gpu", "gpus", "gpu-id", "accelerator"), "cuda"),
@@ -107,14 +97,14 @@ VALUES: Mapping[str, str] = {
     **dict.fromkeys(("cosine",), "cosine"),
 }
 
-#: our remarks -> other names to which there is no setting to name
+#: other name -> what to do, where no setting corresponds to it
 REMARKS: Mapping[str, str] = {
     other: remark
     for remark, others in {
         "settings of a file are given as its path alone: asl run FILE.toml": (
             "config cfg conf configuration config-file config-path c yaml hparams settings"
         ),
-        "to go on with a run that was cut off: --resume runs/NAME": (
+        "to continue an interrupted run: --resume runs/NAME": (
             "resume-from resume-from-checkpoint continue resume-path restart auto-resume"
         ),
         "a run shows its progress anyway; --quiet shows only the outcome, --debug the traceback of an error": (
@@ -128,12 +118,12 @@ REMARKS: Mapping[str, str] = {
             "optimizer optimiser optim opt momentum betas adam-epsilon"
         ),
         "to check settings without training: asl check FILE.toml": "dry-run dryrun check fast-dev-run",
-        "to list what there is: asl ls": "list ls",
-        "several processes are started by torchrun, see the README": (
+        "to list the components: asl ls": "list ls",
+        "torchrun starts several processes: asl help processes": (
             "world-size nproc nproc-per-node num-processes distributed ddp local-rank"
         ),
-        "train clips are shuffled in every epoch, in an order that --seed decides": "shuffle no-shuffle",
-        "clips are taken whole, whatever their length; `asl ls transform` lists what may cut them": (
+        "train clips are shuffled in every epoch; --seed decides the order": "shuffle no-shuffle",
+        "clips are used whole; `asl ls transform` lists what can cut them": (
             "max-frames max-len max-length seq-len num-frames"
         ),
         "asl --version shows it": "version V",

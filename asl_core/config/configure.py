@@ -38,15 +38,15 @@ def configure(
 ) -> RunConfig:
     """A checked configuration: defaults < ``asl.toml`` < ``file`` < environment < ``flags`` < ``values``.
 
-    Settings may be given as ``values`` or as keyword arguments, which are the stronger;
-    :mod:`asl_core.config.scripting` says how they are spelled. A component is the name of one, or a class or an
-    object, see :mod:`asl_core.config.given`.
+    Settings are given as ``values`` or as keyword arguments, which are stronger; for their spelling see
+    :mod:`asl_core.config.scripting`. A component is given by name, or as a class or object, see
+    :mod:`asl_core.config.given`.
 
     Args:
         values: keys to values, ``{"encoder": "gru", "encoder.hidden-size": 256}``; tables may be nested.
         file: a TOML file of settings, such as a run's ``config.toml``.
-        recipe: instead of a file, one that a plugin ships, by its name.
-        flags: settings as text, as they are typed: ``{"train.epochs": "2"}``.
+        recipe: name of a recipe that a plugin ships, instead of a file.
+        flags: settings as text, as on a command line: ``{"train.epochs": "2"}``.
         registry: components (default: those of the installed plugins).
         environ: environment (default: the process's).
         project_file: whether ``asl.toml`` in the working directory counts.
@@ -62,7 +62,7 @@ def configure(
     registry = discover().registry if registry is None else registry
     environ = os.environ if environ is None else environ
     layers: list[Layer] = []
-    # A resolved configuration is whole: what asl.toml says now must not change what it repeats.
+    # A resolved configuration is complete: asl.toml must not change what it repeats.
     saved = file is not None and is_resolved(Path(file))
     by_name = file is not None and Path(file).resolve() == PROJECT_FILE.resolve()
     project = project_layer() if project_file and not saved and not by_name else {}
@@ -101,7 +101,7 @@ def configure(
 
 
 def _typed(flags: Layer | Mapping[str, str]) -> Layer:
-    """Settings that are still text, where a script hands them on as they were typed."""
+    """A layer of flags, also from a script's plain texts."""
     texts = {key: value for key, value in flags.items() if isinstance(value, str)}
     return {**{k: s for k, s in flags.items() if not isinstance(s, str)}, **flag_layer(texts)}
 
@@ -111,14 +111,14 @@ def _with_variables(
 ) -> list[Layer]:
     """Environment, flags and script with the variables that the chosen data set's options name (``ASL_DATA``).
 
-    They join the strongest layer that chooses the data set, weaker than what that layer says itself: in the
-    environment's own place a later ``--dataset`` would take them for options of the data set before.
+    They join the strongest layer that chooses the data set, and are weaker than its own settings: in the layer of the
+    environment, a later ``--dataset`` would drop them with the options of the replaced data set.
     """
     chosen = next((m["dataset.name"].value for m in reversed([*layers, *said]) if "dataset.name" in m), None)
     try:
         offer = registry.find("dataset", chosen) if isinstance(chosen, str) else None
     except ConfigError:
-        offer = None  # told by resolve, with its origin
+        offer = None  # resolve reports it, with its origin
     if offer is None:
         return said
     named = {s.rule.env: f"dataset.{s.key}" for s in option_specs(offer.component.options) if s.rule.env}

@@ -29,7 +29,7 @@ def file_layers(path: Path, kind: Kind = Kind.FILE) -> list[Layer]:
 
 
 def common_layers(path: Path) -> list[Layer]:
-    """As :func:`file_layers`; of a curriculum, what all its stages start from."""
+    """As :func:`file_layers`; of a curriculum, the settings common to its stages."""
     content = read_toml(path)
     if "stage" not in content.values:
         return table_layers(content.values, content, path)
@@ -53,7 +53,7 @@ def table_layers(
         return [own]
     try:
         if not isinstance(extends.value, str):
-            raise ConfigError([f"{str(extends.value)[:80]!r} is no recipe's name"])
+            raise ConfigError([f"{str(extends.value)[:80]!r} is not the name of a recipe"])
         base = find_recipe(extends.value).path
         chain = (*chain, path)
         if base.resolve() in (p.resolve() for p in chain):
@@ -67,5 +67,5 @@ def table_layers(
 
 
 def merged_layer(layers: list[Layer]) -> Layer:
-    """One layer, for where the notes on replaced components are of no use."""
+    """One layer of several, without the notes on replaced components."""
     return merge(layers)[0]

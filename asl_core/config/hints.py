@@ -1,4 +1,4 @@
-"""What was meant by a setting that does not exist: the right key or flag, searched for in all that there is."""
+"""What a user may have meant by a setting that does not exist: the nearest key or flag of all settings."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import attrs
+
 from asl_core.config.aliases import ALIASES, REMARKS, VALUES
-from asl_core.config.run_config import TABLES
-from asl_core.config.sources import LIST_SLOTS
+from asl_core.config.origins import DEFAULT, Kind
+from asl_core.config.sources import LIST_SLOTS, Setting, shown
+from asl_core.config.suggestions import find_offer
+from asl_core.config.tables import TABLES
 from asl_core.errors import nearest
-from asl_core.registry.component import Offer, Registry
+from asl_core.registry.component import SLOTS, Offer, Registry
 from asl_core.registry.former import former_keys, former_options
 from asl_core.registry.options import option_specs
 
-__all__ = ["Meant", "flag_of", "meant", "option_hint", "plain_word", "setting_hint"]
+__all__ = ["flag_of", "hint_for", "plain_word", "setting_hint"]
 
 _SLOTS = ("dataset", "encoder", "head", "loss")
 _MANY = 4  #: names listed where several components have an option of that name
 
 
-class Meant(NamedTuple):
+class _Meant(NamedTuple):
     """A setting that may have been meant."""
 
     key: str  #: as a user writes it, ``train.learning-rate``
@@ -54,6 +58,41 @@ def flag_of(key: str) -> str:
     )
 
 
+def hint_for(key: str, settings: Mapping[str, Setting], registry: Registry) -> str:
+    """A trailing text for a setting that does not exist: what may have been meant, as a flag where it was a flag.
+
+    Args:
+        key: of the setting, one of ``settings``.
+        settings: all that are set.
+        registry: all components.
+    """
+    as_flag = settings[key].origin.kind is Kind.FLAG
+    stem, _, name = key.rpartition(".")
+    if stem in TABLES:
+        return _hint_in_table(stem, name, as_flag=as_flag)
+    slot = "loss" if ".losses." in stem else stem.partition(".")[0]
+    slot = "head" if slot == "heads" else slot
+    chooser = settings.get(f"{stem}.name")
+    if chooser is None and slot in LIST_SLOTS and "." in stem:
+        chooser = attrs.evolve(settings[key], value=stem.partition(".")[2])
+    offer = find_offer(slot, chooser, registry) if slot in SLOTS else None
+    if chooser is not None and offer is not None:
+        return _hint_in_component(slot, offer, name, registry, as_flag=as_flag, default=chooser.origin == DEFAULT)
+    return setting_hint(shown(key), registry, _chosen(settings), as_flag=as_flag)
+
+
+def _chosen(settings: Mapping[str, Setting]) -> dict[str, list[str]]:
+    """Slot -> names of the components that the settings choose."""
+    chosen: dict[str, list[str]] = {}
+    for key, setting in settings.items():
+        slot, _, rest = key.partition(".")
+        slot = ("loss" if ".losses." in key else "head") if slot == "heads" else slot
+        values = setting.value if rest == "names" and isinstance(setting.value, tuple) else [setting.value]
+        if key.rpartition(".")[2] in ("name", "names"):
+            chosen.setdefault(slot, []).extend(v for v in values if isinstance(v, str))
+    return chosen
+
+
 def setting_hint(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]], *, as_flag: bool = False) -> str:
     """A trailing text for a setting of no table and no chosen component.
 
@@ -63,7 +102,7 @@ def setting_hint(key: str, registry: Registry, chosen: Mapping[str, Iterable[str
         chosen: slot -> names of those that the configuration chooses.
         as_flag: whether it was a flag, and the answer should be one.
     """
-    found = meant(key, registry, chosen)
+    found = _meant(key, registry, chosen)
     if isinstance(found, str):
         return f"; {found}"
     if found:
@@ -82,13 +121,13 @@ def setting_hint(key: str, registry: Registry, chosen: Mapping[str, Iterable[str
     return nearest(first, tables)
 
 
-def meant(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[Meant] | str:
+def _meant(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[_Meant] | str:
     """Settings that ``key`` may stand for, the likeliest first; or a remark on what there is instead."""
     word = plain_word(key)
     if "." in word:
         return _dotted(word, registry, chosen)
     keys = _keys(registry, chosen)
-    leaves: dict[str, list[Meant]] = {}
+    leaves: dict[str, list[_Meant]] = {}
     for one in keys:
         leaves.setdefault(one.key.rpartition(".")[2], []).append(one)
     for old, now in former_keys([*TABLES.items(), *_classes(registry)]).items():
@@ -116,11 +155,11 @@ def meant(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) -> 
     if best in leaves:
         return _best(leaves[best])
     if best in tables and best not in names:
-        return [Meant(f"{best}.name" if best in _SLOTS else f"{best}.names" if best in LIST_SLOTS else best)]
-    return meant(best, registry, chosen)
+        return [_Meant(f"{best}.name" if best in _SLOTS else f"{best}.names" if best in LIST_SLOTS else best)]
+    return _meant(best, registry, chosen)
 
 
-def _dotted(word: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[Meant]:
+def _dotted(word: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[_Meant]:
     """``trian.epochs``, ``model.hidden-dim``: a right last part counts where the first is no table."""
     first, _, rest = word.partition(".")
     if first in (*TABLES, *_SLOTS, "heads", *LIST_SLOTS):
@@ -128,7 +167,7 @@ def _dotted(word: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) 
     tables = [*TABLES, *_SLOTS, *LIST_SLOTS]
     if difflib.get_close_matches(first, tables, n=1, cutoff=0.6):
         return []
-    found = meant(rest.rpartition(".")[2], registry, chosen)
+    found = _meant(rest.rpartition(".")[2], registry, chosen)
     return found if isinstance(found, list) else []
 
 
@@ -141,12 +180,12 @@ def _classes(registry: Registry) -> list[tuple[str, type]]:
     ]
 
 
-def _keys(registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[Meant]:
+def _keys(registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[_Meant]:
     """Every setting there is: tables, what is chosen, then what other components have."""
-    found = [Meant(f"{table}.{s.key}") for table, cls in TABLES.items() for s in option_specs(cls)]
-    found += [Meant(f"{slot}.name") for slot in _SLOTS] + [Meant(f"{slot}.names") for slot in LIST_SLOTS]
+    found = [_Meant(f"{table}.{s.key}") for table, cls in TABLES.items() for s in option_specs(cls)]
+    found += [_Meant(f"{slot}.name") for slot in _SLOTS] + [_Meant(f"{slot}.names") for slot in LIST_SLOTS]
     others: dict[tuple[str, str], list[str]] = {}
-    mine: list[Meant] = []
+    mine: list[_Meant] = []
     for slot in (*_SLOTS, *LIST_SLOTS):
         names = set(chosen.get(slot, ()))
         for offer in registry.slot(slot):
@@ -155,16 +194,16 @@ def _keys(registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[Meant
             for spec in option_specs(offer.component.options):
                 key = f"{stem}.{spec.key}"
                 if names & {name, offer.component.name, offer.qualified}:
-                    mine.append(Meant(key))
+                    mine.append(_Meant(key))
                 else:
                     others.setdefault((slot, key), []).append(name)
     taken = {m.key for m in mine}
-    rest = [Meant(key, tuple(names), slot) for (slot, key), names in others.items() if key not in taken]
+    rest = [_Meant(key, tuple(names), slot) for (slot, key), names in others.items() if key not in taken]
     # Augmentations have many options with everyday names; a user who chose none means none of them.
     return [*found, *mine, *(m for m in rest if m.slot not in LIST_SLOTS), *(m for m in rest if m.slot in LIST_SLOTS)]
 
 
-def _best(found: list[Meant]) -> list[Meant]:
+def _best(found: list[_Meant]) -> list[_Meant]:
     """Those that need no other choice, where there are such; else the first."""
     ready = [m for m in found if not m.of]
     # Encoder before head before loss: "dropout" is the encoder's in every guide.
@@ -173,13 +212,13 @@ def _best(found: list[Meant]) -> list[Meant]:
     return ranked[:2] if ready else ranked[:1]
 
 
-def _component(word: str, registry: Registry) -> Meant | None:
+def _component(word: str, registry: Registry) -> _Meant | None:
     """``--gru`` for ``--encoder gru``, ``--stage1`` for ``--init stage1:PATH``."""
     for slot in (*_SLOTS, *LIST_SLOTS):
         if any(o.component.name == word for o in registry.slot(slot)):
-            return Meant(f"{slot}.names" if slot in LIST_SLOTS else f"{slot}.name", value=word)
+            return _Meant(f"{slot}.names" if slot in LIST_SLOTS else f"{slot}.name", value=word)
     if any(o.component.name == word for o in registry.slot("checkpoint-loader")):
-        return Meant("init.path", value=f"{word}:PATH")
+        return _Meant("init.path", value=f"{word}:PATH")
     return None
 
 
@@ -189,8 +228,8 @@ def _choices(slot: str, names: Iterable[str], *, as_flag: bool) -> str:
     return " or ".join(f"--{slot} {name}" if as_flag else f"{slot} = {name!r}" for name in shown)
 
 
-def option_hint_of_table(table: str, key: str, *, as_flag: bool = False) -> str:
-    """A trailing text for ``train.lr``: an option that a table does not have."""
+def _hint_in_table(table: str, key: str, *, as_flag: bool) -> str:
+    """For ``train.lr``: an option that a table does not have."""
     word = plain_word(key)
     own = [s.key for s in option_specs(TABLES[table])]
     former = former_options(TABLES[table])
@@ -200,19 +239,8 @@ def option_hint_of_table(table: str, key: str, *, as_flag: bool = False) -> str:
     return nearest(key, own, former)
 
 
-def option_hint(
-    slot: str, offer: Offer, key: str, registry: Registry, *, as_flag: bool = False, default: bool = False
-) -> str:
-    """A trailing text for an option that a chosen component does not have.
-
-    Args:
-        slot: of the component.
-        offer: the component that is chosen.
-        key: of the option, without the slot.
-        registry: all components.
-        as_flag: whether it was a flag.
-        default: whether nobody chose the component.
-    """
+def _hint_in_component(slot: str, offer: Offer, key: str, registry: Registry, *, as_flag: bool, default: bool) -> str:
+    """For an option that a chosen component does not have; ``default`` where nobody chose the component."""
     word, name = plain_word(key), registry.name_of(offer)
     own = [s.key for s in option_specs(offer.component.options)]
     former = former_options(offer.component.options)
@@ -231,7 +259,7 @@ def option_hint(
             return f"; {whose} has none of that name, choose {_choices(slot, others, as_flag=as_flag)}"
     if difflib.get_close_matches(key, [*own, *former], n=1, cutoff=0.6):
         return nearest(key, own, former)
-    elsewhere = meant(word, registry, {slot: [name]})
+    elsewhere = _meant(word, registry, {slot: [name]})
     if isinstance(elsewhere, list) and elsewhere and (word in ALIASES or elsewhere[0].key.endswith(f".{word}")):
         return f"; did you mean {elsewhere[0].said(as_flag=as_flag)}?"
     return nearest(key, own)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from asl_core.config.run_config import TABLES
+from asl_core.config.tables import TABLES
 from asl_core.errors import ConfigError
 from asl_core.registry.former import former_options
 from asl_core.registry.options import option_specs

@@ -62,14 +62,14 @@ def flag_layer(flags: Mapping[str, str], spelled: Mapping[str, str] | None = Non
 def value_layer(values: Mapping[str, Any], origin: Origin | str) -> Layer:
     """Settings from a script or a component's suggestions: dotted keys to typed values.
 
-    ``{"encoder": "gru"}`` is short for ``{"encoder.name": "gru"}``; tables may be nested, and paths and numpy's
-    numbers count as what they stand for. An origin that is a text is the name of a script or program.
+    ``{"encoder": "gru"}`` is short for ``{"encoder.name": "gru"}``; tables may be nested; paths become text and numpy's
+    scalars Python's. An origin given as text names a script or program.
     """
     origin = Origin(Kind.SCRIPT, origin) if isinstance(origin, str) else origin
-    return {key: Setting(_ordinary(value), origin) for key, value in flatten(values)}
+    return {key: Setting(_plain_value(value), origin) for key, value in flatten(values)}
 
 
-def _ordinary(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     item = getattr(value, "item", None)  # numpy's scalars, without importing numpy
@@ -95,7 +95,7 @@ def env_layer(environ: Mapping[str, str], known: Mapping[str, str] | None = None
 
 
 def almost_settings(environ: Mapping[str, str]) -> list[str]:
-    """Variables that are written as settings and lack ``RUN__``: ``ASL_TRAIN__EPOCHS`` would be ignored in silence."""
+    """A problem for each variable that lacks ``RUN__``, such as ``ASL_TRAIN__EPOCHS``, and would have no effect."""
     return [
         f"{name}: no such variable; settings are given as {ENV_PREFIX}{name.removeprefix('ASL_')}"
         for name in environ
@@ -122,8 +122,8 @@ def table_layer(
         table: of the file.
         content: of the whole file.
         path: of the file.
-        above: where the table stands in it.
-        part: the table's name in words, for settings whose line is not known.
+        above: place of the table in the file.
+        part: name of the table, for settings whose line is not known.
         kind: of the file.
 
     Raises:
@@ -160,7 +160,7 @@ _DEEPEST = 50  #: dots in a key
 
 
 def _canonical(key: str) -> str:
-    """The one spelling of a key.
+    """The canonical spelling of a key.
 
     ``encoder`` means ``encoder.name``, ``augment`` means ``augment.names``, ``init`` means ``init.path``, and
     ``head`` and ``loss`` are short for the head named ``main`` and its loss named ``main``.
@@ -179,7 +179,7 @@ _SHORT = {"head": "heads.main", "loss": "heads.main.losses.main"}
 
 
 def shown(key: str) -> str:
-    """A key as a user would write it: the inverse of the short forms."""
+    """A key as a user writes it, with ``head`` and ``loss`` as short forms."""
     for short, long in reversed(_SHORT.items()):
         if key.startswith(f"{long}."):
             return f"{short}.{key[len(long) + 1 :]}"
@@ -187,7 +187,7 @@ def shown(key: str) -> str:
 
 
 def _names(key: str, value: Any) -> Any:
-    """The list of components behind ``augment.names``, from text ``"speed,mask"`` or a TOML list."""
+    """The names of components in ``augment.names``, from the text ``"speed,mask"`` or a TOML list."""
     slot, _, rest = key.partition(".")
     if slot in LIST_SLOTS and rest == "names" and isinstance(value, str):
         return tuple(n.strip() for n in value.split(",") if n.strip() and n.strip() != "none")
@@ -199,11 +199,11 @@ def _names(key: str, value: Any) -> Any:
 def merge(layers: Iterable[Layer]) -> tuple[dict[str, Setting], list[str]]:
     """One layer from several, the later the stronger.
 
-    Where a later layer chooses another component, the earlier options of that slot go with the component they
-    were for, and with a head its losses; each is told in the returned notes.
+    Where a later layer chooses another component, the options of the replaced one are dropped, and with a head its
+    losses.
 
     Returns:
-        The settings, and notes on what was dropped.
+        The settings, and a note for each that was dropped.
     """
     merged: dict[str, Setting] = {}
     notes = []
@@ -212,19 +212,19 @@ def merge(layers: Iterable[Layer]) -> tuple[dict[str, Setting], list[str]]:
             before = merged.get(key)
             if before is None or before.value == setting.value:
                 continue
-            for stem, was in _replaced(key, before.value, setting.value):
+            for stem, replaced in _replaced(key, before.value, setting.value):
                 for other in _belonging(merged, stem, layer):
                     dropped = merged.pop(other)
                     notes.append(
-                        f"{shown(other)} = {dropped.value!r} ({dropped.origin}) is left out: it was for {was!r}, and "
-                        f"{setting.origin} chooses {_said(setting.value)}"
+                        f"{shown(other)} = {dropped.value!r} ({dropped.origin}) is ignored: it was for {replaced!r}, "
+                        f"and {setting.origin} chooses {_names_text(setting.value)}"
                     )
         merged.update(layer)
     return merged, notes
 
 
 def _replaced(key: str, before: Any, after: Any) -> list[tuple[str, Any]]:
-    """``(stem, name)`` of the components that are no longer chosen when ``key`` changes, if it is a choice at all."""
+    """``(stem, name)`` of the components that are no longer chosen when ``key`` changes."""
     stem, _, last = key.rpartition(".")
     if last == "name" and (stem in ("dataset", "encoder") or stem.startswith("heads.")):
         return [(stem, before)]
@@ -234,17 +234,17 @@ def _replaced(key: str, before: Any, after: Any) -> list[tuple[str, Any]]:
 
 
 def _belonging(settings: Layer, stem: str, layer: Layer) -> list[str]:
-    """Keys of a component's options; a head's losses were chosen for it and go too, unless ``layer`` names others."""
+    """Keys of a component's options, and of a head's losses unless ``layer`` names others."""
 
     def belongs(key: str) -> bool:
         above, _, last = key.rpartition(".")
         if above == stem:
             return last != "name" and not (last == "weight" and ".losses." in stem)
-        # The weight of the one loss is of the sum, whatever is summed.
+        # The weight belongs to the sum, not to the loss that was chosen.
         return above.startswith(f"{stem}.losses.") and f"{above}.name" not in layer and shown(key) != "loss.weight"
 
     return [key for key in settings if belongs(key)]
 
 
-def _said(value: Any) -> str:
+def _names_text(value: Any) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else repr(value)

@@ -13,7 +13,8 @@ from asl_core.clips.clip import Clip, Finding, Vocabulary
 from asl_core.clips.frames import held
 from asl_core.clips.store import ClipStore
 from asl_core.compute.progress import phase, track
-from asl_core.config.run_config import RunConfig, SplitOptions
+from asl_core.config.run_config import RunConfig
+from asl_core.config.tables import SplitOptions
 from asl_core.contracts import Dataset
 from asl_core.data.audit import Audit, audit_clips
 from asl_core.data.identity import identity

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asl_core.config.run_config import TABLES
 from asl_core.config.sources import LIST_SLOTS
+from asl_core.config.tables import TABLES
 from asl_core.errors import nearest
 from asl_core.registry.component import Component
 from asl_core.registry.former import former_options

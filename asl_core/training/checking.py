@@ -10,7 +10,8 @@ import attrs
 from asl_core.checkpoints.external import read_checkpoint
 from asl_core.compute.device import choose_device
 from asl_core.compute.host import drawing, undisturbed
-from asl_core.config.run_config import InitOptions, RunConfig
+from asl_core.config.run_config import RunConfig
+from asl_core.config.tables import InitOptions
 from asl_core.contracts import Dataset
 from asl_core.data.audit import Audit
 from asl_core.data.pipeline import Pipeline

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from asl_core.config.run_config import TrainOptions
+from asl_core.config.tables import TrainOptions
 from asl_core.errors import ConfigError
 
 __all__ = ["averaged", "averaged_equally", "learning_rate", "make_optimizer", "set_learning_rate"]

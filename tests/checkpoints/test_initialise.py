@@ -194,7 +194,7 @@ def test_learning_rate_of_the_transferred(first: Path, tmp_path: Path) -> None:
 
 
 def test_everything_frozen_leaves_nothing_to_train(tmp_path: Path) -> None:
-    from asl_core.config.run_config import TrainOptions
+    from asl_core.config.tables import TrainOptions
     from asl_core.training.optimiser import make_optimizer, set_learning_rate
 
     layer = torch.nn.Linear(2, 2).requires_grad_(False)

@@ -42,7 +42,7 @@ def test_a_file_extends_a_recipe(tmp_path: Path) -> None:
     assert (config.encoder.name, config.train.epochs, config.train.batch_size) == ("convformer", 3, 32)
     assert config.origins["encoder.name"].file == str(find_recipe("hands").path)
     assert config.origins["train.epochs"].file == str(file)
-    assert any("loss.consistency" in note and "left out" in note for note in config.notes), "nothing goes in silence"
+    assert any("loss.consistency" in note and "ignored" in note for note in config.notes), "nothing goes in silence"
 
 
 def test_asl_toml_extends_a_recipe_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_recipes_extend_one_another_and_not_themselves(tmp_path: Path, monkeypat
     [
         ('extends = "hand"\n', "line 1: extends: there is no recipe 'hand'; did you mean 'hands'"),
         ("[train]\nepochs = 2\n[extends]\na = 1\n", "extends"),
-        ('extends = ["hands"]\n', "is no recipe's name"),
+        ('extends = ["hands"]\n', "is not the name of a recipe"),
         ('extends = "hands-stage1"\n', "is a curriculum"),
         ('[common]\nextends = "hand"\n[[stage]]\nname = "a"\n', "line 2: extends: there is no recipe 'hand'"),
         ('[[stage]]\nname = "a"\nextends = "hand"\n', "line 3: extends: there is no recipe 'hand'"),

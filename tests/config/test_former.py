@@ -18,8 +18,9 @@ from asl_core.api import configure
 from asl_core.cli import cli
 from asl_core.config.resolve import resolve
 from asl_core.config.resuming import resumed_config
-from asl_core.config.run_config import RunConfig, TrainOptions
+from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import flag_layer, value_layer
+from asl_core.config.tables import TrainOptions
 from asl_core.errors import ConfigError
 
 NOTICE = "`train.pool` is now `train.bucket-batches`; the old name works until 0.3 ({})"

@@ -17,8 +17,9 @@ from asl_core import option
 from asl_core.api import configure
 from asl_core.config.origins import DEFAULT
 from asl_core.config.resolve import resolve
-from asl_core.config.run_config import RunConfig, RunOptions, SplitOptions, TrainOptions
+from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import flag_layer, toml_layer, value_layer
+from asl_core.config.tables import RunOptions, SplitOptions, TrainOptions
 from asl_core.errors import ConfigError
 from asl_core.registry.discovery import discover
 
@@ -171,7 +172,7 @@ def test_another_component_in_a_later_layer() -> None:
     assert config.encoder.options.hidden_size == 16
     assert [a.name for a in config.augments] == ["speed"]
     assert len(config.notes) == 2
-    assert "encoder.hidden-size = 4 (file) is left out" in config.notes[0]
+    assert "encoder.hidden-size = 4 (file) is ignored" in config.notes[0]
 
 
 def test_every_fault_at_once(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_options_go_with_the_component_they_were_for() -> None:
         "heads.main.losses.main.name": "b",
         "heads.main.losses.main.weight": 0.5,  # of the sum, not of the loss
     }
-    assert "encoder.hidden-size = 64 (file) is left out: it was for 'gru', and flag chooses 'wide'" in notes
+    assert "encoder.hidden-size = 64 (file) is ignored: it was for 'gru', and flag chooses 'wide'" in notes
     assert any(n.startswith("loss.power = 2 (file)") for n in notes)
     assert any(n.startswith("head.weight = 1 (file)") for n in notes)
     assert len(notes) == 3
@@ -160,8 +160,8 @@ def test_losses_go_with_the_head_they_were_for() -> None:
         "heads.other.name": "x",
     }
     assert notes == [
-        "loss.name = 'a' (file) is left out: it was for 'ctc', and flag chooses 'mean'",
-        "loss.power = 2 (file) is left out: it was for 'ctc', and flag chooses 'mean'",
+        "loss.name = 'a' (file) is ignored: it was for 'ctc', and flag chooses 'mean'",
+        "loss.power = 2 (file) is ignored: it was for 'ctc', and flag chooses 'mean'",
     ]
 
 
@@ -184,9 +184,7 @@ def test_options_go_with_the_list_entry_they_were_for() -> None:
     file = value_layer({"augment": ["speed", "mask"], "augment.speed.share": 0.3, "augment.mask.share": 0.4}, "file")
     settings, notes = merge([file, flag_layer({"augment": "mask"})])
     assert {k: s.value for k, s in settings.items()} == {"augment.names": ("mask",), "augment.mask.share": 0.4}
-    assert notes == [
-        "augment.speed.share = 0.3 (file) is left out: it was for 'speed', and flag --augment chooses mask"
-    ]
+    assert notes == ["augment.speed.share = 0.3 (file) is ignored: it was for 'speed', and flag --augment chooses mask"]
     settings, notes = merge([file, flag_layer({"augment": "none"})])
     assert {k: s.value for k, s in settings.items()} == {"augment.names": ()}
     assert notes[-1].endswith("flag --augment chooses none")

@@ -21,7 +21,7 @@ from toy_components import ClassLoss, LinearEncoder, make_clips, offer, registry
 from asl_core import Batch, ClipRandom, Component, LossResult, Sample, api, option
 from asl_core.checkpoints.format import load_tensors
 from asl_core.compute.device import Precision
-from asl_core.config.run_config import TrainOptions
+from asl_core.config.tables import TrainOptions
 from asl_core.contracts import EpochReport
 from asl_core.errors import CheckpointError, RunError
 from asl_core.training.skipped import LONGEST, NotFinite, NotFiniteError, Skipped

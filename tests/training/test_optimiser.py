@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from asl_core.config.run_config import TrainOptions
+from asl_core.config.tables import TrainOptions
 from asl_core.training.optimiser import averaged, learning_rate, make_optimizer, set_learning_rate
 
 CPU = torch.device("cpu")
