@@ -18,12 +18,29 @@ class Part:
     """Points that belong together, such as one hand.
 
     ``scheme`` names how they are numbered (``hand21``, ``mediapipe-pose33``): the same part of two layouts can be told
-    point by point where their schemes are the same.
+    point by point where their schemes are the same. Some points of a scheme are written with their numbers in it,
+    ``hand21[0,4,8]``.
     """
 
     name: str  #: ``left-hand``, ``right-hand``, ``hand-1`` where the side is not known, ``pose``, ``face``, …
     points: int = attrs.field(validator=attrs.validators.ge(1))
-    scheme: str = ""
+    scheme: str = attrs.field(default="")
+
+    @scheme.validator
+    def _check_scheme(self, _: object, value: str) -> None:
+        if "[" in value and (not value.endswith("]") or len(self.indices) != self.points):
+            raise ValueError(f"part {self.name!r} has {self.points} points and the scheme {value!r:.200}")
+
+    @property
+    def base_scheme(self) -> str:
+        """The scheme without the numbers of the points that are there."""
+        return self.scheme.partition("[")[0]
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Number in the scheme of each point."""
+        _, bracket, numbers = self.scheme.removesuffix("]").partition("[")
+        return tuple(map(int, numbers.split(","))) if bracket else tuple(range(self.points))
 
 
 def _parts(values: Iterable[Part]) -> tuple[Part, ...]:

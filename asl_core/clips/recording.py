@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core.clips.clip import Clip
+from asl_core.clips.clip import MOST_FPS, Clip
 from asl_core.clips.layout import Layout
 
 __all__ = ["Recording"]
@@ -23,6 +23,17 @@ def _three_dimensional(recording: Recording, _: object, value: np.ndarray) -> No
         raise ValueError(f"points of shape {value.shape}; its layout wants (frames, {expected[0]}, {expected[1]})")
 
 
+def _rate(_: object, __: object, value: float | None) -> None:
+    if value is not None and not 0 < value <= MOST_FPS:
+        raise ValueError(f"{value!r} frames per second; expected 0 to {MOST_FPS}, or None")
+
+
+def _rising(recording: Recording, _: object, value: np.ndarray | None) -> None:
+    frames = len(recording.points)
+    if value is not None and (value.shape != (frames,) or not np.isfinite(value).all() or (np.diff(value) <= 0).any()):
+        raise ValueError(f"times that are not {frames} rising numbers of seconds, one per frame")
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class Recording:
     """One recorded clip as its file has it. A point that was not seen is NaN on every axis, whatever the file says."""
@@ -30,8 +41,11 @@ class Recording:
     id: str
     layout: Layout
     points: np.ndarray = attrs.field(converter=_points, validator=_three_dimensional)  #: (T, points, axes) float32
-    fps: float | None = None  #: frames per second; None where the file does not say
-    times: np.ndarray | None = None  #: (T,) float64 seconds of each frame, where their rate is not even
+    fps: float | None = attrs.field(
+        default=None, validator=_rate
+    )  #: frames per second; None where the file does not say
+    #: (T,) float64 seconds of each frame, where their rate is not even
+    times: np.ndarray | None = attrs.field(default=None, validator=_rising)
     size: tuple[int, int] | None = None  #: width and height of the picture in pixels
     glosses: tuple[str, ...] = ()
     signer: str | None = None

@@ -1,0 +1,31 @@
+"""Formats of landmarks on disk: what the programs and data sets of the field write, read as points with names."""
+
+from __future__ import annotations
+
+from asl_core import Component, hookimpl
+from asl_formats.options import ArrayOptions
+
+
+@hookimpl
+def asl_formats() -> list[Component]:
+    """One component for each format."""
+    return [
+        Component(
+            name="npy-frames",
+            factory="asl_formats.npy_frames:NpyFrames",
+            options=ArrayOptions,
+            summary="a folder with a .npy file for each frame, as the MP_Data tutorials write it",
+        ),
+        Component(
+            name="npy",
+            factory="asl_formats.npy_clip:NpyClip",
+            options=ArrayOptions,
+            summary="one .npy array per clip: (frames, numbers), (frames, points, coordinates), other orders of axes",
+        ),
+        Component(
+            name="npz",
+            factory="asl_formats.npz:Npz",
+            options=ArrayOptions,
+            summary=".npz archives: one clip, the parts of one, or several clips; and what asl writes",
+        ),
+    ]
