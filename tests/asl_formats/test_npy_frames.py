@@ -135,7 +135,7 @@ def test_frames_of_points(tmp_path: Path) -> None:
         (lambda f: np.save(f / "1.npy", np.full(63, np.inf)), "infinite"),
         (lambda f: np.save(f / "1.npy", np.full(63, 1e300)), "infinite or larger"),
         (lambda f: np.save(f / "01.npy", numbers(63)), "two files of frame number 1"),
-        (lambda f: shutil.rmtree(f), "cannot be read .No such file"),
+        (shutil.rmtree, "cannot be read .No such file"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, damage, text: str) -> None:

@@ -65,7 +65,8 @@ def test_what_asl_writes_comes_back_as_it_was(tmp_path: Path) -> None:
     write_npz(whole, tmp_path / "own.npz")
     again = read("npz", tmp_path / "own.npz")
     assert np.array_equal(again.points, points, equal_nan=True)
-    assert np.array_equal(again.times, whole.times)
+    assert again.times is not None
+    assert again.times.tolist() == [0, 0.1, 0.2, 0.5]
     for name in ("id", "layout", "fps", "size", "glosses", "signer", "split"):
         assert getattr(again, name) == getattr(whole, name)
     write_npz(Recording(id="a", layout=layout_of("hand"), points=numbers(2, 21, 3)), tmp_path / "own.npz")
