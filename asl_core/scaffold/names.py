@@ -1,4 +1,4 @@
-"""The names of a new plugin: of the package, the module, the classes and the component, all from one word."""
+"""The names of a new plugin: package, module, class and component, all from one word."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from asl_core.registry.distribution import BUILTIN, FORMER
 
 __all__ = ["Names", "names_for"]
 
-#: letters, digits and single dashes, dots or underscores between them: what packaging and Python both can take
+#: letters, digits and single dashes, dots or underscores between them: valid for packaging and for Python
 _PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 _NOUNS = {"checkpoint-loader": "Loader", "dataset": "Dataset"}
 
 
 @attrs.frozen
 class Names:
-    """What a plugin called ``my-tcn`` calls its parts."""
+    """The names of a plugin called ``my-tcn``."""
 
-    name: str  #: ``my-tcn``: of the distribution, the folder, the entry point and the component
-    package: str  #: ``my_tcn``: what Python imports
+    name: str  #: ``my-tcn``: the distribution, the folder, the entry point and the component
+    package: str  #: ``my_tcn``: the Python package
     cls: str  #: ``MyTcnEncoder``
 
 
 def names_for(text: str, slot: str, registry: Registry) -> Names:
-    """The names that ``text`` gives.
+    """The names of a plugin called ``text``.
 
     Raises:
-        UsageError: it cannot be a package's name, Python or an installed package has it, or a component of the slot.
+        UsageError: not a valid name, or taken by Python, an installed package or a component of the slot.
     """
     if not _PATTERN.fullmatch(text):
         raise UsageError(
             f"{text!r} cannot be the name of a plugin: expected letters and digits of the English alphabet, with "
-            f"single dashes between words and a letter at the beginning, such as my-{slot}."
+            f"single dashes between words, beginning with a letter, such as my-{slot}."
         )
     name = re.sub(r"[-_.]+", "-", text).lower()
     package = name.replace("-", "_")
@@ -49,8 +49,8 @@ def names_for(text: str, slot: str, registry: Registry) -> Names:
         )
     if importlib.util.find_spec(package) is not None or name in (BUILTIN, FORMER):
         raise UsageError(
-            f"a plugin {name!r} would be the module {package}, and a package that is installed has that name; choose "
-            f"another, or uninstall that one."
+            f"a plugin {name!r} would be the module {package}, and an installed package has that name; choose another, "
+            f"or uninstall that package."
         )
     taken = [o.distribution for o in registry.slot(slot) if o.component.name == name]
     if taken:
@@ -62,5 +62,5 @@ def _class_name(name: str, slot: str) -> str:
     noun = _NOUNS.get(slot, slot.capitalize())
     words = "".join(part.capitalize() for part in name.split("-"))
     cls = words if words.endswith(noun) else words + noun
-    # ``class Encoder(Encoder)`` is not what somebody means who calls a plugin "encoder".
+    # A plugin called "encoder" would begin with ``class Encoder(Encoder)``.
     return f"My{cls}" if cls in asl_core.__all__ else cls

@@ -1,4 +1,4 @@
-"""What a new plugin of each slot is to begin with: something small that works, to be changed into something else."""
+"""The start of a new plugin for each slot: a small component that works, to be changed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["STARTS", "Start"]
 
 @attrs.frozen(kw_only=True)
 class Start:
-    """The beginning of a plugin of one slot."""
+    """The start of a plugin for one slot."""
 
     slot: str
     kind: str = attrs.field(default=attrs.Factory(lambda self: self.slot, takes_self=True))  #: the word of ``--slot``
     words: str  #: the slot in prose
     summary: str  #: of the component
-    module: str  #: file that holds it
-    example: str  #: a command that uses it; ``{name}`` stands for its name
-    libraries: tuple[str, ...]  #: requirements beside asl
+    module: str  #: name of its module
+    example: str  #: a command that uses it, with ``{name}`` for its name
+    libraries: tuple[str, ...]  #: requirements besides asl
     options: bool = True  #: whether it has an options class
-    suggests: str = ""  #: source of what the component suggests
+    suggests: str = ""  #: source code of the component's ``suggests``
 
     @property
     def hook(self) -> str:
-        """The hook that offers it."""
+        """The hook that returns it."""
         return SLOTS[self.slot]
 
     @property
@@ -38,14 +38,14 @@ class Start:
 
 _ATTRS, _NUMPY, _TORCH = "attrs>=24.1", "numpy>=1.26", "torch>=2.6"
 
-#: what ``--slot`` says -> how it begins; every slot, and further kinds of one
+#: by the word of ``--slot``: every slot, and further kinds of one
 STARTS: Mapping[str, Start] = {
     start.kind: start
     for start in (
         Start(
             slot="encoder",
             words="encoder",
-            summary="separable convolutions over time, each seeing twice as far as the one before it",
+            summary="separable convolutions over time, each with twice the reach of the one before",
             module="encoder",
             example="asl run --encoder {name}",
             libraries=(_ATTRS, _TORCH),
@@ -53,7 +53,7 @@ STARTS: Mapping[str, Start] = {
         Start(
             slot="head",
             words="head",
-            summary="a linear classifier on a weighted mean of the frames, whose weights are learnt",
+            summary="a linear classifier on a mean of the frames with learnt weights",
             module="head",
             example="asl run --head {name}",
             libraries=(_ATTRS, _TORCH),
@@ -62,7 +62,7 @@ STARTS: Mapping[str, Start] = {
         Start(
             slot="loss",
             words="loss",
-            summary="cross-entropy in which clips that are recognised already weigh little (focal loss)",
+            summary="cross-entropy with a small weight for clips that are already recognised (focal loss)",
             module="loss",
             example="asl run --head mean --loss {name}",
             libraries=(_ATTRS, _TORCH),
@@ -70,7 +70,7 @@ STARTS: Mapping[str, Start] = {
         Start(
             slot="augment",
             words="augmentation",
-            summary="lets the numbers of a clip drift while it lasts",
+            summary="adds a linear drift to the features of a clip",
             module="augment",
             example="asl run --augment speed,{name}",
             libraries=(_ATTRS, _TORCH),
@@ -78,7 +78,7 @@ STARTS: Mapping[str, Start] = {
         Start(
             slot="dataset",
             words="data set",
-            summary="clips as .npy files, in a folder for each split and in that a folder for each gloss",
+            summary="clips as .npy files in folders SPLIT/GLOSS",
             module="dataset",
             example="asl run --dataset {name} --dataset.root FOLDER",
             libraries=(_ATTRS, _NUMPY),
@@ -103,7 +103,7 @@ STARTS: Mapping[str, Start] = {
             slot="transform",
             kind="batch-transform",
             words="transform",
-            summary="adds to every number how much it changes from frame to frame, as a part of the model",
+            summary="adds the change of every feature from frame to frame, as a part of the model",
             module="transform",
             example="asl run --transform {name}",
             libraries=(_ATTRS, _TORCH),
@@ -111,7 +111,7 @@ STARTS: Mapping[str, Start] = {
         Start(
             slot="checkpoint-loader",
             words="checkpoint loader",
-            summary="weights that are kept as numpy arrays, in .npz files",
+            summary="weights as numpy arrays in .npz files",
             module="loader",
             example="asl inspect {name}:weights.npz",
             libraries=(_NUMPY, _TORCH),
@@ -120,7 +120,7 @@ STARTS: Mapping[str, Start] = {
         Start(
             slot="observer",
             words="observer",
-            summary="a run's figures as a table, one line an epoch",
+            summary="the figures of a run as a CSV table, one line per epoch",
             module="observer",
             example="asl run --observer {name}",
             libraries=(_ATTRS,),

@@ -1,4 +1,4 @@
-"""Writing a new plugin: templates filled in, the whole folder or nothing."""
+"""Writing a new plugin from templates: the whole folder or nothing."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ def write_plugin(names: Names, kind: str, out: Path) -> Path:
     Args:
         names: of :func:`asl_core.scaffold.names_for`.
         kind: of :data:`asl_core.scaffold.slots.STARTS`, a slot or a kind of one.
-        out: the folder that it goes into; made where it is missing.
+        out: its parent folder; created where it is missing.
 
     Returns:
         The new folder.
 
     Raises:
-        UsageError: the new folder is there already, or cannot be written.
+        UsageError: the new folder exists, or cannot be written.
     """
     folder = out / names.name
     if folder.exists():
-        raise UsageError(f"{folder} exists, and a new plugin overwrites nothing; choose another name, or --out DIR.")
+        raise UsageError(f"{folder} exists already; choose another name, or another parent folder with --out DIR.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        made = out / f".{names.name}-{os.getpid()}"
-        made.mkdir()
+        temporary = out / f".{names.name}-{os.getpid()}"
+        temporary.mkdir()
         try:
             for path, text in _files(names, STARTS[kind]).items():
-                target = made / path
+                target = temporary / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text, encoding="utf-8", newline="\n")
-            made.rename(folder)
+            temporary.rename(folder)
         except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
     except OSError as fault:
         raise UsageError(
-            f"{folder} cannot be written ({fault.strerror}); choose another place with --out DIR."
+            f"{folder} cannot be written ({fault.strerror}); choose another parent folder with --out DIR."
         ) from fault
     return folder
 
 
 def _files(names: Names, start: Start) -> dict[str, str]:
-    """Path in the new folder -> what is in it."""
+    """The text of each file, by its path in the new folder."""
     source = f"src/{names.package}"
-    places = {
+    paths = {
         "package/pyproject.toml": "pyproject.toml",
         "package/README.md": "README.md",
         "package/__init__.py": f"{source}/__init__.py",
@@ -67,12 +67,12 @@ def _files(names: Names, start: Start) -> dict[str, str]:
         f"{start.kind}/test.py": f"tests/test_{names.package}.py",
     }
     if start.options:
-        places[f"{start.kind}/options.py"] = f"{source}/options.py"
+        paths[f"{start.kind}/options.py"] = f"{source}/options.py"
     words = _words(names, start)
     templates = resources.files("asl_core.scaffold") / "templates"
     return {
         path: Template((templates / f"{name}.tmpl").read_text(encoding="utf-8")).substitute(words)
-        for name, path in sorted(places.items(), key=lambda pair: pair[1])
+        for name, path in sorted(paths.items(), key=lambda pair: pair[1])
     }
 
 
