@@ -401,6 +401,7 @@ class RunStopped:
     summary: Mapping[str, object] = attrs.field(factory=dict)  #: of a finished run: epochs, best, report, run, next, …
 
 
+@runtime_checkable
 class EventObserver(Protocol):
     """Gets a run's events, once each and never once a batch.
 

@@ -16,7 +16,7 @@ import attrs
 
 from asl_core import api
 from asl_core.config.run_config import RunConfig
-from asl_core.contracts import EpochReport, Observer
+from asl_core.contracts import AnyObserver, EpochReport, EventObserver, Observer
 from asl_core.registry.component import Component, Offer, Registry
 from asl_core.registry.option_values import unstructure
 from asl_core.testing.batches import CLASSES, WIDTH, one_thread
@@ -206,10 +206,10 @@ RUN_CHECKS: Checks[RunBench] = {"trains": _trains, "resumes": _resumes}
 
 
 def _observer_builds(bench: RunBench) -> None:
-    """factory(options) returns an object with on_start, on_epoch and on_end."""
+    """factory(options) returns an object with on_event, or with on_start, on_epoch and on_end."""
     observer = bench.make()
-    fits = isinstance(observer, Observer)
-    require(fits, f"a {type(observer).__name__} is no observer: it needs on_start, on_epoch and on_end")
+    fits = isinstance(observer, EventObserver | Observer)
+    require(fits, f"a {type(observer).__name__} is no observer: it needs on_event, or on_start, on_epoch and on_end")
 
 
 class _Spy:
@@ -237,7 +237,7 @@ def _changes_nothing(bench: RunBench) -> None:
     with _folder() as out:
         plain = api.run(bench.config(out, "plain", without=True), registry=bench.registry)
         spies: Sequence[_Spy] = (_Spy(), _Spy())
-        observer: Observer = bench.make()
+        observer: AnyObserver = bench.make()
         watched = api.run(
             bench.config(out, "watched", without=True), [spies[0], observer, spies[1]], registry=bench.registry
         )
