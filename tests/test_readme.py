@@ -5,22 +5,28 @@ from __future__ import annotations
 import pickle
 import re
 import shlex
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import pytest
 import torch
 
-from asl_core.cli import VERBS, main
+from asl_core.cli import VERBS, former, main
 from asl_core.cli.run import run
 from asl_core.config.configure import configure
+from asl_core.config.run_config import TABLES
 from asl_core.registry.component import BUILTIN
 from asl_core.registry.discovery import discover
+from asl_core.registry.former import former_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "asl_core" / "docs").glob("*.md"))]
+SETTINGS = sorted([*ROOT.glob("plugins/*/recipes/*.toml"), *ROOT.glob("examples/*.toml")])
 ALL = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
@@ -69,6 +75,39 @@ def test_flags_of_asl_run_are_accepted(page: Path) -> None:
         with context:
             run.parse_args(context, words)
         assert not context.meta["asl.unknown"], line
+
+
+def former_settings() -> set[str]:
+    """Dotted keys of 0.1 that are accepted under another name now."""
+    options: list[tuple[str, type]] = [*TABLES.items()]
+    options += [(o.slot, o.component.options) for o in discover().registry if o.component.options is not None]
+    return set(former_keys(options))
+
+
+def test_no_page_uses_a_former_name() -> None:
+    """Of a verb, a flag or an option, nor a word that the manual says in another way."""
+    verbs = rf"asl ({'|'.join(former.VERBS)})\b"
+    flags = {flag for names in former.FLAGS.values() for flag in names}
+    keys = {f"--{key}" for key in former_settings()} | {f"--{k.removeprefix('train.')}" for k in former_settings()}
+    words = "numbers a frame|made-up|asked together|stranger"
+    assert "--train.pool" in keys
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "examples/RESULTS.md"]:
+        text = page.read_text(encoding="utf-8")
+        found = set(re.findall(r"--[a-z][\w.-]*", text)) & (flags | keys - {"--pool"})  # a flag of examples/*.py too
+        assert not found, page
+        assert not re.findall(f"{verbs}|{words}", text), page
+
+
+@pytest.mark.parametrize("file", SETTINGS, ids=lambda p: p.name)
+def test_no_recipe_uses_a_former_name(file: Path) -> None:
+    def keys(table: dict[str, Any], above: str = "") -> Iterator[str]:
+        for key, value in table.items():
+            for inner in value if isinstance(value, list) else [value]:
+                if isinstance(inner, dict):
+                    yield from keys(inner, "" if key in ("common", "stage") else f"{above}{key}.")
+            yield re.sub(r"^heads\.\w+\.(losses\.\w+\.)?", lambda m: "loss." if m[1] else "head.", f"{above}{key}")
+
+    assert not set(keys(tomllib.loads(file.read_text(encoding="utf-8")))) & former_settings()
 
 
 #: commands that no test of this file runs -> why

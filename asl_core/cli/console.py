@@ -43,7 +43,7 @@ def audit_lines(audit: Audit) -> list[str]:
     """The splits and the findings, a line each."""
     lines = [
         f"{name:<6} {s.clips} clips, {s.glosses} glosses, {s.frames[0]}/{s.frames[1]:g}/{s.frames[2]} frames "
-        f"(min/median/max), {s.width} numbers a frame, {percent(s.empty_share)} frames empty"
+        f"(min/median/max), {s.width} features per frame, {percent(s.empty_share)} frames empty"
         + (f", {s.signers} signers" if s.signers else "")
         for name, s in audit.splits.items()
     ]
