@@ -18,7 +18,7 @@ import torch
 from asl_core.cli import VERBS, former, main
 from asl_core.cli.run import run
 from asl_core.config.configure import configure
-from asl_core.config.run_config import TABLES
+from asl_core.config.tables import TABLES
 from asl_core.registry.component import BUILTIN
 from asl_core.registry.discovery import discover
 from asl_core.registry.former import former_keys
