@@ -291,7 +291,7 @@ def test_all_faults_of_a_configuration_at_once(asl, tmp_path: Path) -> None:
         (["run", "missing.toml"], "missing.toml"),
         (["run", "--set", "nonsense"], "KEY=VALUE"),
         (["run", "--resume", "nowhere"], "nowhere"),
-        (["run", "--resume", "nowhere", "--epochs", "3"], "there is no such run"),
+        (["run", "--resume", "nowhere", "--epochs", "3"], "nowhere: no such run"),
         (["run", "--precision", "fp16", "--device", "cpu"], "fp16"),
         (["run", "--dataset", "wlasl"], "--dataset.root"),
         (["eval", "nowhere"], "nowhere"),

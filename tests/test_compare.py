@@ -174,7 +174,7 @@ def test_folds_are_held_out_in_place_of_val(tmp_path: Path, monkeypatch, capsys:
     [
         ('[train]\nepochs = 60\n[dataset]\nname = "demo"\n[run]\nseed = 9\n', "come to the same settings"),
         ("[train]\nepochz = 60\n", "epochz"),
-        (None, "two.toml: there is no such file"),
+        (None, "two.toml: no such file"),
     ],
 )
 def test_both_sides_are_read_before_any_is_trained(

@@ -51,14 +51,14 @@ def hint_for_flag(flag: str, context: click.Context | None) -> str:
         if key in own:
             value = f" {VALUES[word]}" if word in VALUES else ""
             return f"did you mean {key}{value}?"
+    if word in ("verbose", "v", "debug"):
+        return "--debug, anywhere, shows the traceback of an error."
     if close := difflib.get_close_matches(f"--{word}", own, n=1, cutoff=0.65):
         return f"did you mean {close[0]}?"
     verb = context.command_path if context else "asl"
     others = flags_of_other_verbs().get(f"--{word}", [])
     if others:
         return f"it is a flag of `asl {others[0]}`."
-    if word in ("verbose", "v", "debug"):
-        return "--debug, anywhere, shows the traceback of an error."
     if word in ALIASES or word in _run_settings():
         return "it is a setting of a run, given to `asl run`." if verb != "asl run" else ""
     return f"{', '.join(own)} are the flags of `{verb}`." if own else f"`{verb} --help` shows what there is."

@@ -1,10 +1,13 @@
-"""What a path on the command line is, told before torch is imported: runs, settings, clips, and which is which."""
+"""What a path on the command line is (a run, settings, clips, weights, …), and what to type where another is expected.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +41,41 @@ _KINDS = {
         (".npy", ".npz", ".pkl", ".pickle", ".p", ".csv", ".json", ".mp4", ".mov", ".avi", ".webm"), "clips"
     ),
 }
+_ARRAYS = (".npy", ".npz", ".pkl", ".pickle", ".p", ".pkl.gz", ".pickle.gz", ".npy.gz")
+_NAMES = {
+    "run": "a run",
+    "curriculum": "the folder of a curriculum's runs",
+    "folder": "a folder",
+    "clips": "a file of clips",
+    "checkpoint": "a checkpoint of another program",
+    "weights": "a file of weights",
+    "settings": "a file of settings",
+    "file": "a file of another kind",
+}
+#: kind -> the commands that take such a path
+_COMMANDS: Mapping[str, Callable[[Path], str]] = {
+    "run": lambda path: (
+        f"`asl eval {as_word(path)}` evaluates it, `asl run --resume {as_word(path)}` continues it, "
+        f"`asl run {as_word(path / 'config.toml')}` repeats it"
+    ),
+    "curriculum": lambda path: of_curriculum(path, "asl eval {}") or "",
+    "folder": lambda path: (
+        f"`asl audit {as_word(path)}` shows which clips are in it, `asl run --dataset {DATA_SET} --dataset.root "
+        f"{as_word(path)}` trains on them"
+    ),
+    "clips": lambda path: (
+        f"`asl predict RUN {as_word(path)}` names its signs, `asl run --dataset {DATA_SET} --dataset.root "
+        f"{as_word(path.parent)} --dataset.train {as_word(path.name)}` trains on it"
+    ),
+    "checkpoint": lambda path: (
+        f"`asl inspect {as_word(path)}` shows what it holds, `asl run --init {as_word(path)}` starts from it"
+    ),
+    "settings": lambda path: (
+        f"`asl eval {as_word(path.parent)}` evaluates the run that it belongs to"
+        if path.name == "config.toml"
+        else f"`asl run {as_word(path)}` trains with it, `asl check {as_word(path)}` checks it"
+    ),
+}
 
 
 def kind_of(path: Path) -> str:
@@ -51,119 +89,84 @@ def kind_of(path: Path) -> str:
     return next((kind for end, kind in _KINDS.items() if path.name.lower().endswith((end, f"{end}.gz"))), "file")
 
 
+def _refusal(path: Path, expected: str, kind: str | None = None) -> UsageError:
+    """The error for a path of the wrong kind: what it is, what was expected, and which commands take it."""
+    kind = kind or kind_of(path)
+    commands = _COMMANDS.get("checkpoint" if kind == "weights" else kind)
+    advice = f" {commands(path).rstrip('.')}." if commands else ""
+    return UsageError(f"{path} is {_NAMES[kind]}; expected {expected}.{advice}")
+
+
 def check_settings_file(path: Path, verb: str = "run") -> None:
-    """Refuse what is no file of settings, with the command that takes it.
+    """Refuse what is not a file of settings, with the command that takes it.
 
     Raises:
         UsageError: it is something else.
     """
-    kind, word = kind_of(path), as_word(path)
-    if kind == "run":
-        more = f"`asl run {as_word(path / 'config.toml')}` repeats it, `asl run --resume {word}` goes on with it"
-        own = f"`asl {verb} {as_word(path / 'config.toml')}` takes its settings" if verb != "run" else more
-        raise UsageError(f"{path} is a run, and no file of settings: {own}, `asl eval {word}` evaluates it.")
-    if kind == "curriculum":
-        raise UsageError(f"{path} holds the runs of a curriculum; give the TOML file that it was made from.")
-    if kind == "folder":
-        raise UsageError(
-            f"{path} is a folder, and no file of settings. To train on the files in it: asl run --dataset {DATA_SET} "
-            f"--dataset.root {word}; to see what is in them: asl audit {word}."
-        )
-    if kind == "clips":
-        folder = as_word(path.parent)
-        raise UsageError(
-            f"{path} is a file of clips, and no file of settings. To train on it: asl run --dataset {DATA_SET} "
-            f"--dataset.root {folder} --dataset.train {as_word(path.name)}; to name its signs: asl predict RUN {word}."
-        )
-    if kind in ("checkpoint", "weights"):
-        raise UsageError(
-            f"{path} holds weights, and no settings. To start from them: asl run --init {word}; to see what they are: "
-            f"asl inspect {word}."
-        )
+    kind = kind_of(path)
     if kind == "missing":
-        folder = "" if path.suffix else f"; a folder of features is given by --dataset.root {word}"
+        folder = "" if path.suffix else f"; a folder of features is given by --dataset.root {as_word(path)}"
         raise UsageError(
-            f"{path}: there is no such file or folder{_beside(path, '.toml')}; expected a TOML file of "
-            f"settings{folder}."
+            f"{path}: no such file or folder{_beside(path, '.toml')}; expected a TOML file of settings{folder}."
         )
+    if kind == "run" and verb != "run":
+        raise _refusal(path, f"a file of settings, such as `asl {verb} {as_word(path / 'config.toml')}`")
+    if kind not in ("settings", "file"):
+        raise _refusal(path, "a file of settings")
 
 
 def check_run(path: Path, verb: str, others: Sequence[Path] = ()) -> None:
-    """Refuse what is no run, with what to type instead.
+    """Refuse what is not a run, with what to type instead.
 
     Args:
         path: a run directory, or a .safetensors file of one.
         verb: ``eval``, ``predict``, …, for the message.
-        others: what else was given, where the two may have changed places.
+        others: the other arguments, in case run and file were swapped.
 
     Raises:
         UsageError: it is something else.
     """
-    kind, word = kind_of(path), as_word(path)
-    swapped = next((o for o in others if kind_of(o) in ("run", "weights")), None)
+    kind = kind_of(path)
     if kind in ("run", "weights"):
         return
-    if swapped is not None and kind != "missing":
-        rest = " ".join(as_word(o) for o in (path, *(o for o in others if o is not swapped)))
-        raise UsageError(
-            f"{path} is no run, and {swapped} is one: did you mean `asl {verb} {as_word(swapped)} {rest}`?"
-        )
-    if kind == "settings":
-        raise UsageError(
-            f"{path} is a file of settings, and no run"
-            + (
-                f"; the run is the folder that it is in: asl {verb} {as_word(path.parent)}."
-                if path.name == "config.toml"
-                else f"; train it first: asl run {word}."
-            )
-        )
-    if kind == "clips":
-        raise UsageError(f"{path} is a file of clips, and no run; give the run first: asl predict RUN {word}.")
-    if kind == "checkpoint":
-        raise UsageError(
-            f"{path} is a checkpoint of another program, and no run; `asl inspect {word}` shows what it holds, "
-            f"`asl run --init {word}` starts from it."
-        )
-    if kind == "curriculum":
-        rest = "".join(f" {as_word(o)}" for o in others)
-        more = " `asl run FILE.toml` of its file goes on with all of them." if verb == "run --resume" else ""
-        raise UsageError(f"{of_curriculum(path, f'asl {verb} {{}}{rest}')}{more}")
-    if kind == "folder":
-        runs = [p for p in sorted(path.iterdir()) if (p / "config.toml").is_file()]
-        if runs:
-            names = shortened((p.name for p in runs), 8)
-            raise UsageError(f"{path} holds runs ({names}); choose one: asl {verb} {as_word(runs[-1])}.")
-        raise UsageError(
-            f"{path} is not a run directory (it has no config.toml); expected one that `asl run` made, such as "
-            f"runs/NAME."
-        )
     if kind == "missing":
         near = _beside(path) or nearest_run(path, out_folder())
         raise UsageError(
-            f"{path}: there is no such run{near}{' E' if near.endswith('?') else '; e'}xpected a run directory that "
-            f"`asl run` made, its name in {out_folder()}, or a .safetensors file in one. `asl runs` lists all."
+            f"{path}: no such run{near}{' E' if near.endswith('?') else '; e'}xpected a run directory that `asl run` "
+            f"made, its name in {out_folder()}, or a .safetensors file in one. `asl runs` lists all."
         )
-    raise UsageError(f"{path} is no run; expected a run directory that `asl run` made, or a .safetensors file in one.")
+    swapped = next((o for o in others if kind_of(o) in ("run", "weights")), None)
+    if swapped is not None:
+        rest = " ".join(as_word(o) for o in (path, *(o for o in others if o is not swapped)))
+        raise UsageError(
+            f"{path} is {_NAMES[kind]}, and {swapped} is a run: did you mean `asl {verb} {as_word(swapped)} {rest}`?"
+        )
+    if kind == "curriculum":
+        rest = "".join(f" {as_word(o)}" for o in others)
+        more = " `asl run FILE.toml` of its file continues all of them." if verb == "run --resume" else ""
+        raise UsageError(f"{of_curriculum(path, f'asl {verb} {{}}{rest}')}{more}")
+    runs = sorted(p for p in path.iterdir() if (p / "config.toml").is_file()) if kind == "folder" else []
+    if runs:
+        names = shortened((p.name for p in runs), 8)
+        raise UsageError(f"{path} is a folder of runs ({names}); choose one: asl {verb} {as_word(runs[-1])}.")
+    raise _refusal(path, "a run directory that `asl run` made, such as runs/NAME, or a .safetensors file in one")
 
 
 def clip_files(paths: Sequence[Path]) -> list[Path]:
-    """The files that are named, and those of folders that are named, in order.
+    """The given files and those of the given folders, in order.
 
-    Of a folder those with an ending of clips are taken; what is passed over is said.
+    Of a folder only files with an ending of clips are used; a note lists the others.
 
     Raises:
-        UsageError: a folder holds no file, or is a run.
+        UsageError: a folder has no such file, or is a run.
     """
     found: list[Path] = []
     for path in paths:
         kind = kind_of(path)
         if kind == "weights" and not (path.parent / "config.toml").is_file():
-            kind = "clips"  # packed clips are such a file too, and the data set says so where it holds weights
+            kind = "clips"  # packed clips are .safetensors files too; the data set refuses weights
         if kind in ("run", "weights", "curriculum", "settings"):
-            raise UsageError(
-                f"{path} is {_ARTICLES[kind]}, and no file of clips; expected asl predict RUN FILE…, further runs with "
-                f"--ensemble {as_word(path)}."
-            )
+            raise _refusal(path, f"a file of clips; further runs are given by --ensemble {as_word(path)}", kind)
         if kind != "folder":
             found.append(path)
             continue
@@ -172,44 +175,27 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
         chosen = [p for p in files if p.name.lower().endswith(_ARRAYS)] or [p for p in files if kind_of(p) == "clips"]
         if not chosen:
             raise UsageError(
-                f"{path} holds no file of clips ({len(files)} other files, {len(inside) - len(files)} folders); "
+                f"{path} has no file of clips ({len(files)} other files, {len(inside) - len(files)} folders); "
                 f"expected .npy files, or files that the run's data set reads."
             )
-        if left := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
-            say(one_line(f"note: {len(left)} entries of {path} are not read: {shortened(left)}"), err=True)
+        if others := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
+            say(one_line(f"note: {len(others)} entries of {path} are not read: {shortened(others)}"), err=True)
         found += chosen
     return found
 
 
-_ARRAYS = (".npy", ".npz", ".pkl", ".pickle", ".p", ".pkl.gz", ".pickle.gz", ".npy.gz")
-_ARTICLES = {
-    "run": "a run",
-    "weights": "a file of weights",
-    "curriculum": "a folder of a curriculum's runs",
-    "settings": "a file of settings",
-}
-
-
 def check_data_folder(path: Path) -> None:
-    """Refuse as a folder of data what is a run, settings or weights.
+    """Refuse a run, settings or weights as a folder of data.
 
     Raises:
         UsageError: with what to type instead.
     """
-    kind, word = kind_of(path), as_word(path)
-    said = {
-        "run": f"a run; `asl eval {word}` evaluates it, and {path / 'audit.json'} is the audit of its data",
-        "curriculum": "a folder of runs of a curriculum; `asl eval` evaluates one of them",
-        "settings": f"a file of settings; `asl check {word}` checks it",
-        "weights": f"a file of weights; `asl inspect {word}` shows what it holds",
-        "checkpoint": f"a checkpoint; `asl inspect {word}` shows what it holds",
-    }
-    if kind in said:
-        raise UsageError(f"{path} is {said[kind]}. Expected a folder of feature files.")
+    if kind_of(path) in ("run", "curriculum", "settings", "weights", "checkpoint"):
+        raise _refusal(path, "a folder of feature files")
 
 
 def check_data_paths(config: RunConfig) -> None:
-    """Refuse a data set whose files are not where its options say, as far as the options say that they must be there.
+    """Refuse a data set whose files or folders are missing, as far as its options say that they must exist.
 
     Raises:
         ConfigError: with every such option.
@@ -220,22 +206,20 @@ def check_data_paths(config: RunConfig) -> None:
         value = getattr(config.dataset.options, spec.name)
         if spec.rule.exists and isinstance(value, str) and not os.path.lexists(Path(value).expanduser()):
             key = f"dataset.{spec.key}"
+            near = _beside(Path(value))
             problems.append(
-                f"{config.origin(key)}: {key}: there is no file or folder {value}{_beside(Path(value))}; "
-                f"it is the {spec.help}"
+                f"{config.origin(key)}: {key}: no such file or folder: {value}{near}; it is the {spec.help}"
             )
     if problems:
         raise ConfigError(problems)
 
 
 def _beside(path: Path, ending: str = "") -> str:
-    """The nearest name beside a path that is not there, or how far the path goes."""
+    """The nearest name beside a missing path, or the part of the path that exists."""
     parent = path.parent
     if not parent.is_dir():
-        there = next((p for p in parent.parents if p.is_dir()), None)
-        return (
-            f" (there is {there}, and nothing below it of that name)" if there and str(there) not in (".", "/") else ""
-        )
+        existing = next((p for p in parent.parents if p.is_dir()), None)
+        return f" ({existing} exists, {parent} does not)" if existing and str(existing) not in (".", "/") else ""
     try:
         names = [p.name for p in parent.iterdir() if not ending or p.suffix == ending]
     except OSError:

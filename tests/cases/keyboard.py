@@ -219,8 +219,8 @@ def run_of_what_is_no_file_of_settings(place: Path) -> str:
         (("run", str(trained())), "--resume"),
         (("run", "features/features_train_x.pkl"), "--dataset.train features_train_x.pkl"),
         (("run", "features/w.pt"), "--init features/w.pt"),
-        (("run", "setings.toml"), "there is no such file"),
-        (("compare", "features", "features"), "no file of settings"),
+        (("run", "setings.toml"), "no such file or folder"),
+        (("compare", "features", "features"), "features is a folder; expected a file of settings"),
         (("check", "features"), "asl audit features"),
     ):
         refused = asl(place, *words)
