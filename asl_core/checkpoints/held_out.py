@@ -1,7 +1,7 @@
-"""Clips that are evaluated on must not have been trained on: refused for a run, a curriculum and an evaluation.
+"""Refuses runs, curricula and evaluations with evaluation clips that an earlier run was trained on.
 
-Inside one run the audit compares train with the other splits. Here earlier runs count too, those whose weights a run
-starts from, whether their losses used labels or not.
+Within one run the audit compares train with the other splits. Here the runs count whose weights a run starts from,
+whether their losses used labels or not.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from asl_core.registry.options import option_specs
 
 __all__ = ["Cache", "check_evaluated", "check_run", "check_stages"]
 
-#: what data sets hold, by their settings, for checks of several curricula on the same files
+#: identities of clips by the settings of their data set, to check several curricula on the same files
 Cache = dict[str, dict[str, Identities]]
 
-_FEW = 30  #: clips that a message can name one by one
+_FEW = 30  #: most clips that a message names one by one
 
 
 class _Stage(Protocol):
-    """What is asked here of a stage of a curriculum."""
+    """What these checks need of a stage of a curriculum."""
 
     @property
     def name(self) -> str: ...
@@ -41,7 +41,7 @@ class _Stage(Protocol):
 
 
 def check_run(config: RunConfig, trained: TrainedOn, held: Mapping[str, Identities]) -> list[str]:
-    """Refuse a run that would be evaluated on clips which the runs before it were trained on.
+    """Refuse a run whose evaluation clips the runs before it were trained on.
 
     Args:
         config: of the run.
@@ -49,7 +49,7 @@ def check_run(config: RunConfig, trained: TrainedOn, held: Mapping[str, Identiti
         held: the clips of its other splits.
 
     Returns:
-        Notes: what could not be checked, and what is allowed by ``init.ids``.
+        Notes on what could not be checked, and on what ``init.ids`` allows.
 
     Raises:
         DataError: there are such clips.
@@ -113,9 +113,9 @@ def check_evaluated(config: RunConfig, run: Path, split: str, clips: Identities,
 
 
 def check_stages(stages: Sequence[_Stage], folder: Path, registry: Registry, cache: Cache | None = None) -> None:
-    """Refuse a curriculum of which a stage would be evaluated on clips that a stage before it is trained on.
+    """Refuse a curriculum with a stage whose evaluation clips an earlier stage is trained on.
 
-    Only the clips of stages that have not begun are read: the others keep theirs, and a run is held against them.
+    Only stages that have not begun are read: the others have records of their clips, used to check their runs.
 
     Raises:
         DataError: naming the stages, the clips, and the setting that parts them.
@@ -129,7 +129,7 @@ def check_stages(stages: Sequence[_Stage], folder: Path, registry: Registry, cac
         unread = [before for before in chain if not (folder / before.name / TRAINED_ON).is_file()]
         outside = _outside(chain[-1] if chain else stage, registry)
         if not unread and (chain or outside is None):
-            continue  # the stages before it keep their clips, and its run is checked against them
+            continue  # the stages before it have records, which its run is checked with
         splits = _identified(stage, cache)
         own = splits["train"]
         held = {split: clips for split, clips in splits.items() if split != "train"}
@@ -153,7 +153,7 @@ def _before(stage: _Stage, by_name: Mapping[str, _Stage]) -> Iterator[_Stage]:
 
 
 def _outside(first: _Stage, registry: Registry) -> TrainedOn | None:
-    """The runs whose weights the first stage of a chain starts from."""
+    """The lineage of the weights that the first stage of a chain starts from."""
     path = first.config.init.path
     if path is None or first.after is not None:
         return None
@@ -162,7 +162,7 @@ def _outside(first: _Stage, registry: Registry) -> TrainedOn | None:
 
 def _identified(stage: _Stage, cache: Cache) -> dict[str, Identities]:
     values = stage.config.values()
-    parts = ("dataset.", "split.", "transform.")  # what is bad, and left out, is up to the transforms
+    parts = ("dataset.", "split.", "transform.")  # transforms decide which clips are bad
     key = json.dumps({k: v for k, v in values.items() if k.startswith(parts)}, sort_keys=True)
     if key not in cache:
         try:
@@ -173,7 +173,7 @@ def _identified(stage: _Stage, cache: Cache) -> dict[str, Identities]:
 
 
 def _of_stages(before: _Stage, stage: _Stage, split: str, clips: Identities, overlap: Overlap) -> str:
-    """What is wrong between two stages, and the setting that mends it."""
+    """The message about two stages, with the setting that parts their clips."""
     ours, theirs = unstructure(stage.config.dataset.options), unstructure(before.config.dataset.options)
     place = _place(before.config.dataset)
     same, both = before.config.dataset.component == stage.config.dataset.component, ""
@@ -197,7 +197,7 @@ def _described(overlap: Overlap, split: str, clips: Identities) -> str:
 
 
 def _place(dataset: Choice) -> str | None:
-    """The option that says where a data set's files are."""
+    """The option with the path of a data set's files."""
     return next((spec.key for spec in option_specs(dataset.component.options) if spec.rule.path), None)
 
 
@@ -209,7 +209,7 @@ def _naming(dataset: Choice, stem: str) -> str:
 
 
 def _leaving_out(overlap: Overlap, clips: Identities, flag: str, *, trained: bool = False) -> str:
-    """The setting that leaves the clips out of where they are held out or ``trained`` on; not if they are all there."""
+    """The setting that leaves these clips out, where they are held out or ``trained`` on; empty for all clips."""
     if len(overlap.ids) == len(clips):
         return ""
     ids = [*overlap.same, *(b if trained else a for a, b in overlap.copies), *overlap.names]
@@ -219,4 +219,4 @@ def _leaving_out(overlap: Overlap, clips: Identities, flag: str, *, trained: boo
 def _by_name_alone(overlap: Overlap, flag: str = "--init.ids any") -> str:
     if not overlap.names:
         return ""
-    return f". If the clips of equal ids are different recordings, say {flag}"
+    return f". If clips with equal ids are different recordings, give {flag}"

@@ -1,4 +1,4 @@
-"""Which recording a clip is: by its frames, however they are stored."""
+"""Digests of a clip's frames: exact, or the same for any copy of the recording however it is stored."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import numpy as np
 
 from asl_core.clips.clip import Clip
 
-__all__ = ["identity"]
+__all__ = ["exact_digest", "identity"]
+
+
+def exact_digest(clip: Clip) -> bytes:
+    """Of the frames as float32; 16 bytes."""
+    frames = np.ascontiguousarray(clip.features, dtype=np.float32)
+    return hashlib.blake2b(frames.tobytes() + str(frames.shape).encode(), digest_size=16).digest()
 
 
 def identity(clip: Clip) -> str:
-    """A digest of a clip's frames; empty where every frame is one of zeros, of -1 or of NaN.
+    """A digest of the recording; empty where every frame is all zeros, all -1 or all NaN.
 
-    It is the same for a copy stored as float16 or float64, and whatever stands for a hand that was not seen (-1, 0,
-    NaN): pools are stored in half precision, and formats mark the same hand in different ways.
+    It is the same for a copy stored as float16 or float64, and whatever stands for an unseen hand (-1, 0, NaN): pools
+    are stored in half precision, and formats mark such hands in different ways.
     """
     frames = np.ascontiguousarray(clip.features, dtype=np.float32)
     if frames.ndim != 2 or not frames.size or _shows_nothing(frames):
@@ -26,7 +32,7 @@ def identity(clip: Clip) -> str:
 
 
 def _as_halves(frames: np.ndarray) -> np.ndarray:
-    """The frames as float16 tells them apart, with 0 for what was not seen; as they are where that would be nothing."""
+    """The frames as float16, with 0 for what was not seen; as float32 where float16 would lose most of them."""
     seen = np.where((frames == -1) | np.isnan(frames), np.float32(0), frames) + np.float32(0)  # no -0
     with np.errstate(over="ignore"):
         halves = seen.astype(np.float16)
@@ -38,4 +44,4 @@ def _shows_nothing(frames: np.ndarray) -> bool:
     def blank(part: np.ndarray) -> bool:
         return bool(((part == 0).all(1) | (part == -1).all(1) | np.isnan(part).all(1)).all())
 
-    return blank(frames[len(frames) // 2 :][:1]) and blank(frames)  # one frame tells nearly always
+    return blank(frames[len(frames) // 2 :][:1]) and blank(frames)  # one frame is nearly always enough

@@ -1,8 +1,8 @@
-"""Which clips a model was trained on: its own, and those of every run whose weights it started from.
+"""The clips behind a model's weights: those of its own run, and of every run whose weights it started from.
 
-A run keeps this beside its checkpoints in ``trained-on.json``. Clips are known by their id and by a digest of their
-frames as the data set has them, before any transform, so that a clip is found again under another name, in another
-file, or packed. Figures on a clip that was trained on, in any stage, say nothing of new clips.
+A run keeps them in ``trained-on.json`` beside its checkpoints, each by its id and a digest of its frames before any
+transform: a clip is recognised under another name, in another file, or packed. Figures on a clip that was trained on,
+in any stage, say nothing of new clips.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ __all__ = ["Identities", "Overlap", "TrainedOn"]
 
 _FORMAT = 1
 
-#: clip id -> digest of its frames; empty where it shows nothing, which is no clip's own
+#: clip id -> digest of its frames; empty for a clip that shows nothing
 Identities = Mapping[str, str]
 
 
 @attrs.frozen
 class Overlap:
-    """Clips to be evaluated on that a model was trained on."""
+    """Clips held out that a model was trained on."""
 
     same: tuple[str, ...] = ()  #: by id and frames
     copies: tuple[tuple[str, str], ...] = ()  #: (id, the id it was trained on under): equal frames
-    names: tuple[str, ...] = ()  #: by id alone: the same recording in other numbers, or another clip of that name
+    names: tuple[str, ...] = ()  #: by id alone: the same recording with other features, or another clip of that name
 
     @classmethod
     def of(cls, trained: Identities, held: Identities, own: Identities | None = None) -> Overlap:
-        """Where clips ``held`` out are among those ``trained`` on.
+        """Clips ``held`` out that are among those ``trained`` on.
 
         Args:
             trained: clips of an earlier run or stage.
             held: clips to be evaluated on.
-            own: train clips of the run that is evaluated, whose copies in ``held`` its audit names.
+            own: train clips of the run itself, whose copies in ``held`` the audit reports.
         """
         own = own or {}
         by_digest = {digest: clip for clip, digest in trained.items() if digest}
@@ -58,11 +58,11 @@ class Overlap:
 
     @property
     def ids(self) -> list[str]:
-        """Of all the clips, as they are called where they are held out."""
+        """Ids of all the clips, as held out."""
         return [*self.same, *(clip for clip, _ in self.copies), *self.names]
 
     def without_names(self) -> Overlap:
-        """Those alone whose frames are the same."""
+        """Only those with equal frames."""
         return Overlap(self.same, self.copies)
 
     def __str__(self) -> str:
@@ -84,14 +84,14 @@ class TrainedOn:
 
     clips: Identities  #: of the run's own training
     before: tuple[tuple[str, Identities], ...] = ()  #: of each run before it, by its path, the nearest first
-    unknown: tuple[str, ...] = ()  #: checkpoints before it that do not say
+    unknown: tuple[str, ...] = ()  #: checkpoints before it without a record
 
     @classmethod
     def after(cls, clips: Identities, checkpoint: Path | None) -> TrainedOn:
-        """Of a run that starts from a checkpoint, or from nothing.
+        """For a run that starts from a checkpoint, or from nothing.
 
         Raises:
-            CheckpointError: what the checkpoint's run kept is damaged.
+            CheckpointError: the record of the checkpoint's run is damaged.
         """
         if checkpoint is None:
             return cls(clips)
@@ -102,7 +102,7 @@ class TrainedOn:
 
     @classmethod
     def beside(cls, checkpoint: Path) -> TrainedOn | None:
-        """What a run kept of itself, by its folder or one of its checkpoints; None where it kept nothing.
+        """The record of a run, by its folder or one of its checkpoints; None where it has none.
 
         Raises:
             CheckpointError: the file is damaged.
@@ -110,7 +110,7 @@ class TrainedOn:
         file = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / TRAINED_ON
         if not file.is_file() or (checkpoint.is_file() and checkpoint.suffix != ".safetensors"):
             return None
-        remedy = "Put the file back; without it nobody knows which clips these weights were trained on."
+        remedy = "Put the file back; without it the clips behind these weights are unknown."
         kept = read_json(file, remedy)
         try:
             if kept["format"] != _FORMAT:
@@ -129,16 +129,16 @@ class TrainedOn:
         return json_text(content, indent=0) + "\n"
 
     def overlaps(self, held: Identities, *, names: bool = True) -> Iterable[tuple[str, Overlap]]:
-        """Each earlier run that was trained on clips ``held`` out, and on which.
+        """Each earlier run that was trained on clips ``held`` out, with those clips.
 
         Args:
             held: clips that the run is evaluated on.
             names: whether an equal id counts where the frames differ.
         """
         for run, clips in self.before:
-            found = Overlap.of(clips, held, self.clips)
-            if found := found if names else found.without_names():
-                yield run, found
+            overlap = Overlap.of(clips, held, self.clips)
+            if overlap := overlap if names else overlap.without_names():
+                yield run, overlap
 
 
 def _identities(kept: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Glosses that differ in their characters and not, or hardly, to the eye: which they are, and how to print them."""
+"""Glosses that look alike: finding them, and printing them so that they differ."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ODD_SPACE = re.compile(r"^ | $|  +")
 
 
 def _visible(name: str) -> str:
-    """A name as the eye sees it: what is not drawn left out, spaces as one, letters that are drawn alike as one."""
+    """A name as it looks: without hidden characters, runs of spaces as one, look-alike letters as one."""
     text = unicodedata.normalize("NFKC", name)
     drawn = "".join("-" if unicodedata.category(c) == "Pd" else c for c in text if not _is_hidden(c))
     return " ".join(unicodedata.normalize("NFC", drawn.translate(_DRAWN_ALIKE)).split())
@@ -38,17 +38,19 @@ def _is_hidden(character: str) -> bool:
 
 
 def _key(name: str) -> str:
-    """Equal for names that only case, a space, ``_`` or ``-`` tells apart."""
+    """Equal for names that differ only in case, spaces, ``_`` or ``-``."""
     return _GAP.sub(" ", _visible(name).casefold()).strip()
 
 
 def told_apart(names: Iterable[str]) -> list[str]:
-    """Names in quotes, printed so that no two of them look the same: escaped where only that shows a difference."""
+    """Names in quotes, escaped where two would look the same."""
     names = list(names)
-    seen: defaultdict[str, set[str]] = defaultdict(set)
+    alike: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:
-        seen[_visible(name)].add(name)
-    return [_escaped(name) if len(seen[_visible(name)]) > 1 or not name.isprintable() else repr(name) for name in names]
+        alike[_visible(name)].add(name)
+    return [
+        _escaped(name) if len(alike[_visible(name)]) > 1 or not name.isprintable() else repr(name) for name in names
+    ]
 
 
 def _escaped(name: str) -> str:
@@ -59,7 +61,7 @@ def _escaped(name: str) -> str:
 
 
 def look_alikes(glosses: Iterable[str]) -> list[Finding]:
-    """Warnings where glosses differ in case alone (``gloss-case``), or in less than that (``gloss-look``)."""
+    """Warnings where glosses differ only in case (``gloss-case``), or hardly to the eye (``gloss-look``)."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for gloss in sorted(set(glosses)):
         groups[_key(gloss)].append(gloss)
@@ -67,7 +69,7 @@ def look_alikes(glosses: Iterable[str]) -> list[Finding]:
     by_case = [group for group in clashes if len({gloss.lower() for gloss in group}) == 1]
     by_look = [group for group in clashes if group not in by_case]
     kept = "they are kept as different classes"
-    found = []
+    findings = []
     for code, alike, how in (
         ("gloss-case", by_case, "that differ only in case"),
         (
@@ -82,5 +84,5 @@ def look_alikes(glosses: Iterable[str]) -> list[Finding]:
                 f"{len(named)} glosses are written in several ways {how} ({shortened(named, 3)}); {kept}. If "
                 f"each is meant to be one sign, write it in one way in the files or in the labels."
             )
-            found.append(Finding("warning", code, message, {"glosses": [" / ".join(group) for group in alike]}))
-    return found
+            findings.append(Finding("warning", code, message, {"glosses": [" / ".join(group) for group in alike]}))
+    return findings

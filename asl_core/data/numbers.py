@@ -6,16 +6,16 @@ import numpy as np
 
 __all__ = ["LARGEST", "bad_numbers"]
 
-#: numbers of this size and more are of no measurement, and their squares are too large for float32
+#: no measurement is as large, and the squares of larger numbers overflow float32
 LARGEST = 1e18
 
 
 def bad_numbers(frames: np.ndarray, *, nan: bool = True) -> str | None:
-    """What is wrong with frames (T, D), by the place of the first such number; None where nothing is.
+    """The first number of frames (T, D) that no model can take, in words; None where there is none.
 
     Args:
         frames: of a clip.
-        nan: whether NaN is wrong, too.
+        nan: whether NaN counts too.
     """
     with np.errstate(invalid="ignore"):
         large = ~(np.abs(frames) < LARGEST)

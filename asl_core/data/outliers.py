@@ -1,8 +1,8 @@
-"""Numbers far outside of the rest: which they are, and limits beyond which statistics do not believe them.
+"""Outliers: numbers far outside the usual range of a dimension, found and kept out of the statistics.
 
-One number of a million in one frame moves the mean and the deviation of its dimension so far that all other clips
-become one value. What is usual is told from the extremes of each clip: a quarter of the clips may hold anything at
-either end and change nothing. A limit lies many times the usual range away, where no measurement of the same kind is.
+One value of a million in one frame shifts the mean and the deviation of its dimension so far that all other clips look
+the same. The usual range comes from the extremes of each clip, without a quarter of the clips at either end. The limit
+is many times this range away, where no measurement of the same kind is.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from asl_core.text import shortened
 
 __all__ = ["DEVIATIONS", "Limits", "far_from_training", "outlier_findings", "within_usual"]
 
-#: ranges of the usual clips beyond which a number is far outside; real landmarks and features stay within 3
+#: usual ranges beyond which a number is an outlier; real landmarks and features stay within 3
 _RANGES = 10.0
-#: deviations from the mean at which standardised numbers are held; those of real clips stay within 30
+#: standardised numbers are clipped to this many deviations; those of real clips stay within 30
 DEVIATIONS = 1000.0
-_FAR = 50.0  #: deviations at which a number of a clip to be predicted is named
-_WHOLE = 6.0  #: the same for the root mean square of a clip, which of real clips is at most 3
-_ODD = 0.25  #: share of clips that may be odd at either end
-_FEWEST = 4  #: clips of which something usual can be said
-_LOOKED_AT = 4096  #: clips that tell what is usual, where there are more
+_FAR = 50.0  #: deviations from which a number of a clip to be predicted is reported
+_WHOLE = 6.0  #: the same for the root mean square of a clip, at most 3 in real clips
+_ODD = 0.25  #: share of clips that is left out at either end
+_FEWEST = 4  #: clips from which a range can be estimated
+_LOOKED_AT = 4096  #: most clips that the range is estimated from
 
 
 @attrs.frozen(eq=False)
 class Limits:
-    """What is usual in each dimension, and beyond what a number is far outside."""
+    """The usual range of each dimension, and the limits of outliers."""
 
     usual_low: np.ndarray  #: (D,)
     usual_high: np.ndarray
@@ -43,7 +43,7 @@ class Limits:
 
     @classmethod
     def of(cls, clips: Sequence[np.ndarray]) -> Limits | None:
-        """From the frames (T, D) of clips; None where they are too few to say, or no number ever changes."""
+        """From the frames (T, D) of clips; None where they are too few, or no number changes."""
         if len(clips) < _FEWEST:
             return None
         chosen = np.unique(np.linspace(0, len(clips) - 1, min(len(clips), _LOOKED_AT)).astype(int))
@@ -56,7 +56,7 @@ class Limits:
         changing = extent[extent > 0]
         if not len(changing):
             return None
-        # What hardly ever changes says nothing of its own range, as a hand that few clips show: take the largest.
+        # A dimension that hardly changes, such as of a hand that few clips show, says nothing of its range.
         typical = float(np.median(changing))
         extent = np.where(extent > 1e-3 * typical, np.maximum(extent, typical), changing.max())
         return cls(low, high, low - _RANGES * extent, high + _RANGES * extent)
@@ -66,13 +66,13 @@ class Limits:
         return np.asarray((frames < self.low) | (frames > self.high))
 
     def usual(self, frames: np.ndarray) -> np.ndarray:
-        """Frames (T, D) with the nearest usual number in place of each one far outside."""
+        """Frames (T, D) with the nearest usual number in place of each outlier."""
         held = np.clip(frames, self.usual_low, self.usual_high).astype(frames.dtype)
         return np.where(self.outside(frames), held, frames)
 
 
 def within_usual(store: ClipStore) -> ClipStore:
-    """The clips with the nearest usual number in place of each one far outside: what statistics are to be taken of."""
+    """The clips with the nearest usual number in place of each outlier, for statistics."""
     limits = Limits.of([store.clip(place).numpy() for place in range(len(store))])
     frames = store.features.numpy()
     slices = range(0, len(frames), 1 << 16)
@@ -83,28 +83,27 @@ def within_usual(store: ClipStore) -> ClipStore:
 
 
 def outlier_findings(splits: Mapping[str, Sequence[Clip]]) -> list[Finding]:
-    """A warning for each split with clips that hold numbers far outside of what is usual in train."""
+    """A warning for each split with clips that hold outliers, by the usual range of train."""
     train = [c.features for c in splits.get("train", ()) if c.features.ndim == 2 and c.features.size]
     if len({frames.shape[1] for frames in train}) != 1 or (limits := Limits.of(train)) is None:
         return []
-    found = []
+    findings = []
     for split, clips in splits.items():
         odd = dict(_odd(clips, limits))
         if odd:
             left_out = f"--split.without {','.join([*odd][:30])}{' and the rest' if len(odd) > 30 else ''}"
             message = (
                 f"{len(odd)} of {len(clips)} clips of {split} hold numbers far outside of the rest: "
-                f"{shortened([*odd.values()], 3)}. The mean and deviation that features are standardised by "
-                f"are taken as if they were the nearest usual number, and standardised numbers are held within "
-                f"{DEVIATIONS:g} deviations. Look at these frames, extract the clips again, or leave them out: "
-                f"{left_out}."
+                f"{shortened([*odd.values()], 3)}. The statistics for standardising take the nearest usual "
+                f"number in their place, and standardised numbers are clipped to {DEVIATIONS:g} deviations. Look at "
+                f"these frames, extract the clips again, or leave them out: {left_out}."
             )
-            found.append(Finding("warning", "outliers", message, {"split": split, "ids": list(odd)}))
-    return found
+            findings.append(Finding("warning", "outliers", message, {"split": split, "ids": list(odd)}))
+    return findings
 
 
 def _odd(clips: Sequence[Clip], limits: Limits) -> Iterator[tuple[str, str]]:
-    """Each clip that holds numbers far outside, and where they are."""
+    """The id of each clip with outliers, and a text on where they are."""
     for clip in clips:
         if clip.features.ndim != 2 or clip.features.shape[1] != len(limits.low):
             continue
@@ -123,7 +122,7 @@ def _odd(clips: Sequence[Clip], limits: Limits) -> Iterator[tuple[str, str]]:
 
 
 def far_from_training(deviations: np.ndarray) -> str | None:
-    """Why what a model says of a clip may mean little, by its frames (T, D) in deviations from the mean of training."""
+    """A warning about a clip far from the training clips, by its frames (T, D) in deviations; None if it is near."""
     away = np.abs(deviations)
     whole = float(np.sqrt(np.square(np.minimum(away, DEVIATIONS)).mean()))
     outside = ~(away <= _FAR)
@@ -133,12 +132,12 @@ def far_from_training(deviations: np.ndarray) -> str | None:
         frames, dimensions = np.flatnonzero(outside.any(1)), np.flatnonzero(outside.any(0))
         return (
             f"frames {_some(frames)} hold numbers far outside of those that the model was trained on (dimensions "
-            f"{_some(dimensions)} as the model reads them, up to {away.max():.3g} deviations from the mean); the "
-            f"answer may mean little. Look at these frames, or extract the clip again."
+            f"{_some(dimensions)} of its input, up to {away.max():.3g} deviations from the mean); the prediction is "
+            f"unreliable. Look at these frames, or extract the clip again."
         )
     return (
-        f"its numbers are on the whole {whole:.3g} deviations from the mean of the clips that the model was trained "
-        f"on, where theirs are 1; the answer may mean little. Was it extracted in the same way, in the same units?"
+        f"its numbers are {whole:.3g} deviations (root mean square) from the mean of the training clips, which have 1; "
+        f"the prediction is unreliable. Was it extracted in the same way, in the same units?"
     )
 
 

@@ -25,7 +25,7 @@ __all__ = ["PackedSplit", "pack"]
 
 @attrs.frozen
 class PackedSplit:
-    """What was written of one split."""
+    """Size of a split that was written."""
 
     name: str
     clips: int
@@ -35,15 +35,15 @@ class PackedSplit:
 
 
 def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[PackedSplit]:
-    """Write every split of a data set, one clip at a time; the folder appears when all of it is there.
+    """Write every split of a data set, one clip at a time; the folder appears when it is complete.
 
     Args:
-        dataset: its clips as it hands them out, before any transform.
-        folder: to be made.
+        dataset: its clips are written before any transform.
+        folder: a new one.
         origin: the data set's name and settings, kept as a note.
 
     Raises:
-        UsageError: ``folder`` is there already.
+        UsageError: ``folder`` exists.
         DataError: a split has no clip, or a clip no frames or another width than the first.
         RunError: it cannot be written.
     """
@@ -76,7 +76,7 @@ def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[Pack
 
 
 def _clear(part: Path) -> None:
-    """Remove what a pack that was killed left behind, and nothing else."""
+    """Remove the rest of a pack that was killed, and nothing else."""
     if part.is_symlink():
         raise UsageError(f"{part} is needed for packing and is a link; remove it.")
     if not part.is_dir():
@@ -84,7 +84,7 @@ def _clear(part: Path) -> None:
     ours = {MANIFEST, f"{MANIFEST}.part", *(f"{name}.safetensors" for name in SPLITS)}
     if strange := sorted(p.name for p in part.iterdir() if p.name not in ours):
         raise UsageError(f"{part} is needed for packing and holds {strange[0]!r}; move it away.")
-    shutil.rmtree(part, ignore_errors=True)  # what stays is told when the folder is made
+    shutil.rmtree(part, ignore_errors=True)  # what stays is an error when the folder is made
 
 
 def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
@@ -104,14 +104,14 @@ def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
             where = f"clip {clip.id!r} of {name} ({clip.source or 'unknown source'})"
             if frames.ndim != 2 or not frames.size:
                 raise DataError(
-                    f"{where} has features of shape {frames.shape}; expected (frames, numbers a frame) of at least one "
+                    f"{where} has features of shape {frames.shape}; expected (frames, features), at least one of "
                     f"each. Leave it out of the data set, or extract it again."
                 )
             width = width or frames.shape[1]
             if frames.shape[1] != width:
                 raise DataError(
-                    f"{where} has {frames.shape[1]} numbers a frame, and those before it {width}; expected one width. "
-                    f"Extract all in the same way."
+                    f"{where} has {frames.shape[1]} features per frame, and those before it {width}; expected the same "
+                    f"number. Extract all in the same way."
                 )
             put(frames.data.cast("B"))
             lengths.append(len(frames))
@@ -131,7 +131,7 @@ def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
 
 @attrs.define
 class _Index:
-    """What is kept of clips beside their frames. Glosses, signers and sources are listed once, and pointed at."""
+    """Ids, labels, signers and sources of clips. Glosses, signers and sources are listed once and referred to."""
 
     ids: list[str] = attrs.field(factory=list)
     labels: list[list[int]] = attrs.field(factory=list)

@@ -1,6 +1,6 @@
-"""Transforms and augmentations against the clips they are to take: what does not fit is refused, or left out and told.
+"""The transforms of a run applied to clips, and the fit of transforms and augmentations to the clips.
 
-A component says by a method ``unfit(width) -> str | None`` why it cannot take ``width`` numbers a frame.
+A component says by a method ``unfit(width) -> str | None`` why it cannot take ``width`` features per frame.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ __all__ = ["Noticed", "Pipeline", "bad_findings", "fit_to_clip", "transforms_wit
 
 @attrs.frozen
 class Noticed:
-    """What transforms found odd about clips: of every clip its findings, told together by what they say."""
+    """Findings of transforms about single clips, to be reported together by code."""
 
-    of_clip: dict[str, list[Finding]] = attrs.field(factory=dict)
-    bad: dict[str, str] = attrs.field(factory=dict)  #: clips with numbers that no model can take, and which those are
+    of_clip: dict[str, list[Finding]] = attrs.field(factory=dict)  #: by clip id
+    bad: dict[str, str] = attrs.field(factory=dict)  #: clip id -> its numbers that no model can take
 
     def add(self, clip: str, findings: Sequence[Finding]) -> None:
-        """Note the findings about a clip."""
+        """Add the findings about a clip."""
         if findings:
             self.of_clip.setdefault(clip, []).extend(findings)
 
     def findings(self, split: str, clips: Sequence[Clip]) -> list[Finding]:
-        """One finding for each code, with the clips of a split that it is true of."""
+        """One finding for each code, with the clips of a split that it applies to."""
         by_code: dict[tuple[str, str], tuple[str, list[str]]] = {}
         for clip in clips:
             for found in self.of_clip.get(clip.id, ()):
@@ -57,7 +57,7 @@ class Noticed:
 
 @attrs.frozen
 class Pipeline:
-    """The transforms of a run, built: those of clips come first, those of batches are part of the model."""
+    """The built transforms of a run: first those of clips, then those of batches, which are part of the model."""
 
     clipwise: Sequence[Transform]
     batchwise: Sequence[BatchTransform]
@@ -67,7 +67,7 @@ class Pipeline:
         """Build them.
 
         Raises:
-            ConfigError: one that takes clips stands after one that takes batches.
+            ConfigError: a transform of clips comes after one of batches.
         """
         built = [(choice.name, choice.build()) for choice in config.transforms]
         late = [getattr(transform, "batchwise", False) for _, transform in built]
@@ -89,7 +89,7 @@ class Pipeline:
         return cls([t for _, t in built[:first]], [t for _, t in built[first:]])
 
     def clip(self, clip: Clip, noticed: Noticed | None = None) -> Clip:
-        """One clip as it is stored; what the transforms find odd about it goes to ``noticed``."""
+        """One clip as it is stored; the findings of the transforms are added to ``noticed``."""
         for transform in self.clipwise:
             if noticed is not None and (findings := getattr(transform, "findings", None)) is not None:
                 noticed.add(clip.id, findings(clip))
@@ -102,63 +102,62 @@ class Pipeline:
         return clip
 
     def take(self, clip: Clip, noticed: Noticed) -> Clip | None:
-        """One clip as it is stored, or None where it holds numbers that no model can take.
+        """One clip as it is stored, or None where it has numbers that no model can take; the fault is noted.
 
-        NaN may stand for what was not seen: whether it may is up to the transforms, and only what they leave is judged.
-        No transform has a use for infinite numbers, nor for those whose squares are. What is wrong is noted, by the
-        place in the file where that is known.
+        NaN may mean "not seen", where a transform takes it: only its output is checked. Infinite numbers, and those
+        whose squares are infinite, are of no use to any transform.
         """
         if clip.features.ndim != 2 or not clip.features.size:
-            return clip  # the audit says what is wrong with it
+            return clip  # the audit reports it
         fault = bad_numbers(clip.features, nan=False)
         if clip.times is not None and not _timed(clip):
             fault = f"{len(clip.features)} frames and the times of {len(clip.times)}"
         if fault is None:
-            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is judged
+            with np.errstate(over="ignore", invalid="ignore"):  # the result is checked
                 stored = self.clip(clip, noticed)
             if (after := bad_numbers(stored.features)) is None:
                 return stored
-            fault = bad_numbers(clip.features) or f"{after}, as the transforms hand it on"
+            fault = bad_numbers(clip.features) or f"{after}, after the transforms"
         noticed.bad[clip.id] = f"clip {clip.id!r} ({clip.source or 'unknown source'}) holds {fault}"
         return None
 
     def expect(self, width: int) -> None:
-        """Have transforms that can hand on more or fewer points give frames of ``width`` features, as a model takes."""
+        """Tell transforms that can give more or fewer points to give ``width`` features per frame, as a model takes."""
         for transform in self.clipwise:
             if (expect := getattr(transform, "expect", None)) is not None:
                 expect(width)
 
     def unseen(self, clip: Clip) -> np.ndarray:
-        """(T,) for each frame of a stored clip the share that was not seen, 1 where nothing was.
+        """(T,) share of each frame of a stored clip that was not seen, 1 where nothing was.
 
-        The last transform that knows says so; where none does it is the share of numbers that are 0.
+        By the last transform that knows; without any, the share of features that are 0.
         """
         for transform in reversed(self.clipwise):
-            tell = getattr(transform, "unseen", None)
-            found: np.ndarray | None = None if tell is None else tell(clip)
-            if found is not None:
-                return found
+            method = getattr(transform, "unseen", None)
+            share: np.ndarray | None = None if method is None else method(clip)
+            if share is not None:
+                return share
         return zero_share(clip)
 
     def width(self, width: int) -> int:
-        """Numbers a frame that the encoder sees, of ``width`` stored ones."""
+        """Features per frame at the encoder, from ``width`` stored ones."""
         return functools.reduce(lambda w, transform: transform.output_width(w), self.batchwise, width)
 
 
 def _timed(clip: Clip) -> bool:
-    """Whether its times, if it has any, are one for each frame."""
+    """Whether it has a time for each frame, or no times."""
     return clip.times is None or len(clip.times) == len(clip.features)
 
 
 def _with_times(transform: Transform, before: Clip, after: Clip, noticed: Noticed | None) -> Clip:
-    """A clip with the times of the frames that a transform kept; without times, if it does not say which."""
+    """A clip with the times of the frames that a transform kept; without times where it does not say which."""
     kept = getattr(transform, "frames_kept", None)
     times = before.times
     if kept is not None and times is not None and len(times := times[kept(before)]) == len(after.features):
         return attrs.evolve(after, times=times)
     if noticed is not None:
         name = type(transform).__name__
-        message = f"{name} changes which frames there are and does not say which it keeps; their times are dropped"
+        message = f"{name} changes the frames and does not say which it keeps; their times are dropped"
         noticed.add(after.id, [Finding("warning", "times-dropped", message)])
     return attrs.evolve(after, times=None)
 
@@ -166,15 +165,15 @@ def _with_times(transform: Transform, before: Clip, after: Clip, noticed: Notice
 def bad_findings(
     split: str, bad: Mapping[str, str], clips: int, width: int, config: RunConfig, dataset: Dataset
 ) -> list[Finding]:
-    """That clips hold numbers that no model can take: an error, or a warning where the data set is to drop them.
+    """An error about clips with numbers that no model can take, or a warning where the data set drops them.
 
     Args:
         split: for the message.
-        bad: what is wrong with each of the clips.
-        clips: of the split.
-        width: numbers a frame that the data set hands out.
+        bad: clip id -> what is wrong with it.
+        clips: how many the split has.
+        width: features per frame of the data set.
         config: of the run.
-        dataset: one with an option ``bad-clips`` says by an attribute of that name whether to ``stop`` or to ``drop``.
+        dataset: its attribute ``bad_clips``, ``stop`` or ``drop``, comes from its option ``bad-clips``.
     """
     if not bad:
         return []
@@ -190,16 +189,16 @@ def bad_findings(
 
 
 def transforms_with(attribute: str, config: RunConfig, width: int) -> list[str]:
-    """The transforms, beside those of the run, that take frames of this width and have a true attribute of a name."""
-    found = []
+    """Names of transforms, besides those of the run, that take frames of this width and have a true attribute."""
+    names = []
     for offer in discover().registry.slot("transform"):
         if any(choice.component == offer.component for choice in config.transforms):
             continue
-        with contextlib.suppress(Exception):  # of a plugin that nobody chose: it is not worth another error here
+        with contextlib.suppress(Exception):  # a fault of a plugin that nobody chose is no error here
             transform = offer.component.load()(offer.component.options())
             if getattr(transform, attribute, False) and _reason(transform, width) is None:
-                found.append(offer.component.name)
-    return found
+                names.append(offer.component.name)
+    return names
 
 
 def fit_to_clip(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str], int]:
@@ -226,7 +225,7 @@ def fit_to_clip(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str], in
 
 
 def _fit_transforms(config: RunConfig, clip: Clip) -> tuple[RunConfig, list[str], int]:
-    """Each transform is held against what those before it give; also returns the features per frame as stored."""
+    """Each transform is compared with what those before it give; also returns the features per frame as stored."""
     Pipeline.of(config)  # checks their order
     suggested = _suggested(config, "transform")
     reasons: dict[str, str] = {}

@@ -127,7 +127,7 @@ def test_clips_are_taken_one_at_a_time(tmp_path: Path) -> None:
         ([Clip(id="x", features=np.zeros((0, 3)))], r"clip 'x' of train \(unknown source\) has .* of shape \(0, 3\)"),
         ([Clip(id="x", features=np.zeros(3))], r"shape \(3,\)"),
         ([Clip(id="x", features=np.zeros((1, 3))), Clip(id="y", features=np.zeros((1, 4)), source="f")],
-         r"clip 'y' of train \(f\) has 4 numbers a frame, and those before it 3"),
+         r"clip 'y' of train \(f\) has 4 features per frame, and those before it 3"),
     ],
 )  # fmt: skip
 def test_clips_that_cannot_be_packed(tmp_path: Path, clips: list[Clip], said: str) -> None:

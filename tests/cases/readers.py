@@ -238,7 +238,7 @@ def next_commands(place: Path) -> str:
     assert predict(place, "clip.npy").code == 0
     refused = asl(trained(), "eval", "runs/x")
     assert refused.code == 2
-    assert "there is train, which --split names" in refused.error, refused.text
+    assert "only train. Evaluate on the training clips with --split train" in refused.error, refused.text
     assert asl(trained(), "eval", "runs/x", "--split", "train").code == 0
     return told
 

@@ -142,13 +142,15 @@ def test_load_split_gives_what_the_run_saw() -> None:
             assert store.ids == tuple(ids(seen[split])), (values, split)
             assert np.array_equal(store.clip(0).numpy(), seen[split][0].features)
             assert store.vocabulary is vocabulary
-    with pytest.raises(DataError, match="data set 'many' has no split 'test'; there is train, val"):
+    with pytest.raises(
+        DataError, match=r"data set 'many' has no split 'test', only train, val\. Choose with --split train or val"
+    ):
         load_split(config(), "test", vocabulary)
 
 
 def test_unsound_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ManyClips, "val", make_clips([3], prefix="val", width=4))
-    with pytest.raises(DataError, match="val clips have 4 numbers a frame and train clips 3"):
+    with pytest.raises(DataError, match="val clips have 4 features per frame and train clips 3"):
         load_data(config())
     monkeypatch.setattr(ManyClips, "val", [*VAL, *VAL])
     with pytest.raises(DataError, match="2 clip ids occur more than once in val"):
@@ -162,7 +164,7 @@ def test_unsound_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_data_set_without_train(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ManyClips, "splits", lambda _: ("val",))
-    with pytest.raises(DataError, match="has no train split; there is val"):
+    with pytest.raises(DataError, match="has no train split, only val"):
         load_data(config())
 
 

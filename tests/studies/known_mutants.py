@@ -45,7 +45,7 @@ _BY_HAND = (
      'mix_seed(seed, epoch, "order")', 'mix_seed(seed, "order")', "every epoch in one order"),
     ("asl_core/evaluation/inference.py",
      "sorted(batches, key=lambda b: b.place)", "batches", "batches in the order they came"),
-    ("asl_core/data/splits.py", "p % int(of) == int(number) - 1", "p % int(of) == int(number) % int(of)",
+    ("asl_core/data/folds.py", "n % int(of) == int(number) - 1", "n % int(of) == int(number) % int(of)",
      "another fold than was asked for"),
 )  # fmt: skip
 
