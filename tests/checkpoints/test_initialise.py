@@ -115,7 +115,7 @@ def test_features(
         ("raw", {"train__standardise": True, "init__features": "stored"}, ("--init.features stored", "contradicts it")),
         ("raw", {"init__min_coverage": 1.5}, ("init.min-coverage", "at most 1")),
         ("raw", {"init__freeze": True, "init__learning_rate_scale": 0.1}, ("leave out learning-rate-scale",)),
-        (None, {"init__freeze": True}, ("none is named", "--init PATH")),
+        (None, {"init__freeze": True}, ("none is given", "--init PATH")),
         (None, {"init": "nonsense:x"}, ("checkpoint-loader 'nonsense'", "stage1")),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_clip_far_from_training() -> None:
     one = sound.copy()
     one[2, 1] = 4000
     assert "frames 2 hold numbers far outside" in str(far_from_training(one))
-    assert "(dimensions 1 as the model reads them, up to 4e+03 deviations" in str(far_from_training(one))
+    assert "(dimensions 1 of its input, up to 4e+03 deviations" in str(far_from_training(one))
     for scale in (10, 640, 1e30):
         assert "in the same units?" in str(far_from_training(scale * sound)), scale
     one[2, 1] = np.nan
