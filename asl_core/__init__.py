@@ -63,8 +63,6 @@ if TYPE_CHECKING:
     from asl_core.contracts import CheckpointLoader as CheckpointLoader
     from asl_core.contracts import Dataset as Dataset
     from asl_core.contracts import Encoder as Encoder
-    from asl_core.contracts import EpochReport as EpochReport
-    from asl_core.contracts import EventObserver as EventObserver
     from asl_core.contracts import Facts as Facts
     from asl_core.contracts import Foreign as Foreign
     from asl_core.contracts import Format as Format
@@ -72,9 +70,6 @@ if TYPE_CHECKING:
     from asl_core.contracts import HeadOutput as HeadOutput
     from asl_core.contracts import Loss as Loss
     from asl_core.contracts import LossResult as LossResult
-    from asl_core.contracts import Observer as Observer
-    from asl_core.contracts import RunStarted as RunStarted
-    from asl_core.contracts import RunStopped as RunStopped
     from asl_core.contracts import Sample as Sample
     from asl_core.contracts import Span as Span
     from asl_core.contracts import Transform as Transform
@@ -151,6 +146,11 @@ if TYPE_CHECKING:
     from asl_core.studies.run_pairs import RunComparison as RunComparison
     from asl_core.studies.run_pairs import compare_runs as compare_runs
     from asl_core.text import shortened as shortened
+    from asl_core.training.events import EpochReport as EpochReport
+    from asl_core.training.events import EventObserver as EventObserver
+    from asl_core.training.events import Observer as Observer
+    from asl_core.training.events import RunStarted as RunStarted
+    from asl_core.training.events import RunStopped as RunStopped
     from asl_core.training.progress_bar import ProgressBar as ProgressBar
 
 __version__ = "0.1.0"
@@ -167,10 +167,10 @@ _HOMES = {
     "config.run_config": ["Choice", "HeadChoice", "LossChoice", "RunConfig"],
     "config.tables": ["InitOptions", "RunOptions", "SplitOptions", "TrainOptions"],
     "contracts": [
-        "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "EpochReport", "EventObserver",
-        "Facts", "Foreign", "Format", "Head", "HeadOutput", "Loss", "LossResult", "Observer", "RunStarted",
-        "RunStopped", "Sample", "Span", "Transform",
+        "Augment", "BatchTransform", "CheckpointLoader", "Dataset", "Encoder", "Facts", "Foreign", "Format", "Head",
+        "HeadOutput", "Loss", "LossResult", "Sample", "Span", "Transform",
     ],
+    "training.events": ["EpochReport", "EventObserver", "Observer", "RunStarted", "RunStopped"],
     "studies.curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
     "clips.batch": ["Batch", "at_least_float32", "frame_mask"],
     "clips.clip": ["Clip", "Finding", "Vocabulary"],

@@ -11,7 +11,6 @@ from asl_core.compute.host import undisturbed
 from asl_core.config.configure import configure
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer, value_layer
-from asl_core.contracts import EventObserver, Observer
 from asl_core.data.audit import Audit
 from asl_core.data.splits import load_audit
 from asl_core.errors import ConfigError
@@ -19,6 +18,7 @@ from asl_core.evaluation.evaluating import evaluate_run
 from asl_core.evaluation.loading import LoadedRun, load
 from asl_core.registry.component import Registry
 from asl_core.training.completing import complete_run, resume_run
+from asl_core.training.events import EventObserver, Observer
 from asl_core.training.run import RunResult, execute
 
 __all__ = ["LoadedRun", "RunResult", "audit_data", "complete", "configure", "evaluate_run", "load", "resume", "run"]

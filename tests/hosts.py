@@ -22,11 +22,11 @@ from small import SMALL
 
 from asl_core import api
 from asl_core.compute import host
-from asl_core.contracts import EpochReport
 from asl_core.evaluation.error_analysis import explain_run
 from asl_core.evaluation.prediction import predict_file
 from asl_core.studies.comparison import compare
 from asl_core.studies.curriculum import load_curriculum, run_curriculum
+from asl_core.training.events import EpochReport
 
 __all__ = [
     "HOSTS",

@@ -11,8 +11,8 @@ from small import small
 from torch import nn
 
 from asl_core import api, load_tensors
-from asl_core.contracts import EpochReport
 from asl_core.errors import ConfigError
+from asl_core.training.events import EpochReport
 from asl_core.training.optimiser import averaged_equally
 
 

@@ -13,8 +13,8 @@ import pytest
 from small import small
 
 from asl_core import api
-from asl_core.contracts import EpochReport
 from asl_core.errors import AslError, CheckpointError, DataError, RunError
+from asl_core.training.events import EpochReport
 
 FILES = ("metrics.jsonl", "best.safetensors", "final.safetensors", "predictions-val.csv", "last/state.safetensors")
 

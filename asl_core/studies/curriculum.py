@@ -33,7 +33,6 @@ from asl_core.config.extends import merged_layer, table_layers
 from asl_core.config.resolve import current_layers
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer, Setting, flatten, merge
-from asl_core.contracts import Observer
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
 from asl_core.files.atomic import write_text
 from asl_core.files.json_files import read_json
@@ -42,6 +41,7 @@ from asl_core.files.toml_file import read_toml
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import discover
 from asl_core.training.completing import complete_run
+from asl_core.training.events import Observer
 
 __all__ = ["Curriculum", "Stage", "StageResult", "check_held_out", "is_curriculum", "load_curriculum", "run_curriculum"]
 

@@ -16,13 +16,13 @@ import attrs
 
 from asl_core import api
 from asl_core.config.run_config import RunConfig
-from asl_core.contracts import AnyObserver, EpochReport, EventObserver, Observer
 from asl_core.registry.component import Component, Offer, Registry
 from asl_core.registry.option_values import unstructure
 from asl_core.testing.batches import CLASSES, WIDTH, one_thread
 from asl_core.testing.checks import Bench, Checks, SkippedCheck, hold, require
 from asl_core.testing.components import hold_all
 from asl_core.testing.isolated import isolated
+from asl_core.training.events import AnyObserver, EpochReport, EventObserver, Observer
 
 __all__ = ["OBSERVER_CHECKS", "RUN_CHECKS", "RunBench", "check_observer", "check_run", "fitting", "tiny_settings"]
 

@@ -12,10 +12,10 @@ from asl_core.config.given import registry_of
 from asl_core.config.resuming import is_extended, resumed_config
 from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer
-from asl_core.contracts import AnyObserver
 from asl_core.errors import ConfigError, UsageError, as_word
 from asl_core.files.rundir import RunDir
 from asl_core.registry.component import Registry
+from asl_core.training.events import AnyObserver
 from asl_core.training.extending import extended
 from asl_core.training.run import RunResult, execute
 

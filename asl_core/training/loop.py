@@ -17,10 +17,10 @@ from asl_core.compute.host import seed_generators
 from asl_core.compute.progress import track
 from asl_core.compute.seeding import ClipRandom, mix_seed
 from asl_core.compute.signals import unbroken
-from asl_core.contracts import EpochReport
 from asl_core.evaluation.inference import Predictions, metrics, predict
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import compute
+from asl_core.training.events import EpochReport
 from asl_core.training.not_finite import of_gradient, of_loss
 from asl_core.training.optimiser import learning_rate, set_learning_rate
 from asl_core.training.selection import deciding, selection_value

@@ -8,8 +8,8 @@ from typing import Any
 
 from asl_core.compute.progress import Listener, ProgressReport
 from asl_core.compute.signals import Terminated
-from asl_core.contracts import AnyObserver, EpochReport, RunStarted, RunStopped
 from asl_core.errors import RunError, printable
+from asl_core.training.events import AnyObserver, EpochReport, RunStarted, RunStopped
 
 __all__ = ["Audience", "progress_listeners"]
 

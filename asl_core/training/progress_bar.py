@@ -20,7 +20,7 @@ from asl_core.text import one_line
 
 if TYPE_CHECKING:
     from asl_core.config.run_config import RunConfig
-    from asl_core.contracts import EpochReport
+    from asl_core.training.events import EpochReport
 
 __all__ = ["ProgressBar", "Ticker", "described", "has_bar"]
 

@@ -17,7 +17,6 @@ from asl_core.compute.progress import Phase, listening, phase
 from asl_core.compute.torchrun import joined
 from asl_core.config.given import registry_of
 from asl_core.config.run_config import RunConfig
-from asl_core.contracts import AnyObserver, RunStarted, RunStopped
 from asl_core.errors import RunError, as_word
 from asl_core.evaluation.inference import report
 from asl_core.evaluation.loading import LoadedRun, load
@@ -27,6 +26,7 @@ from asl_core.files.rundir import RunDir
 from asl_core.registry.component import Registry
 from asl_core.registry.environment import environment
 from asl_core.training.circumstances import notes_of_resume, refuse_lost_state
+from asl_core.training.events import AnyObserver, RunStarted, RunStopped
 from asl_core.training.loop import Trainer, fingerprints, predict_val, train
 from asl_core.training.observers import Audience, progress_listeners
 from asl_core.training.prepare import Prepared, prepare

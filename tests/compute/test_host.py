@@ -14,9 +14,9 @@ import torch
 from hosts import HOSTS, SETTINGS, USES, Stop, check, clip, content, expected, run, state, trained
 
 from asl_core import api
-from asl_core.contracts import EpochReport
 from asl_core.errors import UsageError
 from asl_core.evaluation.prediction import predict_file
+from asl_core.training.events import EpochReport
 
 
 @pytest.mark.parametrize("host", HOSTS)

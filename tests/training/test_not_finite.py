@@ -22,8 +22,8 @@ from asl_core import Batch, ClipRandom, Component, LossResult, Sample, api, opti
 from asl_core.checkpoints.format import load_tensors
 from asl_core.compute.device import Precision
 from asl_core.config.tables import TrainOptions
-from asl_core.contracts import EpochReport
 from asl_core.errors import CheckpointError, RunError
+from asl_core.training.events import EpochReport
 from asl_core.training.skipped import LONGEST, NotFinite, NotFiniteError, Skipped
 
 

@@ -10,8 +10,8 @@ from hosts import SETTINGS, content
 
 from asl_core import api
 from asl_core.compute.signals import Terminated
-from asl_core.contracts import EpochReport, RunStarted, RunStopped
 from asl_core.errors import AslError
+from asl_core.training.events import EpochReport, RunStarted, RunStopped
 
 
 class Listener:
