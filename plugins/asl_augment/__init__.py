@@ -39,18 +39,18 @@ def asl_augments() -> list[Component]:
             name="drop",
             factory="asl_augment.hiding:Drop",
             options=DropOptions,
-            summary="hides some feature dimensions for a whole clip",
+            summary="zeroes some features for a whole clip",
         ),
         Component(
             name="noise",
             factory="asl_augment.values:Noise",
             options=NoiseOptions,
-            summary="adds Gaussian noise to every number",
+            summary="adds Gaussian noise to every feature",
         ),
         Component(
             name="scale",
             factory="asl_augment.values:Scale",
             options=ScaleOptions,
-            summary="multiplies and shifts each feature dimension, the same for a whole clip",
+            summary="scales and shifts each feature, constant within a clip",
         ),
     ]

@@ -14,14 +14,14 @@ def asl_heads() -> list[Component]:
             name="ctc",
             factory="asl_ctc.ctc_head:CtcHead",
             options=CtcHeadOptions,
-            summary="a gloss or blank on every frame: exact scores for one sign, greedy reading for sentences",
+            summary="a gloss or blank per frame: exact scores for one sign, greedy decoding for sentences",
             suggests={"loss.name": "ctc-isolated"},
         ),
         Component(
             name="mean",
             factory="asl_ctc.mean_head:MeanHead",
             options=MeanHeadOptions,
-            summary="a linear classifier on the mean of a clip's frames; also takes encoders that pool",
+            summary="a linear classifier on the mean of a clip's frames; also accepts encoders that pool",
             suggests={"loss.name": "cross-entropy"},
         ),
     ]

@@ -14,7 +14,7 @@ def asl_datasets() -> list[Component]:
             name="demo",
             factory="asl_demo.dataset:DemoDataset",
             options=DemoOptions,
-            summary="made-up signs in the 36-number layout, told apart by order and movement; needs no files",
+            summary="synthetic signs in the 36-feature layout, distinguished by order and movement; needs no files",
             suggests={"train.epochs": 20, "train.learning-rate": 2e-3},
         )
     ]

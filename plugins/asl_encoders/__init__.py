@@ -20,7 +20,7 @@ def asl_encoders() -> list[Component]:
             name="lstm",
             factory="asl_encoders.lstm:LstmEncoder",
             options=LstmOptions,
-            summary="bidirectional LSTM that takes the weights of the reference project's checkpoints (--init)",
+            summary="bidirectional LSTM; accepts the weights of the reference project's checkpoints (--init)",
         ),
         Component(
             name="transformer",
@@ -33,6 +33,6 @@ def asl_encoders() -> list[Component]:
             name="convformer",
             factory="asl_encoders.convformer:ConvformerEncoder",
             options=ConvformerOptions,
-            summary="wide convolutions and attention in turns; for landmarks",
+            summary="alternating wide convolutions and attention; for landmarks",
         ),
     ]

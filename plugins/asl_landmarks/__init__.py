@@ -29,13 +29,13 @@ def asl_transforms() -> list[Component]:
         Component(
             name="unpad",
             factory="asl_landmarks.trimming:Unpad",
-            summary="cuts frames of zeros at either end, of any features",
+            summary="cuts all-zero frames at either end, for any features",
         ),
         Component(
             name="landmarks",
             factory="asl_landmarks.packing:PackLandmarks",
             options=LandmarksOptions,
-            summary="raw hand or holistic landmarks as right hand, left hand and body, left and right told apart",
+            summary="selects right hand, left hand and body from raw hand or holistic landmarks",
         ),
         Component(
             name="resample",
@@ -47,13 +47,13 @@ def asl_transforms() -> list[Component]:
             name="trim",
             factory="asl_landmarks.trimming:Trim",
             options=TrimOptions,
-            summary="cuts the rest before and after the sign",
+            summary="cuts resting frames before and after the sign",
         ),
         Component(
             name="fill-gaps",
             factory="asl_landmarks.gaps:FillGaps",
             options=FillGapsOptions,
-            summary="interpolates lost points from the frames around",
+            summary="interpolates missing points between neighbouring frames",
         ),
         Component(
             name="phonology36",
@@ -64,7 +64,7 @@ def asl_transforms() -> list[Component]:
             name="hand-features",
             factory="asl_landmarks.hand_features:HandFeatures",
             options=HandFeaturesOptions,
-            summary="shape, path and more of each hand from landmarks; a part of the model",
+            summary="shape, path and other features of each hand from landmarks; part of the model",
         ),
         Component(
             name="dominant36",
@@ -75,7 +75,7 @@ def asl_transforms() -> list[Component]:
             name="hands36",
             factory="asl_landmarks.hands36:Hands36",
             options=Hands36Options,
-            summary="shapes, places, palms and paths from the 36 features, lost hands marked; a part of the model",
+            summary="hand shapes, positions, palms and paths from the 36 features, lost hands marked; part of the model",
         ),
     ]
 
@@ -106,19 +106,19 @@ def asl_augments() -> list[Component]:
             name="jitter",
             factory="asl_landmarks.augments:Jitter",
             options=JitterOptions,
-            summary="adds noise to the place of every landmark",
+            summary="adds noise to the position of every landmark",
         ),
         Component(
             name="thin",
             factory="asl_landmarks.thinning:Thin",
             options=ThinOptions,
-            summary="landmarks as a slower camera would have recorded them, at the same rate",
+            summary="simulates a slower camera: fewer distinct frames of landmarks at the same rate",
         ),
         Component(
             name="lose-hand",
             factory="asl_landmarks.augments:LoseHand",
             options=LoseHandOptions,
-            summary="removes one hand from landmarks, for a whole clip or a part of it",
+            summary="removes one hand from landmarks, for a whole clip or part of it",
         ),
         Component(
             name="lose-fingers",
@@ -136,6 +136,6 @@ def asl_augments() -> list[Component]:
             name="turn36",
             factory="asl_landmarks.augments36:Turn36",
             options=Turn36Options,
-            summary="rotates and scales places, palms and movements in the 36-feature layout",
+            summary="rotates and scales positions, palms and movements in the 36-feature layout",
         ),
     ]

@@ -20,6 +20,6 @@ def asl_datasets() -> list[Component]:
                 "train.learning-rate": 2e-3,
                 "augment.names": ["speed", "crop", "noise", "mirror36"],
             },
-            summary="clips that `asl pack` wrote, mapped rather than read: for data sets larger than memory",
+            summary="clips written by `asl pack`, memory-mapped: for data sets larger than memory",
         )
     ]

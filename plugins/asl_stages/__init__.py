@@ -22,14 +22,14 @@ def asl_heads() -> list[Component]:
             name="projection",
             factory="asl_stages.projection:ProjectionHead",
             options=ProjectionOptions,
-            summary="stage 1: an embedding of unit length a frame, for the contrastive losses",
+            summary="stage 1: a unit-length embedding per frame, for the contrastive losses",
             suggests={"loss.name": "contrast-time"},
         ),
         Component(
             name="reconstruct",
             factory="asl_stages.reconstruct:ReconstructHead",
             options=ReconstructOptions,
-            summary="stage 1: the clip's own frames, for the loss masked-frames",
+            summary="stage 1: reconstructed frames of the clip, for the loss masked-frames",
             suggests={"loss.name": "masked-frames"},
         ),
         Component(
@@ -50,25 +50,25 @@ def asl_losses() -> list[Component]:
             name="contrast-time",
             factory="asl_stages.contrast:ContrastTimeLoss",
             options=ContrastTimeOptions,
-            summary="stage 1: a frame is nearer to those just after it than to frames of other clips",
+            summary="stage 1: contrasts the frames just after a frame with frames of other clips",
         ),
         Component(
             name="contrast-views",
             factory="asl_stages.contrast:ContrastViewsLoss",
             options=ContrastViewsOptions,
-            summary="stage 1: two augmented views of a clip are nearer than views of different clips",
+            summary="stage 1: contrasts two augmented views of a clip with views of other clips",
         ),
         Component(
             name="masked-frames",
             factory="asl_stages.reconstruct:MaskedFramesLoss",
             options=MaskedFramesOptions,
-            summary="stage 1: hidden spans of frames are reconstructed",
+            summary="stage 1: reconstructs hidden spans of frames",
         ),
         Component(
             name="phonology",
             factory="asl_stages.codes:PhonologyLoss",
             options=PhonologyOptions,
-            summary="stages 1 and 2: k-means codes of each articulator are predicted, by default for hidden frames",
+            summary="stages 1 and 2: predicts k-means codes of each articulator, by default for hidden frames",
         ),
     ]
 
