@@ -64,7 +64,7 @@ def asl_transforms() -> list[Component]:
             name="hand-features",
             factory="asl_landmarks.hand_features:HandFeatures",
             options=HandFeaturesOptions,
-            summary="shape, path and other features of each hand from landmarks; part of the model",
+            summary="shape, path and other features of each hand from landmarks; in the model",
         ),
         Component(
             name="dominant36",
@@ -75,7 +75,7 @@ def asl_transforms() -> list[Component]:
             name="hands36",
             factory="asl_landmarks.hands36:Hands36",
             options=Hands36Options,
-            summary="hand shapes, positions, palms and paths from the 36 features, lost hands marked; part of the model",
+            summary="hand shapes, positions, palms and paths from the 36 features, lost hands marked; in the model",
         ),
     ]
 
