@@ -23,6 +23,8 @@ from asl_core.testing.runs import tiny_settings
 
 FROZEN = Path(__file__).parent / "frozen_api1"
 DIGEST = "551a7e1765c7adba"
+#: the slots of 0.1, which the frozen plugin fills; later ones it cannot know
+THEN = {slot: hook for slot, hook in SLOTS.items() if slot != "format"}
 ENTRY = metadata.EntryPoint("frozen", "asl_frozen", "asl.plugins")
 
 
@@ -59,7 +61,7 @@ def works(report: PluginReport, out: Path) -> None:
     assert report.warnings() == []
     assert [r.status for r in report.records] == ["ok", "ok"]
     frozen = {o.slot: o.component for o in report.registry if o.distribution == "unknown"}
-    assert set(frozen) == set(SLOTS)
+    assert set(frozen) == set(THEN)
     settings = tiny_settings(out) | {s: c.name for s, c in frozen.items() if s != "checkpoint-loader"}
     settings = {k: v for k, v in settings.items() if not k.startswith(("dataset.", "encoder.", "head.", "loss."))}
     settings |= {"encoder.hidden-size": 3, "dataset.clips": 5, "run.name": "r", "init.min-coverage": 0.2}
@@ -99,7 +101,7 @@ def test_it_works_when_hooks_gain_an_argument(fresh: None) -> None:
     for hook in SLOTS.values():
         answers = getattr(manager.hook, hook)(asl_version="9.9")
         names = [c.name for answer in answers for c in answer]
-        assert sum(n.startswith("frozen-") for n in names) == 1
+        assert sum(n.startswith("frozen-") for n in names) == (hook in THEN.values())
         assert names.count("of-9-9") == (hook == "asl_encoders")
 
 
