@@ -100,10 +100,16 @@ def test_names_of_the_interface_are_all_that_it_imports() -> None:
 def test_the_package_passes_every_check(package: Path, clips: Path, tmp_path: Path) -> None:
     tensors: dict[str, Any] = {"layers.0.weight": np.zeros((2, 3), np.float32)}
     np.savez(tmp_path / "weights.npz", **tensors)
+    frames = [" ".join(f"0.{n + 1}" for n in range(42))] * 3
+    (tmp_path / "hand.lines").write_text("\n".join(["lines", *frames, "end"]))
     results = testing.check_plugin(
         package,
         options={"dataset.folders.root": str(clips)},
-        samples={"folders": clips / "val/book/book0.npy", "npz": tmp_path / "weights.npz"},
+        samples={
+            "folders": clips / "val/book/book0.npy",
+            "npz": tmp_path / "weights.npz",
+            "lines": tmp_path / "hand.lines",
+        },
     )
     assert [str(r) for r in results if r.failed] == []
     assert {r.slot for r in results} - {"plugin"} == set(SLOTS)

@@ -28,4 +28,9 @@ def asl_formats() -> list[Component]:
             options=ArrayOptions,
             summary=".npz archives: one clip, the parts of one, or several clips; and what asl writes",
         ),
+        Component(
+            name="pose",
+            factory="asl_formats.pose_files:PoseFiles",
+            summary=".pose files of version 0.0, 0.1 and 0.2 (needs asl-core[formats])",
+        ),
     ]
