@@ -1,7 +1,7 @@
 """``.pose`` files of version 0.0, 0.1 and 0.2, read by pose-format, the library of the format's owners.
 
-Specification: https://github.com/sign-language-processing/pose, docs/specs. The library trusts the numbers of a header, so
-that its sizes are compared with those of the file before it is called.
+Specification: https://github.com/sign-language-processing/pose, docs/specs. The library trusts the numbers of a
+header, so that its sizes are compared with those of the file before it is called.
 """
 
 from __future__ import annotations
