@@ -33,4 +33,14 @@ def asl_formats() -> list[Component]:
             factory="asl_formats.pose_files:PoseFiles",
             summary=".pose files of version 0.0, 0.1 and 0.2 (needs asl-core[formats])",
         ),
+        Component(
+            name="kaggle-signs",
+            factory="asl_formats.parquet:KaggleSigns",
+            summary="parquet of Kaggle's asl-signs: a row per landmark (needs asl-core[formats])",
+        ),
+        Component(
+            name="kaggle-fingerspelling",
+            factory="asl_formats.parquet:KaggleFingerspelling",
+            summary="parquet of Kaggle's ASLFR: a row per frame, many sequences a file (needs asl-core[formats])",
+        ),
     ]

@@ -6,8 +6,6 @@ and a file that has as many bytes and the same header as the first one is not pa
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import numpy as np
 from asl_core import DataError, Recording
 from asl_formats.arrays import choose, recording_of
 from asl_formats.headers import Header, read_header, refused
+from asl_formats.numbering import places_of, spread
 from asl_formats.options import ArrayOptions
 from asl_formats.shapes import readings
 
@@ -28,7 +27,6 @@ _NAME = re.compile(r"(.*?)(\d{1,18})\.npy", re.DOTALL | re.IGNORECASE)
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _EXPECTED = "a .npy file of one frame"
 _LARGEST = 1 << 20  #: bytes of a frame; one of 553 points with float64 has 14,000
-_SPARSE = 4  #: times as many frames as there are files is the most that numbers in names may claim
 
 
 class NpyFrames:
@@ -66,14 +64,12 @@ class NpyFrames:
                 f"{path} holds no .npy file whose name is a number; expected a folder of frames, 0.npy, 1.npy, …"
             )
         numbers = [number for _, number, _ in names]
-        places, notes = _places(path, numbers)
+        places, notes = places_of(path, numbers, "file")
         frames = _read([f"{path}{os.sep}{name}" for _, _, name in names])
         if others:
             notes.append(f"{others} files that are no frames are left out")
         if places is not None:
-            spread = np.full((places[-1] + 1, *frames.shape[1:]), np.nan, dtype=np.promote_types(frames.dtype, "f4"))
-            spread[places] = frames
-            frames = spread
+            frames = spread(frames, places)
         reading, remarks = choose(path, frames.shape, self._layout or _by_frame(frames, names[0][2], path))
         yield recording_of(frames, reading, path, path.name, [*notes, *remarks])
 
@@ -116,36 +112,6 @@ def _listed(path: Path) -> tuple[list[tuple[str, int, str]], int]:
     if names and any(prefix != names[0][0] for prefix, _, _ in names):
         return [], 0
     return names, others
-
-
-def _places(path: Path, numbers: list[int]) -> tuple[list[int] | None, list[str]]:
-    """Which frame each file is, where numbers are missing between the first and the last, and notes.
-
-    Raises:
-        DataError: two files have one number, or the numbers claim many times as many frames as there are.
-    """
-    first, count = numbers[0], len(numbers)
-    if numbers[-1] - first == count - 1 and len(set(numbers)) == count:
-        return None, []
-    if len(set(numbers)) < count:
-        twice = next(b for a, b in itertools.pairwise(numbers) if a == b)
-        raise DataError(f"{path} holds two files of frame number {twice}; expected one .npy file for each frame.")
-    step = math.gcd(*(number - first for number in numbers))
-    places = [(number - first) // step for number in numbers]
-    if places[-1] >= _SPARSE * count + 16:
-        raise DataError(
-            f"{path} holds {count} frames with numbers from {first:,} to {numbers[-1]:,}; expected one file for nearly "
-            f"each number. If they are in order nevertheless, rename them 0.npy, 1.npy and so on."
-        )
-    notes = [f"frames are numbered in steps of {step}: every file is taken for the next frame"] if step > 1 else []
-    missing = sorted(set(range(places[-1] + 1)) - set(places))
-    if not missing:
-        return None, notes
-    shown = ", ".join(str(first + step * place) for place in missing[:5])
-    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-    return places, [
-        *notes, f"{len(missing)} of {places[-1] + 1} frames have no file ({shown}{more}) and stand as not seen",
-    ]  # fmt: skip
 
 
 def _read(paths: list[str]) -> np.ndarray:
