@@ -23,7 +23,7 @@ __all__ = ["audit"]
 @click.option("--json", "as_json", is_flag=True, help="figures and findings as JSON")
 @click.pass_context
 def audit(ctx: click.Context, /, directory: str | None, as_json: bool, **values: Any) -> None:
-    """Audit a data set: what is in it, and what is wrong with it. Exit code 2 if a run would refuse it.
+    """Audit a data set: what is in it, and what is wrong with it. The exit code is 2 if a run would refuse it.
 
     DIR is short for --dataset wlasl --dataset.root DIR.
     """

@@ -1,4 +1,4 @@
-"""``asl compare``: two configurations over several seeds, paired."""
+"""``asl compare``: two finished runs, or two configurations over several seeds, paired by clip."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ __all__ = ["compare", "comparison_lines"]
     "--folds", type=click.IntRange(min=2), help="hold out a fold of train in place of val: seed s the fold s mod N + 1"
 )
 @click.option(
-    "--fold-by", type=click.Choice(["gloss", "signer"]), default="gloss", show_default=True, help="what folds part"
+    "--fold-by",
+    type=click.Choice(["gloss", "signer"]),
+    default="gloss",
+    show_default=True,
+    help="whether folds hold out clips of every gloss, or whole signers",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="a setting for both sides")
 @click.option("--json", "as_json", is_flag=True, help="the figures as JSON")
@@ -45,15 +49,15 @@ def compare(
     ctx: click.Context, /, first: Path, second: Path, seeds: str, out: Path, folds: int | None, fold_by: str,
     settings: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare two runs on the same val clips, or train two configurations with each seed and compare those.
+    """Compare two finished runs on the same val clips, or train two configurations with each seed and compare them.
 
-    FIRST and SECOND are finished runs: the difference of their last weights, paired by clip, with its interval.
+    FIRST and SECOND are finished runs: prints the difference of their last weights, paired by clip, with its interval.
 
-    Or they are TOML files of a run or a curriculum: both are trained with each seed, and their top-1 on val compared
-    (of sentences the share read without an error, and the word error rate).
-    Runs that are done are not run again; a curriculum is judged by its last stage. The last weights count, not
-    the epoch that val likes best. With --folds val is not looked at, which is how to choose between settings: as many
-    seeds as folds judge by every clip of train once. In a curriculum each stage holds out its fold.
+    Or they are TOML files of a run or a curriculum: trains both with each seed and compares their top-1 on val, or
+    for sentences whole sentences and word error rate. Finished runs are not repeated; of a curriculum the last stage
+    counts. The last weights are compared, not the best epoch on val. To choose between settings, use --folds: val is
+    not used, and as many seeds as folds evaluate every clip of train once. In a curriculum each stage holds out its
+    fold.
     """
     sides = [known_run(one) or one for one in (first, second)]
     kinds = [kind_of(side) for side in sides]
@@ -62,7 +66,7 @@ def compare(
         _compare_runs(ctx, find_run(first), find_run(second), as_json=as_json)
         return
     if any(kind in _RUNS for kind in kinds) and "settings" in kinds:
-        raise UsageError(f"{first} and {second}: one is a file of settings, the other is a run; name two of a kind.")
+        raise UsageError(f"{first} and {second}: one is a file of settings, the other a run; name two of a kind.")
     for side in sides:
         check_settings_file(side, "compare")
 
@@ -74,22 +78,22 @@ def compare(
         raise UsageError("asl compare trains its runs one after another in one process; leave out torchrun.")
 
     numbers = _seeds(seeds)
-    # Both sides are read before the first hour of training is spent.
+    # Both sides are read before any training.
     plans = [
         [_plan(file, seed, out, {**set_pairs(settings), **_fold(seed, folds, fold_by)}) for seed in numbers]
         for file in (first, second)
     ]
     if _settings(plans[0][0]) == _settings(plans[1][0]):
         raise UsageError(
-            f"{first} and {second} come to the same settings, once defaults and suggestions are filled in: there is "
-            f"nothing to compare. `asl check FILE --resolved` shows them."
+            f"{first} and {second} come to the same settings, with defaults and suggestions filled in: nothing to "
+            f"compare. `asl check FILE --resolved` shows them."
         )
     with showing_progress(as_json=as_json):
         cache: Cache = {}
         for plan in (plan for side in plans for plan in side):
             check_held_out(plan, cache)
-        made = [[_run(plan) for plan in side] for side in plans]
-    compared = library.compare(made[0], made[1], numbers)
+        runs_made = [[_run(plan) for plan in side] for side in plans]
+    compared = library.compare(runs_made[0], runs_made[1], numbers)
     if as_json:
         click.echo(json.dumps(attrs.asdict(compared), indent=2))
         return
@@ -107,7 +111,7 @@ def comparison_lines(first: str, second: str, compared: Comparison) -> Iterator[
     # Resampled seeds that all agree have no width, which is not what other seeds would show.
     low, high = compared.seed_interval
     alone = f"{100 * low:+.1f} to {100 * high:+.1f} over seeds alone" if low < high else ""
-    alone = alone or ("all seeds differ by the same" if several else "one seed tells nothing of others")
+    alone = alone or ("all seeds differ by the same" if several else "one seed says nothing about others")
     over = "seeds and clips" if several else "clips"
     yield f"{second} - {first}: {_difference(compared.difference, compared.interval)} over {over} ({alone})"
     if compared.wer is not None:
@@ -138,7 +142,7 @@ def _compare_runs(ctx: click.Context, first: Path, second: Path, *, as_json: boo
     given = [n for n in ("seeds", "out", "folds", "fold_by", "settings") if ctx.get_parameter_source(n) is _TYPED]
     if given:
         names = ", ".join("--set" if n == "settings" else f"--{n.replace('_', '-')}" for n in given)
-        raise UsageError(f"{names} says how runs are trained, and {first} and {second} are finished; leave it out.")
+        raise UsageError(f"{names} is about training, and {first} and {second} are finished runs; leave it out.")
     pair = compare_runs(first, second)
     if as_json:
         click.echo(json.dumps({"first_run": str(first), "second_run": str(second), **attrs.asdict(pair)}, indent=2))
@@ -171,10 +175,10 @@ def _fold(seed: int, folds: int | None, by: str) -> dict[str, str]:
 
 
 def _plan(file: Path, seed: int, out: Path, settings: dict[str, str]) -> Curriculum:
-    """What one side does with one seed.
+    """The curriculum of one side with one seed.
 
-    A plain file is run as a curriculum of one stage, which keeps the plan as it was asked for: the run itself may have
-    left out what does not fit its clips, and is the same run all the same when the command is given again.
+    A plain file becomes a curriculum of one stage. Its saved plan has the settings as given: the run itself may leave
+    out components that do not fit its clips, and still counts as the same run when the command is repeated.
     """
     from asl_core import api
     from asl_core.config.sources import flag_layer
@@ -191,12 +195,12 @@ def _plan(file: Path, seed: int, out: Path, settings: dict[str, str]) -> Curricu
 
 
 def _settings(plan: Curriculum) -> list[dict[str, Any]]:
-    """What the stages of a plan do, wherever they do it."""
+    """The settings of a plan's stages, without their folder."""
     return [{k: v for k, v in stage.config.values().items() if k != "run.out"} for stage in plan.stages]
 
 
 def _run(plan: Curriculum) -> Path:
-    """The last run of a plan: made, resumed, or found done."""
+    """The last run of a plan: new, resumed, or already finished."""
     from asl_core.studies.curriculum import run_curriculum
 
     say(one_line(f"{plan.path.name} …"), err=True)

@@ -10,13 +10,13 @@ from asl_core.text import one_line
 
 __all__ = ["error_lines"]
 
-SIGNS = 15  #: signs shown of those that are not all right
+SIGNS = 15  #: most signs shown, of those with errors
 CONFUSIONS = 8
-SIGNER_CLIPS = 4  #: a signer of fewer clips is left to the JSON
+SIGNER_CLIPS = 4  #: signers of fewer clips are summed up
 
 
 def error_lines(mistakes: Mistakes) -> list[str]:
-    """The report for people; ``--json`` has all of it."""
+    """The report for people; ``--json`` has the rest."""
     lines: list[str] = []
     for name, groups in mistakes.groups.items():
         lines += ["", *_group_lines(name, groups)]
@@ -34,15 +34,16 @@ def _group_lines(name: str, groups: Sequence[Group]) -> list[str]:
     rows = [[g.name, str(g.clips), _share(g.accuracy), " to ".join(_share(v) for v in g.interval)] for g in shown]
     lines = table_lines([f"by {name}", "clips", "right", "95 % interval"], rows) if rows else []
     if len(shown) < len(groups):
-        left = [g for g in groups if g.clips < SIGNER_CLIPS]
-        every = Group(f"{len(left)} signers of fewer than {SIGNER_CLIPS} clips", sum(g.clips for g in left),
-                      sum(g.right for g in left))  # fmt: skip
-        lines.append(f"{every.name}: {every.clips} clips, {_share(every.accuracy)} right")
+        rest = [g for g in groups if g.clips < SIGNER_CLIPS]
+        clips, right = sum(g.clips for g in rest), sum(g.right for g in rest)
+        lines.append(
+            f"{len(rest)} signers of fewer than {SIGNER_CLIPS} clips: {clips} clips, {_share(right / clips)} right"
+        )
     return lines
 
 
 def _sign_lines(signs: Sequence[SignReport]) -> list[str]:
-    faulty = [s for s in signs if s.right < s.clips]
+    wrong = [s for s in signs if s.right < s.clips]
     rows = [
         [
             s.gloss,
@@ -53,15 +54,15 @@ def _sign_lines(signs: Sequence[SignReport]) -> list[str]:
             str(s.false_alarms),
             ", ".join(f"{gloss} ({n})" if n > 1 else gloss for gloss, n in s.taken_for),
         ]
-        for s in faulty[:SIGNS]
+        for s in wrong[:SIGNS]
     ]
-    head = f"{len(signs) - len(faulty)} of {len(signs)} signs have every clip right; the hardest of the others:"
+    head = f"{len(signs) - len(wrong)} of {len(signs)} signs have every clip right; the hardest of the others:"
     columns = ["sign", "train", "right", "in 5", "rank", "alarms", "taken for"]
     return [head, *table_lines(columns, rows)] if rows else [f"all {len(signs)} signs have every clip right"]
 
 
 def _confusion_lines(confusions: Sequence[Confusion]) -> list[str]:
-    lines = [f"signs taken for others ({min(CONFUSIONS, len(confusions))} of {len(confusions)} pairs), with clips:"]
+    lines = [f"confused signs ({min(CONFUSIONS, len(confusions))} of {len(confusions)} pairs), with clips:"]
     for pair in confusions[:CONFUSIONS]:
         back = f", and {pair.reverse} the other way" if pair.reverse else ""
         count = len(pair.mistakes)

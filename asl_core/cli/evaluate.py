@@ -1,4 +1,4 @@
-"""``asl eval``: a run's figures on a split."""
+"""``asl eval``: the figures of a run on a split."""
 
 from __future__ import annotations
 
@@ -40,29 +40,30 @@ def evaluate(
     errors: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set, alone or with others."""
+    """Evaluate RUN (a run directory or a .safetensors file) on a split of its data set, alone or in an ensemble."""
     for one in (run, *ensemble):
         check_run(one, "eval")
-    asked: dict[str, Any] = {
+    options: dict[str, Any] = {
         "split": split, "weights": weights, "device": device, "values": {"dataset.root": root} if root else None,
         "tta": tta, "ensemble": ensemble,
     }  # fmt: skip
-    mistakes = None
+    errors_found = None
     with showing_progress(as_json=as_json):
         from asl_core import api
-        from asl_core.evaluation import error_analysis as mistakes_of
+        from asl_core.evaluation.error_analysis import explain_run
         from asl_core.evaluation.predictions_csv import predictions_csv
         from asl_core.files.atomic import write_text
 
         if errors:
-            found = mistakes_of.explain_run(run, **asked)
-            report, predictions, store, mistakes = found.report, found.predictions, found.store, found.mistakes
+            explained = explain_run(run, **options)
+            report, predictions, store = explained.report, explained.predictions, explained.store
+            errors_found = explained.mistakes
         else:
-            report, predictions, store = api.evaluate_run(run, **asked)
+            report, predictions, store = api.evaluate_run(run, **options)
     if csv_path is not None:
         write_text(csv_path, predictions_csv(predictions, store))
     if as_json:
-        whole = report if mistakes is None else {**report, "why": mistakes.to_json()}
+        whole = report if errors_found is None else {**report, "why": errors_found.to_json()}
         click.echo(json_text(whole, indent=2))
         return
     from rich.console import Console
@@ -71,13 +72,13 @@ def evaluate(
     from asl_core.evaluation.evaluating import weights_used
 
     views = report.get("average_views")
-    what = f"{split}, {weights_used(run, weights)}" + (f", averaged with views {', '.join(views)}" if views else "")
-    what += f", ensemble with {', '.join(map(str, ensemble))}" if ensemble else ""
-    print_report(report, Console(highlight=False, soft_wrap=True), what)
+    title = f"{split}, {weights_used(run, weights)}" + (f", averaged with views {', '.join(views)}" if views else "")
+    title += f", ensemble with {', '.join(map(str, ensemble))}" if ensemble else ""
+    print_report(report, Console(highlight=False, soft_wrap=True), title)
     for note in report.get("notes", ()):
         say(one_line(f"note: {note}"))
-    if mistakes is not None:
+    if errors_found is not None:
         from asl_core.cli.error_analysis import error_lines
 
-        for line in error_lines(mistakes):
+        for line in error_lines(errors_found):
             say(line)

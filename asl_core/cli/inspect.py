@@ -1,4 +1,4 @@
-"""``asl inspect``: what a checkpoint holds, and the plan that it would give for an encoder."""
+"""``asl inspect``: the content of a checkpoint, and its transfer plan for an encoder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["inspect"]
 @click.command("inspect", cls=ConfiguredCommand, slots=("encoder",))
 @click.argument("checkpoint")
 @click.option(
-    "--width", type=click.IntRange(min=1), metavar="N", help="features per frame, where the file does not say"
+    "--width", type=click.IntRange(min=1), metavar="N", help="features per frame, where the file does not state them"
 )
 @click.option("--map", "rules", metavar="OLD=NEW,…", help="prefixes of tensor names to change, as --init.map")
 @click.option("--json", "as_json", is_flag=True, help="all of it as JSON")
@@ -35,10 +35,10 @@ __all__ = ["inspect"]
 def inspect(
     ctx: click.Context, /, checkpoint: str, width: int | None, rules: str | None, as_json: bool, **values: Any
 ) -> None:
-    """Show what CHECKPOINT holds: tensors, epoch, metrics, configuration, vocabulary.
+    """Show the content of CHECKPOINT: tensors, epoch, metrics, configuration, vocabulary.
 
-    CHECKPOINT is a file or run directory, or LOADER:PATH. With --encoder and its options, also the plan that
-    `asl run --init CHECKPOINT` would follow. Nothing in the file is run.
+    CHECKPOINT is a file or run directory, or LOADER:PATH. With --encoder and its options, also the transfer plan of
+    `asl run --init CHECKPOINT`. No code in the file is run.
     """
     from asl_core.checkpoints.external import best_reading, named, read_checkpoint
     from asl_core.checkpoints.transfer import TransferPlan, rename
@@ -73,8 +73,7 @@ def _encoder(read: Checkpoint, flags: Layer, registry: Registry, width: int | No
     width = width or read.foreign.width
     if width is None:
         raise UsageError(
-            f"{read.path} does not say how many features per frame it reads; say it with --width N (36 for the "
-            f"reference features)."
+            f"{read.path} does not state its features per frame; give --width N (36 for the reference features)."
         )
     return named(resolve([flags], registry).encoder.build(width).state_dict())
 
@@ -103,7 +102,7 @@ def _lines(read: Checkpoint, tensors: Mapping[str, Tensor]) -> list[str]:
 _FEATURES = {
     True: "standardised",
     False: "as stored, not standardised",
-    None: "the file does not say whether they were standardised",
+    None: "unknown whether standardised",
 }
 
 

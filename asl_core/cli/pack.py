@@ -1,4 +1,4 @@
-"""``asl pack``: a data set written as mapped files."""
+"""``asl pack``: write a data set as memory-mapped files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["pack"]
 
 @click.command(cls=ConfiguredCommand, slots=("dataset",))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="what was written as JSON")
+@click.option("--json", "as_json", is_flag=True, help="the written splits as JSON")
 @click.pass_context
 def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None:
     """Write every clip of a data set into the new folder OUT, for `--dataset packed --dataset.root OUT`.
 
-    Packed clips are read as batches need them, so that a data set may be larger than memory. They are packed as the
-    data set hands them out: transforms are settings of a run, and are applied when it begins.
+    Packed clips are read as batches need them, so a data set may be larger than memory. They are packed before any
+    transform: transforms are settings of a run, which applies them at its start.
     """
     config = configure(flags=flags_of(ctx, values), registry=ctx.meta["asl.registry"])
     check_data_paths(config)
@@ -44,6 +44,6 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
         return
     for one in written:
         size = f"{one.size / 2**20:,.1f} MiB"
-        say(one_line(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} numbers, {size}"))
+        say(one_line(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} features, {size}"))
     if any(one.name == "train" for one in written):
         say(one_line(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}"))

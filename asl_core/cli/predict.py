@@ -1,4 +1,4 @@
-"""``asl predict``: the signs in a file."""
+"""``asl predict``: the signs in files of clips."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = ["predict"]
 @click.command("predict")
 @click.argument("run", type=RUN)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
-@click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="glosses named for each clip")
+@click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="glosses for each clip")
 @click.option("--weights", type=click.Choice(["final", "best"]), default="final", show_default=True)
 @ensemble_flag
 @tta_flag
-@click.option("--alignment", is_flag=True, help="also say on which frames of the clip the glosses stand")
+@click.option("--alignment", is_flag=True, help="also align the glosses with the frames of the clip")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--json", "as_json", is_flag=True, help="a list of clips with their glosses and probabilities")
 @click.pass_context
@@ -49,9 +49,9 @@ def predict(
 ) -> None:
     """Name the sign of each clip in each FILE with the model of RUN.
 
-    A FILE is a .npy of one clip (frames × numbers), a file of the layout that the run's data set reads, such as a
-    pickle of the reference layout, or a folder of such files. Of several files each is told, those that cannot be
-    read with the reason; the exit code is 1 where there was one.
+    A FILE is a .npy of one clip (frames × features), a file that the run's data set reads, such as a pickle of the
+    reference layout, or a folder of such files. Of several files those that cannot be read are reported, and the exit
+    code is then 1.
     """
     check_run(run, "predict", [known_run(file) or file for file in files])
     for one in ensemble:
@@ -68,37 +68,37 @@ def predict(
             one_line(f"mean of {1 + len(ensemble)} runs; alignments, texts and warnings are those of {run}"),
             err=True,
         )
-    answers: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
         try:
             with showing_progress(as_json=as_json):
                 clips = prediction.clips_of(loaded, path)
-                found = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
+                predicted = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
         except UsageError as fault:
             if alone:
                 raise
             failed += 1
-            answers.append({"file": str(path), "error": str(fault)})
-            whose = "" if str(path) in str(fault) else f"{path}: "
-            say(printable(f"error: {whose}{fault}"), err=True)
+            entries.append({"file": str(path), "error": str(fault)})
+            prefix = "" if str(path) in str(fault) else f"{path}: "
+            say(printable(f"error: {prefix}{fault}"), err=True)
             continue
-        answers += [p.to_json() if alone else {"file": str(path), **p.to_json()} for p in found]
+        entries += [p.to_json() if alone else {"file": str(path), **p.to_json()} for p in predicted]
         if as_json:
             continue
         if not alone:
             say(one_line(f"{path}:"))
-        for clip in found:
+        for clip in predicted:
             _print(clip)
     if as_json:
-        click.echo(json_text(answers, indent=2))
+        click.echo(json_text(entries, indent=2))
     if failed:
         say(one_line(f"{failed} of {len(paths)} files could not be read."), err=True)
         ctx.exit(1)
 
 
 def _print(clip: ClipPrediction) -> None:
-    """One clip's answer."""
+    """The predictions for one clip."""
     for warning in clip.warnings:
         say(one_line(f"warning: clip {clip.id!r}: {warning}"), err=True)
     say(one_line(clip.id + (f" (is {' '.join(clip.glosses)})" if clip.glosses else "")))
@@ -107,20 +107,20 @@ def _print(clip: ClipPrediction) -> None:
     for gloss, probability in clip.top:
         say(one_line(f"  {100 * probability:5.1f} %  {gloss}"))
     if clip.alignment is not None:
-        for line in _told(clip.alignment):
+        for line in _alignment_lines(clip.alignment):
             say(one_line(f"  {line}"))
 
 
-def _told(found: Alignment) -> Iterable[str]:
-    """An alignment in words."""
-    first, last = found.best[0].first, found.best[-1].last
-    cut = "" if (first, last) == (0, found.frames - 1) else f", of which the model saw {first} to {last}"
-    whose = "" if found.of_file else " as the transforms left them, which do not say where they stood in the file"
-    yield f"frames 0 to {found.frames - 1}{whose}{cut}"
-    for span in found.named:
+def _alignment_lines(alignment: Alignment) -> Iterable[str]:
+    first, last = alignment.best[0].first, alignment.best[-1].last
+    cut = "" if (first, last) == (0, alignment.frames - 1) else f", of which the model got {first} to {last}"
+    whose = "" if alignment.of_file else " after the transforms, which do not say where they were in the file"
+    yield f"frames 0 to {alignment.frames - 1}{whose}{cut}"
+    for span in alignment.named:
         if span.gloss is not None:
-            yield f"{_frames(span)}: {span.gloss}, on the likeliest path through what it is taken for"
-    yield "best symbol of every frame: " + ", ".join(f"{span.gloss or 'blank'} {_frames(span)}" for span in found.best)
+            yield f"{_frames(span)}: {span.gloss}, on the likeliest path of the predicted glosses"
+    spans = ", ".join(f"{span.gloss or 'blank'} {_frames(span)}" for span in alignment.best)
+    yield f"best symbol of every frame: {spans}"
 
 
 def _frames(span: Placed) -> str:

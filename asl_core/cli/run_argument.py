@@ -15,12 +15,12 @@ __all__ = ["RUN"]
 
 
 class _Run(click.ParamType[Path]):
-    """A path to a run or one of its files; a bare name means ``runs/NAME``. Whether it is one, the verb checks."""
+    """A path to a run or one of its files; a bare name means ``runs/NAME``. The verb checks whether it is one."""
 
     name = "run"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path, as it is where there is no run of that name either."""
+        """The run of this name, else the path as given."""
         return known_run(Path(value)) or Path(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -1,9 +1,10 @@
-"""Plain tables: as wide as they need in a file or a pipe, within the lines of a terminal. No rich, no torch."""
+"""Plain tables, wrapped to the width of a terminal, unwrapped in files and pipes. No rich, no torch."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from asl_core.cli.wrapping import cells, columns, wrapped
 from asl_core.text import one_line
@@ -11,16 +12,16 @@ from asl_core.text import one_line
 __all__ = ["table_lines"]
 
 _GAP = 2
-_READABLE = 24  #: a column of texts that is narrower is hard to read: the row is set in two lines instead
+_READABLE = 24  #: narrower columns of text are hard to read: a row then takes two lines
 
 
 def table_lines(heading: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """A heading and a row each, wrapped within their columns.
+    """The lines of a table, cells wrapped within their columns.
 
     Args:
         heading: of each column.
         rows: texts of any origin.
-        width: of a line (default: of the terminal behind standard output; where there is none, as wide as they need).
+        width: of a line (default: of the terminal at standard output; without one, unlimited).
     """
     width = columns(sys.stdout) if width is None else width
     table = [[one_line(c) for c in row] for row in (heading, *rows)]
@@ -39,14 +40,13 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """A row whose cells are wrapped in their columns."""
+    """A row with wrapped cells."""
     parts = [wrapped(cell, w) for cell, w in zip(row, widths, strict=True)]
-    most = max(map(len, parts))
-    return [_line([p[n] if n < len(p) else "" for p in parts], widths) for n in range(most)]
+    return [_line(row, widths) for row in zip_longest(*parts, fillvalue="")]
 
 
 def _shrunk(table: Sequence[Sequence[str]], natural: Sequence[int], width: int) -> list[int] | None:
-    """Widths that fit, the widest column narrowed first; None where words or reading would suffer."""
+    """Column widths that fit, the widest narrowed first; None where words would break or columns get too narrow."""
     least = [
         max(min(n, _READABLE), max((cells(w) for row in table for w in row[i].split()), default=0))
         for i, n in enumerate(natural)
@@ -61,19 +61,19 @@ def _shrunk(table: Sequence[Sequence[str]], natural: Sequence[int], width: int) 
 
 
 def _in_two(table: Sequence[Sequence[str]], natural: Sequence[int], width: int) -> list[str]:
-    """Rows set in lines of their own: the columns that fit side by side, and below them the others, indented."""
-    fit, taken = 0, 0
-    for place, wide in enumerate(natural):
-        taken += wide + _GAP * (place > 0)
-        if taken > width:
+    """Each row in two lines or more: the columns that fit side by side, below them the others, indented."""
+    fit, used = 0, 0
+    for column, wide in enumerate(natural):
+        used += wide + _GAP * (column > 0)
+        if used > width:
             break
-        fit = place + 1
-    found = []
+        fit = column + 1
+    lines = []
     for row in table:
         if fit:
-            found.append(_line(row[:fit], natural[:fit]))
+            lines.append(_line(row[:fit], natural[:fit]))
         rest = [cell for cell in row[fit:] if cell]
         indent = "    " if fit else ""
         for cell in rest:
-            found += [f"{indent}{part}" for part in wrapped(cell, width - len(indent))]
-    return found
+            lines += [f"{indent}{part}" for part in wrapped(cell, width - len(indent))]
+    return lines

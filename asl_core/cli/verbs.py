@@ -15,7 +15,7 @@ VERBS = {
     "predict": ("asl_core.cli.predict", "Name the signs of the clips in a file."),
     "audit": ("asl_core.cli.audit", "Audit a data set without training."),
     "pack": ("asl_core.cli.pack", "Write the clips of a data set as files for training beyond memory."),
-    "inspect": ("asl_core.cli.inspect", "Show what a checkpoint holds, and how it would fit an encoder."),
+    "inspect": ("asl_core.cli.inspect", "Show the content of a checkpoint, and how it fits an encoder."),
     "compare": ("asl_core.cli.compare", "Compare two finished runs, or two configurations over several seeds."),
     "runs": ("asl_core.cli.runs", "List the runs there are, with their figures."),
     "ls": ("asl_core.cli.catalogue", "List the components there are."),

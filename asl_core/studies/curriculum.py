@@ -14,7 +14,7 @@
     name = "stage2"
     init = "stage1"                 # or [stage.init] with path = "stage1" and freeze = true
 
-What is done is skipped and what was cut off is resumed, so the same command may be given until it ends.
+Finished stages are skipped and an interrupted one is resumed: give the same command until it ends.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _PLAN = "curriculum.json"
 
 @attrs.frozen
 class Stage:
-    """One stage: its name and its checked configuration, ``run.name`` and ``init.path`` filled in."""
+    """One stage: its name and its checked configuration, with ``run.name`` and ``init.path`` filled in."""
 
     name: str
     config: RunConfig
@@ -59,7 +59,7 @@ class Stage:
 
 @attrs.frozen
 class Curriculum:
-    """All stages, in order, and the folder that holds their runs."""
+    """All stages, in order, and the folder of their runs."""
 
     path: Path
     stages: tuple[Stage, ...]
@@ -67,16 +67,16 @@ class Curriculum:
 
 @attrs.frozen
 class StageResult:
-    """What became of a stage."""
+    """A finished stage."""
 
     stage: Stage
     path: Path
-    done_before: bool  #: whether an earlier call had finished it
+    done_before: bool  #: whether an earlier call finished it
     summary: Mapping[str, Any]  #: of ``summary.json``
 
 
 def is_curriculum(file: Path) -> bool:
-    """Whether a TOML file describes stages; a file that cannot be read is left to others to refuse."""
+    """Whether a TOML file describes stages; False for a file that cannot be read."""
     try:
         return "stage" in read_toml(file).values
     except ConfigError:
@@ -86,17 +86,17 @@ def is_curriculum(file: Path) -> bool:
 def load_curriculum(
     file: Path, flags: Layer | None = None, registry: Registry | None = None, environ: Mapping[str, str] | None = None
 ) -> Curriculum:
-    """Read and check every stage before any is run.
+    """Read and check every stage before the first run.
 
     Args:
         file: the TOML file.
-        flags: settings that beat the file, for every stage such as ``--seed 1``, or for one, such as
-            ``--set stage.NAME.dataset.root=FOLDER``.
+        flags: settings that override the file, for every stage (``--seed 1``) or for one
+            (``--set stage.NAME.dataset.root=FOLDER``).
         registry: components (default: those of the installed plugins).
         environ: environment (default: the process's).
 
     Raises:
-        ConfigError: with the faults of all stages, each with its stage.
+        ConfigError: with the faults of all stages.
     """
     registry = discover().registry if registry is None else registry
     read = read_toml(file)
@@ -105,7 +105,7 @@ def load_curriculum(
     tables = content["stage"] if isinstance(content.get("stage"), list) else []
     names = [t.get("name") if isinstance(t, dict) else None for t in tables]
     if not tables or not all(map(is_folder_name, names)):
-        problems.append(f"{file}: every [[stage]] needs a name that can be a folder; found {str(names)[:300]}")
+        problems.append(f"{file}: every [[stage]] needs a name that can be a folder's; found {str(names)[:300]}")
     else:
         problems += [f"{file}: stage {n!r} occurs more than once" for n in dict.fromkeys(names) if names.count(n) > 1]
     if not isinstance(content.get("common", {}), dict):
@@ -119,7 +119,6 @@ def load_curriculum(
     stages = []
     for place, table in enumerate(tables):
         name = table.pop("name")
-        where = f"{file} stage {name!r}"
         try:
             own = merged_layer(table_layers(table, read, file, ("stage", place), f"stage {name!r}"))
         except ConfigError as refused:
@@ -127,12 +126,11 @@ def load_curriculum(
             continue
         after, fault = _earlier(own, name, names[:place], names, folder.parent)
         if fault:
-            problems.append(f"{where}: {fault}")
+            problems.append(f"{file} stage {name!r}: {fault}")
             own = {k: s for k, s in own.items() if not k.startswith("init.")}
         fixed = {"run.out": str(folder), "run.name": name} | ({"init.path": f"run:{folder / after}"} if after else {})
         try:
-            layers = [common, own, _without(shared, "run.out", "run.name"), own_flags.get(name, {})]
-            layers, twice = current_layers(layers, registry)
+            layers, twice = current_layers([common, own, shared, own_flags.get(name, {})], registry)
             if twice:
                 raise ConfigError(twice)
             merged, _ = merge(layers)
@@ -149,14 +147,14 @@ _KEYS = ("name", "common", "stage")
 
 
 def _meant(key: str) -> str:
-    return "; it stands in [common] or in a [[stage]]" if key == "extends" else nearest(key, _KEYS)
+    return "; it belongs in [common] or in a [[stage]]" if key == "extends" else nearest(key, _KEYS)
 
 
 def _folder(file: Path, content: Mapping[str, Any], flags: Layer | None) -> Path:
-    """``--out``/``--name``, where flags give them, else ``runs/`` and the curriculum's name.
+    """``--out``/``--name`` of the flags, else ``runs/`` and the curriculum's name.
 
     Raises:
-        ConfigError: the name is not that of a folder below ``--out``.
+        ConfigError: the name cannot be a folder's below ``--out``.
     """
     common = dict(flatten(content.get("common", {})))
     given = {k: s.value for k, s in (flags or {}).items()}
@@ -164,22 +162,23 @@ def _folder(file: Path, content: Mapping[str, Any], flags: Layer | None) -> Path
     name = given.get("run.name", content.get("name", file.stem))
     if not is_folder_name(name):
         source = f"{flags['run.name'].origin}: run.name is" if flags and "run.name" in flags else f"{file}: name is"
-        raise ConfigError([f"{source} {str(name)[:80]!r}; expected that of a folder below --out"])
+        raise ConfigError([f"{source} {str(name)[:80]!r}; expected a folder's name, which is made below --out"])
     return Path(str(out)) / str(name)
 
 
 def _by_stage(flags: Layer, names: Sequence[str]) -> tuple[Layer, dict[str, dict[str, Setting]]]:
-    """Flags for all stages, and those of each.
+    """Flags for all stages, and those for each.
 
     Raises:
-        ConfigError: one names a stage that there is not.
+        ConfigError: a flag names an unknown stage.
     """
     shared: dict[str, Setting] = {}
     own: dict[str, dict[str, Setting]] = {}
     problems = []
     for key, setting in flags.items():
         if not key.startswith("stage."):
-            shared[key] = setting
+            if key not in ("run.out", "run.name"):  # those name the curriculum's folder
+                shared[key] = setting
             continue
         name, _, rest = key.removeprefix("stage.").partition(".")
         if name not in names or not rest:
@@ -190,14 +189,10 @@ def _by_stage(flags: Layer, names: Sequence[str]) -> tuple[Layer, dict[str, dict
     return shared, own
 
 
-def _without(layer: Layer, *keys: str) -> Layer:
-    return {k: s for k, s in layer.items() if k not in keys}
-
-
 def _earlier(
     own: Layer, name: str, before: Sequence[Any], names: Sequence[Any], out: Path
 ) -> tuple[str | None, str | None]:
-    """The earlier stage that ``init`` names, or what is wrong with it; a path to a file is neither."""
+    """The earlier stage that ``init`` names, or a fault; neither for the path of a file."""
     setting = own.get("init.path")
     if setting is None:
         return None, None
@@ -218,16 +213,16 @@ def _earlier(
 def run_curriculum(
     curriculum: Curriculum, observers: Callable[[Stage], Sequence[Observer]] = lambda _: (), *, checked: bool = False
 ) -> list[StageResult]:
-    """Run what is not done, resume what was cut off.
+    """Run the stages that are not finished, resuming an interrupted one.
 
     Args:
         curriculum: of :func:`load_curriculum`.
         observers: stage -> observers of its run.
-        checked: whether :func:`check_held_out` has been called.
+        checked: whether :func:`check_held_out` has passed.
 
     Raises:
-        UsageError: a stage that was begun was begun with other settings; nothing has been changed.
-        DataError: a stage would be evaluated on clips that one before it is trained on; nothing has been trained.
+        UsageError: a stage was begun with other settings; nothing has been changed.
+        DataError: a stage's evaluation clips are training clips of an earlier one; nothing has been trained.
     """
     plan = _unchanged(curriculum)
     if not checked:
@@ -244,17 +239,17 @@ def run_curriculum(
 
 
 def check_held_out(curriculum: Curriculum, cache: Cache | None = None) -> None:
-    """Refuse stages that would be evaluated on clips which a stage before them is trained on; see ``held_out``.
+    """Refuse stages whose evaluation clips an earlier stage is trained on; see ``held_out``.
 
     Args:
         curriculum: of :func:`load_curriculum`.
-        cache: for several curricula on the same files, which are then read once.
+        cache: shared by several curricula on the same files, to read them once.
     """
     check_stages(curriculum.stages, curriculum.path, discover().registry, cache)
 
 
 def summary_of(run: Path) -> dict[str, Any]:
-    """What a finished run came to, from its ``summary.json``.
+    """The ``summary.json`` of a finished run.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -263,7 +258,7 @@ def summary_of(run: Path) -> dict[str, Any]:
 
 
 def _unchanged(curriculum: Curriculum) -> dict[str, Any]:
-    """The plan, held against that of the call before."""
+    """The plan, compared with that of the call before."""
     configs = {s.name: s.config for s in curriculum.stages}
     plan = {name: {**config.values(), "run.out": None} for name, config in configs.items()}
     file = curriculum.path / _PLAN
@@ -272,7 +267,7 @@ def _unchanged(curriculum: Curriculum) -> dict[str, Any]:
     problems = []
     for name, values in before.items():
         if not is_folder_name(name) or not isinstance(values, dict):
-            raise CheckpointError(f"{file} is not what a curriculum wrote there: it has {name[:80]!r}. {remedy}")
+            raise CheckpointError(f"{file} is not a plan of a curriculum: it has {name[:80]!r}. {remedy}")
         if not (curriculum.path / name / "config.toml").is_file():
             continue  # never begun
         if name not in plan:
@@ -286,7 +281,7 @@ def _unchanged(curriculum: Curriculum) -> dict[str, Any]:
             problems.append(f"stage {name!r} was begun with other settings: {shown}")
     if problems:
         raise UsageError(
-            f"{curriculum.path} was begun with other settings, and a run is never changed half-way:\n"
+            f"{curriculum.path} was begun with other settings, which never change during a run:\n"
             + "\n".join(f"  - {p}" for p in problems)
             + "\nPut the settings back, or choose another --name or --out."
         )
@@ -294,7 +289,7 @@ def _unchanged(curriculum: Curriculum) -> dict[str, Any]:
 
 
 def _keep(curriculum: Curriculum, plan: Mapping[str, Any]) -> None:
-    """Write the plan for the next call."""
+    """Save the plan for the next call."""
     try:
         curriculum.path.mkdir(parents=True, exist_ok=True)
     except OSError as fault:

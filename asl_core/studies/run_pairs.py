@@ -1,4 +1,4 @@
-"""Two finished runs compared on the same val clips, paired by clip."""
+"""Comparison of two finished runs on the same val clips, paired by clip."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["RunComparison", "compare_runs"]
 
 @attrs.frozen
 class RunComparison:
-    """How often two runs were right about the same clips; shares, not percent."""
+    """Two runs on the same clips; shares, not percent."""
 
     clips: int
     measure: str  #: ``top-1``, or ``whole sentences``
     first: float
     second: float
     difference: float  #: second - first
-    interval: tuple[float, float]  #: 95 %, over clips: what to expect of other clips of this kind, from these two runs
-    only_first: int  #: clips that only the first had right
+    interval: tuple[float, float]  #: 95 %, over clips: for other clips of this kind, with these two runs
+    only_first: int  #: clips that only the first run had right
     only_second: int
-    p_value: float  #: of as uneven a split of those, were neither run better (exact sign test, two-sided)
+    p_value: float  #: of the exact sign test on these clips, two-sided
     warnings: tuple[str, ...] = ()
     wer: WerComparison | None = None  #: of sentences
 
@@ -39,11 +39,11 @@ def compare_runs(first: Path, second: Path) -> RunComparison:
     """The difference of two finished runs, ``second`` minus ``first``, of their last weights on val.
 
     The interval is the paired score interval of R. G. Newcombe ("Improved confidence intervals for the difference
-    between binomial proportions based on paired data", Statistics in Medicine 17, 1998, method 10). It says nothing
-    about other seeds: for that several runs of each have to be compared, as ``asl compare A.toml B.toml`` does.
+    between binomial proportions based on paired data", Statistics in Medicine 17, 1998, method 10). It does not cover
+    other seeds: ``asl compare A.toml B.toml`` compares several runs of each.
 
     Raises:
-        UsageError: one is not finished, they are one run, or their val clips are not the same.
+        UsageError: one is not finished, both are the same run, or their val clips differ.
     """
     for run in (first, second):
         _refuse_unfinished(run)
@@ -79,25 +79,25 @@ def paired_interval(both: int, only_first: int, only_second: int, clips: int) ->
     low1, high1 = wilson_interval(first, clips)
     low2, high2 = wilson_interval(second, clips)
     p1, p2 = first / clips, second / clips
-    # How far the answers go together, corrected so that few clips do not make too much of it.
+    # The correlation of the answers, with a continuity correction.
     product = both * neither - only_first * only_second
     corrected = max(product - clips / 2, 0) if product > 0 else product
     spread = math.sqrt(first * second * (clips - first) * (clips - second))
-    together = corrected / spread if spread else 0.0
+    correlation = corrected / spread if spread else 0.0
 
     def reach(of_second: float, of_first: float) -> float:
-        return math.sqrt(max(0.0, of_second**2 - 2 * together * of_second * of_first + of_first**2))
+        return math.sqrt(max(0.0, of_second**2 - 2 * correlation * of_second * of_first + of_first**2))
 
     difference = p2 - p1
     return difference - reach(p2 - low2, high1 - p1), difference + reach(high2 - p2, p1 - low1)
 
 
 def sign_test(one: int, other: int) -> float:
-    """Two-sided probability that a fair coin falls as unevenly as ``one`` to ``other`` (McNemar, exact)."""
+    """Two-sided p-value of ``one`` against ``other`` under equal chances (exact McNemar test)."""
     n = one + other
     if not n:
         return 1.0
-    # In whole numbers: 2**n is too large for a float where thousands of clips differ.
+    # In integers: 2**n overflows a float where thousands of clips differ.
     tail = sum(math.comb(n, k) for k in range(min(one, other) + 1))
     return min(1.0, float(2 * tail / 2**n))
 
@@ -106,11 +106,9 @@ def _refuse_unfinished(run: Path) -> None:
     if (run / "curriculum.json").is_file():
         raise UsageError(f"{run} holds the runs of a curriculum; name one of its stages, such as {run / 'STAGE'}.")
     if not (run / "config.toml").is_file():
-        raise UsageError(f"{run} is no run directory (it has no config.toml); expected one that `asl run` made.")
+        raise UsageError(f"{run} is no run directory (it has no config.toml); expected one of `asl run`.")
     if not (run / "summary.json").is_file():
-        raise UsageError(
-            f"{run} is not finished, and its figures are not final; `asl run --resume {as_word(run)}` finishes it."
-        )
+        raise UsageError(f"{run} is not finished; `asl run --resume {as_word(run)}` finishes it.")
 
 
 def _refuse_other_clips(first: Path, second: Path, one: Mapping[str, Answer], other: Mapping[str, Answer]) -> None:
@@ -119,19 +117,19 @@ def _refuse_other_clips(first: Path, second: Path, one: Mapping[str, Answer], ot
         named = "; ".join(f"{len(ids)} only in {run} (such as {ids[0]!r})" for run, ids in sides if ids)
         raise UsageError(
             f"{first} was validated on {len(one)} clips and {second} on {len(other)}, and they are not the same: "
-            f"{named}. Runs are paired by clip: compare runs on the same data and the same --split.fold."
+            f"{named}. Compare runs on the same data and the same --split.fold."
         )
     wrong = [c for c in one if one[c].glosses != other[c].glosses]
     if wrong:
         c = wrong[0]
         raise UsageError(
             f"{len(wrong)} val clips have other glosses in {second} than in {first} (clip {c!r}: "
-            f"{one[c].glosses!r} and {other[c].glosses!r}): they are other data, and nothing can be paired."
+            f"{one[c].glosses!r} and {other[c].glosses!r}): the data differ, and nothing can be paired."
         )
 
 
 def _refuse_other_frames(first: Path, second: Path, configs: list[Layer]) -> None:
-    """The same ids and glosses with other numbers, though both runs read and transformed them in the same way."""
+    """Refuse equal ids and glosses with other features, where both runs read and transformed them in the same way."""
     described = [
         {k: s.value for k, s in config.items() if k.startswith("transform.") or k == "dataset.name"}
         for config in configs
@@ -145,18 +143,18 @@ def _refuse_other_frames(first: Path, second: Path, configs: list[Layer]) -> Non
         widths.append(val.get("width") if isinstance(val, dict) else None)
     if described[0] == described[1] and widths[0] == widths[1] and prints[0] != prints[1]:
         raise UsageError(
-            f"the val clips of {first} and {second} have the same names and other numbers (their fingerprints differ): "
+            f"the val clips of {first} and {second} have the same ids and other features (their fingerprints differ): "
             f"the data set's files changed between the runs. Train one of them again."
         )
 
 
 def _warnings(run: Path, config: Layer) -> list[str]:
-    """Where val chose something that the figures on val then flatter."""
-    found = []
+    """Choices made by val, which flatter the figures on val."""
+    warnings = []
     patience = config["train.patience"].value if "train.patience" in config else 0
     if patience:
-        found.append(f"{run} stopped by its figures on val (train.patience {patience}), which flatters them there")
+        warnings.append(f"{run} stopped by its figures on val (train.patience {patience}), which flatters them there")
     start = config["init.path"].value if "init.path" in config else None
     if isinstance(start, str) and start.endswith("best.safetensors"):
-        found.append(f"{run} started from {start}, an epoch that val chose, which flatters its figures there")
-    return found
+        warnings.append(f"{run} started from {start}, an epoch that val chose, which flatters its figures there")
+    return warnings

@@ -93,7 +93,7 @@ def test_the_command_says_it_in_words_and_as_json(
     code, said = command("predict", str(trained.path), str(tmp_path / "clip.npy"), "--alignment")
     assert code == 0, said
     assert "frames 0 to 23\n" in said
-    assert "on the likeliest path through what it is taken for" in said
+    assert "on the likeliest path of the predicted glosses" in said
     assert "best symbol of every frame: " in said
     code, said = command("predict", str(trained.path), str(tmp_path / "clip.npy"), "--alignment", "--json")
     (clip,) = json.loads(said)
