@@ -1,9 +1,11 @@
-"""The README's table on raw hand landmarks: ``python examples/landmarks.py --root features/ --pool pool/``.
+"""Recipe ``hands`` on raw hand landmarks: from scratch, after a stage 1 on other glosses, and without single parts.
 
-Recipe ``hands`` from scratch, after a stage 1 on other glosses, with mean pooling in place of CTC, and without one part
-at a time; every seed, the last weights. Runs that are done are not run again, so the command may be given until the
-table is whole. With ``--folds`` every seed holds out another part of train and val is not looked at: so settings are
-chosen, and ``--fold-by signer`` tells how signs of unknown signers are recognised.
+    python examples/landmarks.py --root landmarks/ --pool pool/ --rows ctc "mean pooling" "ctc, after stage 1"
+
+Prints a Markdown table with a row for each configuration (``--help`` lists them): top-1, top-5, parameters and seconds
+to train over all seeds, of the last weights; then the difference of each row to ``ctc``, with a 95 % interval. Finished
+runs are reused, so an interrupted command can be given again. With ``--folds`` each seed holds out another part of
+train in place of val, to choose settings by; ``--fold-by signer`` holds out signers.
 """
 
 from __future__ import annotations
@@ -11,15 +13,25 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from wlasl100 import HEADER, finished, print_together, row_of
+from run_tables import (
+    HEADER,
+    finished,
+    fold_settings,
+    parser_of,
+    percent_interval,
+    print_ensembles,
+    row_of,
+    training_seconds,
+)
 
 from asl_core import compare
 
 BLOCKS = ("shape", "path", "image", "distances", "seen")
 MOVES = "mirror-hands,rotate,stretch,jitter,speed,crop"
 #: row -> what it changes in the recipe
-ROWS: dict[str, dict[str, object]] = {
+ROWS: dict[str, dict[str, Any]] = {
     "ctc": {},
     "mean pooling": {"head": "mean", "loss.consistency": 0.5},
     "ctc, after stage 1": {},
@@ -47,86 +59,67 @@ ROWS: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-def pretrained(out: Path, pool: Path) -> Path:
+def pretrained(options: argparse.Namespace) -> Path:
     """Stage 1: the recipe's encoder on the glosses of the pool, one run for all seeds of stage 2."""
     settings = {
-        "dataset.root": str(pool), "dataset.train": "features_pretrain_*_of_6.pkl", "dataset.val": "none",
+        "dataset.root": str(options.pool), "dataset.train": "features_pretrain_*_of_6.pkl", "dataset.val": "none",
         "head": "mean", "train.epochs": 40, "train.batch-size": 64,
     }  # fmt: skip
-    return finished(out, "stage1", settings, "hands")
+    return finished(options, "stage1", settings, "hands")
 
 
-def one(row: str, seed: int, settings: dict[str, object], options: argparse.Namespace) -> Path:
+def run_of(row: str, seed: int, settings: dict[str, Any], options: argparse.Namespace) -> Path:
     """The run of a row and a seed."""
     name, settings = f"{row.replace(', ', '-').replace(' ', '-')}-{seed}", {**settings, "run.seed": seed}
     if options.epochs:
         name, settings["train.epochs"] = f"epochs{options.epochs}-{name}", options.epochs
-    if options.folds:
-        fold = f"{seed % options.folds + 1}/{options.folds}"
-        name = f"{options.fold_by}-fold{fold.replace('/', 'of')}-{name}"
-        settings |= {"split.fold": fold, "split.fold-by": options.fold_by}
-    return finished(options.out, name, settings, "hands", options.settings)
+    prefix, fold = fold_settings(options, seed)
+    if fold:
+        name = f"{options.fold_by}-{prefix}{name}"
+        settings |= {**fold, "split.fold-by": options.fold_by}
+    return finished(options, name, settings, "hands")
 
 
-def passed(runs: list[Path], share: float) -> str:
-    """When runs first had so many of the val clips right: epochs and seconds of training, of each."""
-    found = []
+def time_to_reach(runs: list[Path], share: float) -> str:
+    """The epoch, and the seconds of training, at which each run first had ``share`` of the val clips right."""
+    times = []
     for run in runs:
-        metrics, timings = (
-            [json.loads(line) for line in (run / name).read_text(encoding="utf-8").splitlines()]
-            for name in ("metrics.jsonl", "timings.jsonl")
-        )
-        epoch = next((line["epoch"] for line in metrics if line["val"]["top1"] >= share), None)
-        seconds = sum(line["seconds"] for line in timings if "seconds" in line and line["epoch"] <= (epoch or 0))
-        found.append("never" if epoch is None else f"epoch {epoch} ({seconds:.0f} s)")
-    return f"{share:.0%} of val first right: {', '.join(found)}"
+        lines = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+        epoch = next((line["epoch"] for line in lines if line["val"]["top1"] >= share), None)
+        times.append("never" if epoch is None else f"epoch {epoch} ({training_seconds(run, until=epoch):.0f} s)")
+    return f"{share:.0%} of val first right: {', '.join(times)}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", default="../shared/data/wlasl100-hands", help="folder with the pickles")
-    parser.add_argument("--pool", type=Path, default=Path("../shared/data/pretrain-hands"), help="those of stage 1")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", type=Path, default=Path("runs/landmarks"))
-    parser.add_argument(
-        "--rows",
-        nargs="+",
-        choices=list(ROWS),
-        metavar="ROW",
-        default=["ctc", "mean pooling", "ctc, after stage 1"],
-        help="; ".join(ROWS),
-    )
+    parser = parser_of(__doc__, root="../shared/data/wlasl100-hands", out="runs/landmarks", seeds=range(5))
+    parser.add_argument("--pool", type=Path, default=Path("../shared/data/pretrain-hands"), help="pickles of stage 1")
+    rows = ["ctc", "mean pooling", "ctc, after stage 1"]
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), metavar="ROW", default=rows, help="; ".join(ROWS))
     parser.add_argument("--folds", type=int, help="N: seed s holds out fold s mod N + 1 of train in place of val")
-    parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="what the folds part")
-    parser.add_argument("--epochs", type=int, help="fewer than the recipe has, for a table of many rows")
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings",
-        help="settings of all rows (in an --out of their own): loss.consistency=0",
-    )  # fmt: skip
-    parser.add_argument("--passed", type=float, metavar="SHARE", help="also tell when so many val clips were right")
-    parser.add_argument("--together", action="store_true", help="also lines of runs asked together")
+    parser.add_argument("--fold-by", default="gloss", choices=["gloss", "signer"], help="how folds are made")
+    parser.add_argument("--epochs", type=int, help="fewer than in the recipe, for a table of many rows")
+    parser.add_argument("--passed", type=float, metavar="SHARE", help="also print when a share of val was first right")
+    parser.add_argument("--ensemble", "--together", action="store_true", help="add rows for ensembles of the runs")
     options = parser.parse_args()
 
-    sides: dict[str, list[Path]] = {}
+    runs: dict[str, list[Path]] = {}
     print(HEADER)
     for row in options.rows:
         settings = {"dataset.root": options.root, **ROWS[row]}
         if row.endswith("after stage 1"):
-            settings["init.path"] = f"run:{pretrained(options.out, options.pool)}"
-        sides[row] = [one(row, seed, settings, options) for seed in options.seeds]
-        print(row_of(row, sides[row]), flush=True)
-    if options.passed:
-        for row, runs in sides.items():
-            print(f"{row}: {passed(runs, options.passed)}", flush=True)
-    if options.together:
-        print_together(sides, list(sides.values()), everything=not options.folds)
-    if "ctc" in sides:
-        for row, runs in sides.items():
-            if row == "ctc":
-                continue
-            found = compare(sides["ctc"], runs, options.seeds)
-            low, high = (100 * v for v in found.interval)
-            print(f"{row} against ctc: {100 * found.difference:+.1f} ({low:+.1f} to {high:+.1f})", flush=True)
+            settings["init.path"] = f"run:{pretrained(options)}"
+        runs[row] = [run_of(row, seed, settings, options) for seed in options.seeds]
+        print(row_of(row, runs[row]), flush=True)
+    if options.passed is not None:
+        for row, of_row in runs.items():
+            print(f"{row}: {time_to_reach(of_row, options.passed)}", flush=True)
+    if options.ensemble:
+        print_ensembles(runs, list(runs.values()), same_clips=not options.folds)
+    for row, of_row in runs.items():
+        if "ctc" in runs and row != "ctc":
+            change = compare(runs["ctc"], of_row, options.seeds)
+            interval = percent_interval(change.interval)
+            print(f"{row} against ctc: {100 * change.difference:+.1f} ({interval})", flush=True)
 
 
 if __name__ == "__main__":

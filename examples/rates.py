@@ -2,9 +2,9 @@
 
     python examples/rates.py --root ../shared/data/wlasl100-hands --folds 5 --seeds 0 --out runs/rates
 
-Each fold is trained at 30 frames per second. Its held-out clips are then thinned to lower rates, or every frame is
-doubled, and predicted twice: with their true rate given, so that they are resampled, and without. Prints a row for
-each rate: top-1 over all clips, and the difference to the clips as they are, paired by clip. Finished runs are reused.
+Trains on the other folds at 30 frames per second. The held-out clips are then thinned to lower rates, or every frame is
+doubled, and predicted twice: with their true rate, so that they are resampled, and without. Prints a row for each rate:
+top-1 over all clips, and the difference to the unchanged clips, paired by clip. Finished runs are reused.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 
 import asl_core as asl
 
+#: clips that occur twice -> their original; None where that is in train and the copy in val
 COPIES = {"40118": None, "40130": "40129", "32338": "32337", "49181": "33273", "57283": "26980"}
 
 
@@ -31,14 +32,14 @@ def pooled(root: Path) -> list[asl.Clip]:
 
 
 def fold_of(clips: Sequence[asl.Clip], folds: int, seed: int) -> list[int]:
-    """The fold of each clip: glosses spread evenly, in an order of the seed; copies in the fold of their original."""
-    order = defaultdict(list)
+    """The fold of each clip: every gloss spread evenly, in an order of the seed; copies with their original."""
+    by_gloss = defaultdict(list)
     for n, clip in enumerate(clips):
-        order[clip.glosses].append(n)
+        by_gloss[clip.glosses].append(n)
     random = np.random.default_rng(seed)
     fold, count = [0] * len(clips), 0
-    for gloss in sorted(order):
-        for n in random.permutation(order[gloss]):
+    for gloss in sorted(by_gloss):
+        for n in random.permutation(by_gloss[gloss]):
             fold[n], count = count % folds, count + 1
     of_id = {clip.id: fold[n] for n, clip in enumerate(clips)}
     return [of_id[COPIES.get(clip.id) or clip.id] for clip in clips]
@@ -67,15 +68,15 @@ class Fold:
 
 
 def at_rate(clip: asl.Clip, rate: float, phase: int) -> asl.Clip:
-    """The clip as a camera of ``rate`` frames per second would have given it: frames left out, or doubled."""
+    """The clip as from a camera of ``rate`` frames per second: frames left out from ``phase`` on, or repeated."""
     if rate > 30:
         return attrs.evolve(clip, features=np.repeat(clip.features, round(rate / 30), axis=0), fps=rate)
     step = round(30 / rate)
     return attrs.evolve(clip, features=clip.features[phase % min(step, len(clip.features)) :: step], fps=rate)
 
 
-def right(loaded: asl.LoadedRun, clips: Sequence[asl.Clip]) -> np.ndarray:
-    """(N,) whether the first answer is the gloss."""
+def correct(loaded: asl.LoadedRun, clips: Sequence[asl.Clip]) -> np.ndarray:
+    """(N,) bool: whether the most probable gloss is the right one."""
     return np.array([p.top[0][0] == p.glosses[0] for p in asl.predict_clips(loaded, list(clips), top=1)])
 
 
@@ -85,45 +86,45 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/rates"))
     parser.add_argument("--recipe", default="hands")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--only", type=int, nargs="*", help="these folds alone, from 0")
+    parser.add_argument("--only", type=int, nargs="*", help="only these folds, from 0")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", dest="settings", help="as TOML")
     parser.add_argument("--rates", type=float, nargs="+", default=[15, 10, 5, 60])
     parser.add_argument("--name", default="hands")
     options = parser.parse_args()
     clips = pooled(options.root)
-    found: dict[str, list[np.ndarray]] = defaultdict(list)
+    results: dict[str, list[np.ndarray]] = defaultdict(list)
     for seed in options.seeds:
         folds = fold_of(clips, options.folds, seed)
         for fold in options.only or range(options.folds):
             data = Fold(clips, folds, fold)
             name = f"{options.name}-seed{seed}-fold{fold}of{options.folds}"
-            values = {
+            settings = {
                 "run.name": name,
                 "run.out": str(options.out),
                 "run.seed": seed,
                 "run.threads": 1,
                 "run.device": "cpu",
             }
-            values |= tomllib.loads("\n".join(options.settings))
+            settings |= tomllib.loads("\n".join(options.settings))
             registry = asl.registry_with(dataset=data)
             if not (options.out / name / "final.safetensors").is_file():
-                asl.run({"dataset": data, **values}, recipe=options.recipe)
+                asl.run({"dataset": data, **settings}, recipe=options.recipe)
             loaded = asl.load(options.out / name, registry=registry)
-            whole = data.clips("val")
-            found["30"].append(right(loaded, [attrs.evolve(c, fps=30.0) for c in whole]))
+            held_out = data.clips("val")
+            results["30"].append(correct(loaded, [attrs.evolve(c, fps=30.0) for c in held_out]))
             for rate in options.rates:
-                thinned = [at_rate(c, rate, n) for n, c in enumerate(whole)]
-                found[f"{rate:g}"].append(right(loaded, thinned))
-                found[f"{rate:g}, not said"].append(right(loaded, [attrs.evolve(c, fps=None) for c in thinned]))
-            print(f"{name}: {', '.join(f'{k} {100 * v[-1].mean():.1f}' for k, v in found.items())}", flush=True)
-    base = np.concatenate(found["30"]).astype(float)
+                thinned = [at_rate(c, rate, n) for n, c in enumerate(held_out)]
+                results[f"{rate:g}"].append(correct(loaded, thinned))
+                results[f"{rate:g}, not said"].append(correct(loaded, [attrs.evolve(c, fps=None) for c in thinned]))
+            print(f"{name}: {', '.join(f'{k} {100 * v[-1].mean():.1f}' for k, v in results.items())}", flush=True)
+    base = np.concatenate(results["30"]).astype(float)
     print(f"\n| frames per second | top-1 of {len(base)} held-out clips | against 30 |\n|---|---|---|")
-    for key, parts in found.items():
-        values_ = np.concatenate(parts).astype(float)
-        gap = values_ - base
+    for key, parts in results.items():
+        shares = np.concatenate(parts).astype(float)
+        gap = shares - base
         error = 1.96 * gap.std() / np.sqrt(len(gap))
-        print(f"| {key} | {100 * values_.mean():.1f} % | {100 * gap.mean():+.1f} ± {100 * error:.1f} |")
+        print(f"| {key} | {100 * shares.mean():.1f} % | {100 * gap.mean():+.1f} ± {100 * error:.1f} |")
 
 
 if __name__ == "__main__":

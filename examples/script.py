@@ -1,6 +1,9 @@
-"""The library without the command line, on a data set of one's own (see README): ``python examples/script.py``.
+"""The library without the command line, on a data set of your own.
 
-Two made-up signs, a hand that circles one way or the other, and a prediction for a clip that was not seen before.
+    python examples/script.py --out runs
+
+Trains on two synthetic signs, a hand that circles one way or the other. Prints the run's folder with its top-1 on val,
+and the probabilities of both signs for a new clip.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import asl_core as asl
 
 
 class Circles:
-    """Clips of 2 numbers a frame. What else a data set may do, see ``asl_core/contracts.py``."""
+    """Clips of 2 features per frame. ``asl_core/contracts.py`` has the whole contract of a data set."""
 
     def splits(self) -> list[str]:
         return ["train", "val"]
@@ -37,14 +40,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     out = parser.parse_args().out
 
-    # A package offers its components by a hook; a script gives a class, or an object, in the place of a name.
+    # A plugin offers its components by a hook; a script gives a class, or an object, in place of a name.
     result = asl.run(dataset=Circles, encoder="gru", encoder__hidden_size=16, epochs=10, out=out)
     print(f"{result.path}: top-1 {result.last['top1']:.0%} of the val clips")
 
     unseen = asl.Clip(id="unseen", features=np.stack([np.cos(t := np.linspace(0, 6, 30)), np.sin(t)], axis=1))
     model = result.load()  # in another process: asl.load(path, registry=asl.registry_with(dataset=Circles))
-    (told,) = asl.predict_clips(model, [unseen])
-    print("an unseen clip: " + ", ".join(f"{gloss} {probability:.0%}" for gloss, probability in told.top))
+    (prediction,) = asl.predict_clips(model, [unseen])
+    print("an unseen clip: " + ", ".join(f"{gloss} {probability:.0%}" for gloss, probability in prediction.top))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Does stage 1 help? ``python examples/stage1_study.py --pool POOL.pkl --root features/``.
+"""Does stage 1 help? Pre-trains with each objective, fine-tunes with every seed, and compares with runs from scratch.
 
-Pre-trains the encoder once with each objective on the pool, fine-tunes it with every seed on the WLASL100 pickles,
-and compares with the same runs from scratch, paired by seed and clip; then the same with a quarter and a tenth of
-the training clips. Runs that are done are not run again, so the command may be given until the tables are whole.
+    python examples/stage1_study.py --pool pool/features_pretrain.pkl --root features/ --shares 1 0.25 0.1
+
+Prints a Markdown table with a row for each share of the training clips and each objective: top-1 over all seeds, the
+gain over runs from scratch, and its 95 % intervals, paired by seed and clip. Finished runs are reused, so an
+interrupted command can be given again.
 """
 
 from __future__ import annotations
@@ -10,15 +12,16 @@ from __future__ import annotations
 import argparse
 import statistics
 from pathlib import Path
+from typing import Any
 
-from wlasl100 import finished
+from run_tables import finished, parser_of, percent_interval, percents
 
 from asl_core import compare
 
 #: what each objective changes in the settings of stage 1
-OBJECTIVES: dict[str, dict[str, object]] = {
+OBJECTIVES: dict[str, dict[str, Any]] = {
     "contrast-time": {"head": "projection", "loss": "contrast-time"},
-    # With the augmentation of stage 2 two views are told apart after an epoch; stronger ones leave work to do.
+    # With the augmentation of stage 2 the loss is near zero after one epoch; these are stronger.
     "contrast-views": {
         "head": "projection", "loss": "contrast-views", "augment": "speed,crop,scale,noise,drop,mask,mirror36",
         "augment.crop.min": 0.5, "augment.noise.std": 0.3, "augment.scale.gain": 0.2, "augment.scale.offset": 0.3,
@@ -27,7 +30,7 @@ OBJECTIVES: dict[str, dict[str, object]] = {
     "masked-frames": {"head": "reconstruct", "loss": "masked-frames"},
     "phonology": {"head": "codes", "loss": "phonology"},
     "supervised": {"head": "mean", "loss": "cross-entropy"},
-    # The signs of the pool and its codes at once: the glosses give meaning, the codes a target for every frame.
+    # The glosses and the phonological codes of the pool at once: the codes are a target for every frame.
     "joint": {
         "heads.gloss.name": "mean", "heads.gloss.losses.main.name": "cross-entropy",
         "heads.codes.name": "codes", "heads.codes.losses.main.name": "phonology",
@@ -35,61 +38,56 @@ OBJECTIVES: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-def pretrained(objective: str, pool: Path, out: Path, epochs: int, batch: int) -> Path:
+def pretrained(objective: str, options: argparse.Namespace) -> Path:
     """The stage-1 run of an objective, one for all seeds of stage 2."""
     settings = {
-        "dataset": "wlasl", "dataset.root": str(pool.parent), "dataset.train": pool.name, "dataset.val": "none",
-        "encoder": "gru", "train.epochs": epochs, "train.batch-size": batch, "train.learning-rate": 3e-3,
-        **OBJECTIVES[objective],
+        "dataset": "wlasl", "dataset.root": str(options.pool.parent), "dataset.train": options.pool.name,
+        "dataset.val": "none", "encoder": "gru", "train.epochs": options.epochs, "train.batch-size": options.batch,
+        "train.learning-rate": 3e-3, **OBJECTIVES[objective],
     }  # fmt: skip
-    return finished(out, f"pre-{objective}", settings)
+    return finished(options, f"pre-{objective}", settings)
+
+
+def fine_tuned(objective: str, share: float, seed: int, options: argparse.Namespace) -> Path:
+    """The stage-2 run of a share of the training clips and a seed; from scratch for objective ``none``."""
+    settings: dict[str, Any] = {
+        "dataset": "wlasl", "dataset.root": options.root, "encoder": "gru", "head": "ctc", "run.seed": seed,
+        "split.train-share": share,
+    }  # fmt: skip
+    if objective != "none":
+        settings["init.path"] = f"run:{pretrained(objective, options)}"
+    name = f"{objective}-{share:g}-{seed}"
+    if options.fold:
+        name, settings["split.fold"] = f"fold{options.fold.replace('/', 'of')}-{name}", options.fold
+    return finished(options, name, settings)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, root="../shared/data/wlasl100", out="runs/stage1")
     parser.add_argument("--pool", type=Path, default=Path("../shared/data/pretrain/features_pretrain_wlasl2000.pkl"))
-    parser.add_argument("--root", default="../shared/data/wlasl100", help="folder with the WLASL100 pickles")
-    parser.add_argument("--out", type=Path, default=Path("runs/stage1"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--shares", type=float, nargs="+", default=[1.0], help="of the training clips of stage 2")
     parser.add_argument("--objectives", nargs="+", choices=list(OBJECTIVES), default=list(OBJECTIVES))
-    parser.add_argument("--fold", default=None, help="K/N: on a fold of train instead of val, to choose by")
+    parser.add_argument("--fold", default=None, help="K/N: a fold of train in place of val, to choose settings by")
     parser.add_argument("--epochs", type=int, default=30, help="of stage 1")
-    parser.add_argument("--batch", type=int, default=64, help="clips a batch of stage 1")
+    parser.add_argument("--batch", type=int, default=64, help="clips per batch of stage 1")
     options = parser.parse_args()
 
     print("| stage 1 | clips | top-1 | of the seeds | gain | 95 % over seeds and clips | over seeds alone |")
     print("|---|---|---|---|---|---|---|")
     for share in options.shares:
-        sides: dict[str, list[Path]] = {}
+        scratch: list[Path] = []
         for objective in ["none", *options.objectives]:
-            init: dict[str, object] = {}
+            runs = [fine_tuned(objective, share, seed, options) for seed in options.seeds]
+            scratch = scratch or runs
+            change = compare(scratch, runs, options.seeds)
+            row = f"| {objective} | {share:.0%} | **{100 * statistics.fmean(change.second):.1f} %** | "
+            row += f"{percents(change.second)} | "
             if objective != "none":
-                run = pretrained(objective, options.pool, options.out, options.epochs, options.batch)
-                init = {"init.path": f"run:{run}"}
-            sides[objective] = []
-            for seed in options.seeds:
-                settings = {
-                    "dataset": "wlasl", "dataset.root": options.root, "encoder": "gru", "head": "ctc",
-                    "run.seed": seed, "split.train-share": share, **init,
-                }  # fmt: skip
-                if options.fold:
-                    settings["split.fold"] = options.fold
-                where = f"fold{options.fold.replace('/', 'of')}-" if options.fold else ""
-                sides[objective].append(finished(options.out, f"{where}{objective}-{share:g}-{seed}", settings))
-            found = compare(sides["none"], sides[objective], options.seeds)
-            top1 = found.second if objective != "none" else found.first
-            each = ", ".join(f"{100 * v:.1f}" for v in top1)
-            row = f"| {objective} | {share:.0%} | **{100 * statistics.fmean(top1):.1f} %** | {each} |"
-            if objective == "none":
-                print(f"{row} | | |", flush=True)
-                continue
-            low, high = (100 * v for v in found.interval)
-            lo, hi = (100 * v for v in found.seed_interval)
-            print(
-                f"{row} {100 * found.difference:+.1f} | {low:+.1f} to {high:+.1f} | {lo:+.1f} to {hi:+.1f} |",
-                flush=True,
-            )
+                row += f"{100 * change.difference:+.1f} | {percent_interval(change.interval)} | "
+                row += f"{percent_interval(change.seed_interval)} |"
+            else:
+                row += "| | |"
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
