@@ -87,7 +87,7 @@ def test_a_script_runs_in_short_form(name: str, tmp_path: Path) -> None:
     write_pickles(tmp_path / "data", width, "val", "features_val_x.pkl", 2)
     write_pickles(tmp_path / "pool", width, "pretrain", "features_pretrain_1_of_6.pkl", 4)
     pool = {"landmarks.py": ["--pool", "pool"], "stage1_study.py": ["--pool", "pool/features_pretrain_1_of_6.pkl"]}
-    command = [EXAMPLES / name, "--root", "data", "--out", "runs", *arguments, *pool.get(name, [])]
+    command = [str(EXAMPLES / name), "--root", "data", "--out", "runs", *arguments, *pool.get(name, [])]
     for _ in range(2 if name == "learning_curve.py" else 1):  # the second time from the finished runs
         done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stderr
