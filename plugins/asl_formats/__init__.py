@@ -43,4 +43,9 @@ def asl_formats() -> list[Component]:
             factory="asl_formats.parquet:KaggleFingerspelling",
             summary="parquet of Kaggle's ASLFR: a row per frame, many sequences a file (needs asl-core[formats])",
         ),
+        Component(
+            name="openpose",
+            factory="asl_formats.openpose:OpenPoseFolder",
+            summary="a folder of OpenPose's JSON, a file for each frame",
+        ),
     ]
