@@ -1,4 +1,4 @@
-"""What a run would refuse, found without training: ``asl check``, in its short form without reading the clips."""
+"""What a run would refuse: ``asl check``, with or without reading the clips."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["check_data", "check_parts"]
 
 
 def check_parts(config: RunConfig, registry: Registry, *, own_init: bool = True, own_name: bool = True) -> None:
-    """Make all of a run that needs no clips, and look at what it would read and write.
+    """Make every part of a run that needs no clips, and check what it would read and write.
 
     Args:
         config: checked as to its names, types and ranges.
         registry: holds the checkpoint loaders.
-        own_init: whether ``init`` names a file that has to be there; not the weights of an earlier stage.
-        own_name: whether the run's folder must not be there yet.
+        own_init: whether the file that ``init`` names must exist (not the weights of an earlier stage).
+        own_name: whether the run's folder must not exist.
 
     Raises:
         ConfigError: with every fault found.

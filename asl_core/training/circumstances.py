@@ -1,4 +1,4 @@
-"""What is another at a resume than at the start of the run, or missing: reported, and kept where it may matter."""
+"""What differs at a resume from the start of the run, or is missing: reported, and recorded where it may matter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["notes_of_resume", "refuse_lost_state"]
 
 
 def refuse_lost_state(run_dir: RunDir) -> None:
-    """Refuse to train finished epochs again, in silence, where the state after them was removed.
+    """Refuse to train finished epochs again after the state was removed.
 
     Raises:
         CheckpointError: it was.
@@ -34,7 +34,7 @@ def refuse_lost_state(run_dir: RunDir) -> None:
 
 
 def notes_of_resume(run_dir: RunDir, trainer: Trainer) -> list[str]:
-    """What is another than at the run's start, or missing."""
+    """Notes on what differs from the run's start, or is missing."""
     progress, notes = trainer.progress, []
     if run_dir.continues.is_file():
         origin = read_json(run_dir.continues, "It is a note of where the run began: remove it.")
@@ -57,31 +57,30 @@ def notes_of_resume(run_dir: RunDir, trainer: Trainer) -> list[str]:
 
 
 def _changed_circumstances(run: RunDir, now: Mapping[str, Any], epoch: int) -> list[str]:
-    """What is another than before, in words; it is kept in ``environment.json`` under ``resumed``."""
+    """A note on what changed, which is also recorded in ``environment.json`` under ``resumed``."""
     kept: dict[str, Any] = read_json(run.environment, "Put the file back, or start a new run from its config.toml.")
     before = _facts(kept)
     resumes = kept.get("resumed") if isinstance(kept.get("resumed"), list) else []
     for earlier in resumes or []:
         if isinstance(earlier, dict) and isinstance(earlier.get("now"), dict):
             before |= {str(k): v for k, v in earlier["now"].items()}
-    found = _facts(now)
-    changed = {name: value for name, value in found.items() if name in before and before[name] != value}
+    changed = {name: value for name, value in _facts(now).items() if name in before and before[name] != value}
     if not changed:
         return []
     run.write_json(run.environment, kept | {"resumed": [*(resumes or []), {"after_epoch": epoch, "now": changed}]})
     pairs = ", ".join(f"{name} was {before[name]} and is {value}" for name, value in changed.items())
     text = printable(
-        f"the run goes on with other circumstances than it was begun with ({pairs}): it ends as good a run, and maybe "
-        f"not with the same bits as one left alone"
+        f"the run goes on in other circumstances than it was begun in ({pairs}): its result is as good, but may differ "
+        f"in bits from an uninterrupted run"
     )
     return [text]
 
 
 def _facts(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """What the bits of a run may depend on, by a name for the message."""
-    found = {name: environment.get(name) for name in ("python", "device", "threads")}
+    """What the bits of a run may depend on, by name."""
+    facts = {name: environment.get(name) for name in ("python", "device", "threads")}
     for table in ("packages", "plugins"):
         entries = environment.get(table)
         for name, version in (entries if isinstance(entries, Mapping) else {}).items():
-            found[BUILTIN if name == FORMER else current_name(str(name))] = version
-    return {name: value for name, value in found.items() if value is not None}
+            facts[BUILTIN if name == FORMER else current_name(str(name))] = version
+    return {name: value for name, value in facts.items() if value is not None}

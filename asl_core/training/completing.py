@@ -1,4 +1,4 @@
-"""Runs that are there already: resumed, begun again for more epochs, or found done."""
+"""Existing runs: resumed, extended to more epochs, or found finished."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["complete_run", "resume_run"]
 
 
 def resume_run(path: Path, observers: Sequence[AnyObserver], changes: Layer, registry: Registry | None) -> RunResult:
-    """Go on with a run; another number of epochs makes a new run that starts from it.
+    """Go on with a run; more epochs make a new run that starts from it.
 
     Args:
         path: the run directory.
-        observers: told of the run's events from here on.
-        changes: settings that may be others than the run has.
+        observers: get the run's events from here on.
+        changes: settings that may differ from the run's.
         registry: components (default: those of the installed plugins).
 
     Raises:
@@ -50,7 +50,7 @@ def resume_run(path: Path, observers: Sequence[AnyObserver], changes: Layer, reg
 
 
 def complete_run(config: RunConfig, observers: Sequence[AnyObserver], registry: Registry | None) -> Path:
-    """The finished run named by ``run.out`` and ``run.name``: found done, resumed where it was cut off, or made.
+    """The finished run named by ``run.out`` and ``run.name``: found finished, resumed, or trained.
 
     Raises:
         UsageError, RunError: as those that begin and resume runs.

@@ -1,4 +1,4 @@
-"""More epochs for a run: a new run that starts where another stopped, which stays as it is."""
+"""More epochs for a run: a new run that starts where the old one stopped; the old one is not changed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,18 @@ from asl_core.training.trainer import Progress
 
 __all__ = ["extended"]
 
-#: what a run knows of its data, of the weights that it started from, and of that on which it was begun
+#: what a run records of its data, its first weights and its environment
 _KEPT = ("transfer.json", "trained-on.json", "audit.json", "environment.json")
 
 
 def extended(before: RunDir, config: RunConfig, out: Path, name: str | None) -> RunDir:
-    """The new run, ready to be gone on with.
-
-    It appears when all of it is there, so that a kill leaves no half of one.
+    """The new run, ready to be resumed; it appears under its name when it is complete.
 
     Args:
         before: the run to start from.
-        config: its settings with another number of epochs.
+        config: its settings with more epochs.
         out: the folder to make it in.
-        name: of the new run; by default that of the old one with ``-to-N``.
+        name: of the new run (default: that of the old one with ``-to-N``).
 
     Raises:
         UsageError: the run has no state to start from or as many epochs already, or the name is taken.
@@ -77,13 +75,13 @@ def extended(before: RunDir, config: RunConfig, out: Path, name: str | None) -> 
 
 
 def _newest(run: RunDir) -> Saved:
-    """The state that a resume would go on from; nothing of the run is changed."""
+    """The state that a resume would go on from; the run is not changed."""
     for file in (run.next, run.last, run.previous):
         if file.is_file():
             try:
                 return load_tensors(file)
             except DamagedError:
-                continue  # the one before it serves as well
+                continue  # the previous one serves
     raise CheckpointError(
         f"{run.path} has no whole state to start from (last/state.safetensors); put it back, or start a new run with "
         f"`asl run {as_word(run.config)}`, which may take its weights: --init run:{as_word(run.path)}."
@@ -115,7 +113,7 @@ def _check(before: RunDir, config: RunConfig, saved: Saved, progress: Progress) 
 
 
 def _tensors(saved: Saved, config: RunConfig) -> dict[str, torch.Tensor]:
-    """The state; the mean over the last epochs is begun anew, since others are the last now."""
+    """The state, with the mean over the last epochs begun anew: other epochs are the last now."""
     count = "ema.n_averaged"
     fresh = {count: torch.zeros_like(saved.tensors[count])} if config.train.swa_epochs else {}
     return saved.tensors | fresh

@@ -1,4 +1,4 @@
-"""A script's own component is made and tried on two clips before anything is trained, with plain errors."""
+"""Makes a script's own component, and tries it on two clips before training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BASES: Mapping[str, type[nn.Module]] = {"encoder": Encoder, "head": Head, "loss
 
 
 class Maker:
-    """A factory that checks what it made; the attributes of the class (``accepts``) can be asked of it too."""
+    """A factory that checks what it made; it also has the attributes of the class (``accepts``)."""
 
     def __init__(self, component: Given):
         self._component = component
@@ -47,7 +47,7 @@ class Maker:
 def made(
     slot: str, name: str, target: Any, options: Any, arguments: tuple[Any, ...], facts: Facts | None = None
 ) -> Any:
-    """The component itself, from what a script gave.
+    """The component that a script's class, function or object stands for.
 
     Raises:
         ConfigError: it cannot be made.
@@ -70,7 +70,7 @@ def made(
 
 
 def _is_called(slot: str, target: Any) -> bool:
-    """Whether it makes the component, and is not the component itself."""
+    """Whether the target makes the component rather than being it."""
     if isinstance(target, type):
         return True
     if isinstance(target, nn.Module) or slot in ("transform", "augment", "observer"):
@@ -79,7 +79,7 @@ def _is_called(slot: str, target: Any) -> bool:
 
 
 def hold_to_contract(slot: str, name: str, built: Any, arguments: tuple[Any, ...]) -> None:
-    """Refuse what does not keep the promises of its slot.
+    """Refuse a component that does not keep the contract of its slot.
 
     Raises:
         ConfigError: the message says which, and what is expected.
@@ -128,7 +128,7 @@ def _expected(slot: str) -> str:
 def _of_encoder(encoder: Encoder, input_size: int) -> str | None:
     size = getattr(encoder, "output_size", None)
     if not isinstance(size, int) or size < 1:
-        return f"has output_size {size!r}; expected the numbers a frame of what it gives, set in __init__"
+        return f"has output_size {size!r}; expected its features per frame, set in __init__"
     lengths = torch.tensor([_FRAMES, _FRAMES - 3])
 
     def trial() -> str | None:
@@ -162,10 +162,10 @@ def _of_head(head: Head, input_size: int, classes: int) -> str | None:
 
 
 def _tried(module: nn.Module, trial: Callable[[], str | None], call: str) -> str | None:
-    """What a trial on two clips finds, without gradients, chance, or a change of the module's mode."""
+    """The fault that a trial on two clips finds, in evaluation mode and without gradients."""
     if torch.empty(0).is_meta:
-        return None  # made without numbers, to be compared with a checkpoint
-    was = module.training
+        return None  # made on the meta device, to be compared with a checkpoint
+    training = module.training
     module.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -174,4 +174,4 @@ def _tried(module: nn.Module, trial: Callable[[], str | None], call: str) -> str
         reason = f"{type(fault).__name__}: {fault}".partition("\n")[0]
         return f"failed on two clips: forward{call} raised {reason}; see the contract of its class in asl_core"
     finally:
-        module.train(was)
+        module.train(training)

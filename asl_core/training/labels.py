@@ -1,4 +1,4 @@
-"""Labels that the losses and heads of a run cannot use, refused before anything is trained."""
+"""Refuses, before training, labels that the losses and heads of a run cannot use."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["check_labels"]
 
 
 def check_labels(model: Recognizer, objectives: Sequence[Objective], store: ClipStore) -> None:
-    """Refuse, before anything is trained, labels that the losses cannot use.
+    """Hold labels against losses and heads.
 
     Raises:
-        DataError: clips without a gloss, or with several, under a loss that needs one; or fewer encoder frames
-            than a label needs. The message names the first clips.
+        DataError: clips with no gloss or several under a loss that needs one, fewer encoder frames than a label needs,
+            or clips of a width that a head cannot take. The message names the first clips.
     """
     for objective in objectives:
         need = objective.loss.labels

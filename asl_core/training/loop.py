@@ -1,4 +1,4 @@
-"""The training loop: :func:`train` is the whole of it, over small functions that each do one step."""
+"""The training loop: :func:`train`, over small functions that each do one step."""
 
 from __future__ import annotations
 
@@ -41,13 +41,18 @@ __all__ = [
 
 
 def train(trainer: Trainer, run: RunDir, tell: Callable[[EpochReport], object]) -> Progress:
-    """Train from where ``trainer`` stands to the last epoch, keeping ``best`` and ``last`` in ``run``.
+    """Train to the last epoch, and write ``best``, ``last`` and ``final`` into ``run``.
 
-    The global generators are seeded at the start of every epoch from (seed, epoch), so an epoch's dropout does
-    not depend on whether the run was resumed before it.
+    The global generators are seeded from (seed, epoch) at the start of every epoch, so that dropout is the same in a
+    resumed run.
+
+    Args:
+        trainer: where the run stands.
+        run: its folder.
+        tell: gets the report of each epoch.
 
     Raises:
-        NotFiniteError: a loss or a gradient is not finite, and ``train.on-nan`` says to stop, or it is no exception.
+        NotFiniteError: a loss or a gradient is not finite, and ``train.on-nan`` is ``stop``, or too many are skipped.
         RunError: memory ran out, or a file cannot be written; finished epochs are kept.
     """
     options, progress = trainer.config.train, trainer.progress
@@ -55,9 +60,9 @@ def train(trainer: Trainer, run: RunDir, tell: Callable[[EpochReport], object]) 
     while progress.epoch < options.epochs and not _out_of_patience(trainer):
         started = time.perf_counter()
         epoch = progress.epoch + 1
-        # Several processes draw dropout each for their own clips: with one seed they would draw the same for all.
-        own = (trainer.processes.rank,) if trainer.processes.size > 1 else ()
-        seed_generators(mix_seed(trainer.config.run.seed, epoch, "dropout", *own))
+        # With one seed, several processes would draw the same dropout for different clips.
+        rank = (trainer.processes.rank,) if trainer.processes.size > 1 else ()
+        seed_generators(mix_seed(trainer.config.run.seed, epoch, "dropout", *rank))
         smaller = f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate}"
         with told_out_of_memory(f"in epoch {epoch} with batches of {options.batch_size}", trainer.device, smaller):
             trained = train_epoch(trainer, epoch)
@@ -77,7 +82,7 @@ def train(trainer: Trainer, run: RunDir, tell: Callable[[EpochReport], object]) 
                     save_model(trainer, run.best)
                 trainer.save(run)
                 run.write_history(progress.history)
-                run.note(*trainer.skipped.told())
+                run.note(*trainer.skipped.log_lines())
         spent.append(time.perf_counter() - started)
         if trainer.processes.leads:
             run.note_timing({"epoch": epoch, "seconds": round(spent[-1], 4)})
@@ -98,7 +103,7 @@ def train(trainer: Trainer, run: RunDir, tell: Callable[[EpochReport], object]) 
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
-    """One pass over the training clips; the mean of the loss and of its parts over the clips of the steps taken."""
+    """One pass over the training clips; mean loss and parts over the clips of the steps taken."""
     options, seed = trainer.config.train, trainer.config.run.seed
     store = trainer.data.train
     batches = epoch_batches(store.lengths, options.batch_size, seed, epoch, options.bucket_batches)
@@ -122,9 +127,11 @@ def train_epoch(trainer: Trainer, epoch: int) -> dict[str, float]:
 
 
 def train_step(trainer: Trainer, group: Sequence[torch.Tensor], epoch: int) -> list[dict[str, torch.Tensor]]:
-    """One step of the optimiser on the batches of a group; each batch's sums of the loss and its parts over clips.
+    """One optimiser step on the batches of a group.
 
-    A step that is left out changes nothing, neither weights nor averages nor buffers, and gives no sums.
+    Returns:
+        For each batch, the sums over clips of the loss and its parts. A step that is skipped gives none, and changes
+        neither weights nor averages nor buffers.
     """
     skips, options = trainer.config.train.on_nan == "skip", trainer.config.train
     before = [buffer.clone() for buffer in trainer.buffers] if skips else []
@@ -143,7 +150,7 @@ def train_step(trainer: Trainer, group: Sequence[torch.Tensor], epoch: int) -> l
             break
         sums.append({name: value * len(index) for name, value in parts.items()})
     if skips:
-        fault = next(filter(None, trainer.processes.gather(fault)), None)  # all leave out what one has to
+        fault = next(filter(None, trainer.processes.gather(fault)), None)  # all skip what one has to
     if fault is None:
         trainer.processes.add_gradients(trainer.parameters)
         if trainer.precision.clip(trainer.optimizer, options.clip_norm):
@@ -151,9 +158,9 @@ def train_step(trainer: Trainer, group: Sequence[torch.Tensor], epoch: int) -> l
             trainer.skipped.note_taken(scaled_out=scaled)
             trainer.average_step()
             return sums
-        # The gradient is everybody's, but what the model saw of a clip only one process knows.
-        found = trainer.processes.gather(of_gradient(trainer, shares, epoch))
-        fault = next((f for f in found if f.seen), found[0])
+        # All processes have the gradient, but only one has the clip whose input was not finite.
+        faults = trainer.processes.gather(of_gradient(trainer, shares, epoch))
+        fault = next((f for f in faults if f.input_fault), faults[0])
         if not skips:
             raise NotFiniteError(fault)
     trainer.optimizer.zero_grad(set_to_none=True)
@@ -188,7 +195,7 @@ def backward(trainer: Trainer, index: torch.Tensor, epoch: int, share: float) ->
 
 
 def validate(trainer: Trainer) -> dict[str, float]:
-    """Metrics of the evaluated weights on val; empty where there is none."""
+    """Metrics of the evaluated weights on val; empty without val."""
     val = trainer.data.val
     if val is None:
         return {}
@@ -197,7 +204,7 @@ def validate(trainer: Trainer) -> dict[str, float]:
 
 
 def predict_val(trainer: Trainer, val: ClipStore) -> Predictions:
-    """What the evaluated weights say of the clips of val."""
+    """The evaluated weights' predictions on val."""
     size = trainer.config.train.eval_batch_size
     with told_out_of_memory(
         f"in validation with batches of {size}", trainer.device, f"--eval-batch-size {max(1, size // 2)}"
@@ -215,7 +222,7 @@ def predict_val(trainer: Trainer, val: ClipStore) -> Predictions:
 
 
 def save_model(trainer: Trainer, path: Path) -> None:
-    """The evaluated weights with all that prediction needs: configuration, vocabulary, width, metrics."""
+    """The evaluated weights with what prediction needs: configuration, vocabulary, width, metrics."""
     entry = trainer.progress.history[-1] if trainer.progress.history else {}
     meta = {
         "config": trainer.config.values(),
@@ -237,16 +244,16 @@ def _out_of_patience(trainer: Trainer) -> bool:
 
 def _warnings(trainer: Trainer, validated: dict[str, float]) -> list[str]:
     heads = trainer.model.heads
-    found = trainer.skipped.warnings()
-    found += [
+    warnings = trainer.skipped.warnings()
+    warnings += [
         f"{name} of val is not a number: a val clip holds values far beyond those of train; `asl audit` shows them"
         for name, value in validated.items()
         if not math.isfinite(value)
     ]
     for name in heads:
         prefix = f"{name}." if len(heads) > 1 else ""
-        own = {k.removeprefix(prefix): v for k, v in validated.items()}
-        own["chance"] = 1 / max(1, len(trainer.data.vocabulary))
-        if text := trainer.model.head(name).diagnose(own):
-            found.append(text)
-    return found
+        figures = {k.removeprefix(prefix): v for k, v in validated.items()}
+        figures["chance"] = 1 / max(1, len(trainer.data.vocabulary))
+        if text := trainer.model.head(name).diagnose(figures):
+            warnings.append(text)
+    return warnings

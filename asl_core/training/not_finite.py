@@ -1,4 +1,4 @@
-"""Losses and gradients that are not finite numbers: where they come from."""
+"""Where a loss or a gradient that is not finite comes from."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["of_gradient", "of_loss"]
 
 
 def of_loss(trainer: Trainer, batch: Batch, result: StepResult, epoch: int) -> NotFinite:
-    """What is wrong with a batch whose loss is not finite."""
+    """The fault of a batch whose loss is not finite."""
     parts = ", ".join(f"{name} {float(value):g}" for name, value in result.parts.items())
     remedy = (
-        f"All numbers that the model was shown are finite: lower --learning-rate "
+        f"All input of the model is finite: lower --learning-rate "
         f"({trainer.config.train.learning_rate:g} now), or look at these clips with `asl audit`."
     )
     what = f"the loss is {float(result.total.detach())} ({parts})"
-    return NotFinite(what, epoch, batch.ids, _shown(trainer, batch, epoch), remedy)
+    return NotFinite(what, epoch, batch.ids, _input_fault(trainer, batch, epoch), remedy)
 
 
 def of_gradient(trainer: Trainer, shares: Sequence[Tensor], epoch: int) -> NotFinite:
-    """What is wrong with a step whose losses are finite and whose gradient is not."""
+    """The fault of a step whose losses are finite and whose gradient is not."""
     batches = [trainer.data.train.batch(index).to(trainer.device) for index in shares]
     modules = [("", trainer.model), *((f"loss {o.name}: ", o) for o in trainer.objectives)]
     bad = [
@@ -41,18 +41,18 @@ def of_gradient(trainer: Trainer, shares: Sequence[Tensor], epoch: int) -> NotFi
     ]
     what = f"the loss is finite, and its gradient is not (in {shortened(bad, 3) if bad else 'its norm alone'})"
     remedy = (
-        "All numbers that the model was shown are finite: a root or a logarithm of 0, or a division by 0, in the "
+        "All input of the model is finite: a root or a logarithm of 0, or a division by 0, in the "
         "encoder, a head or a loss gives that, even where its result is masked; otherwise lower --learning-rate "
         f"({trainer.config.train.learning_rate:g} now)."
     )
-    seen = next(filter(None, (_shown(trainer, batch, epoch) for batch in batches)), "")
-    return NotFinite(what, epoch, tuple(i for batch in batches for i in batch.ids), seen, remedy)
+    input_fault = next(filter(None, (_input_fault(trainer, batch, epoch) for batch in batches)), "")
+    return NotFinite(what, epoch, tuple(i for batch in batches for i in batch.ids), input_fault, remedy)
 
 
-def _shown(trainer: Trainer, batch: Batch, epoch: int) -> str:
-    """Who first makes numbers of a batch that are not finite, on its way to the encoder; nothing where all are.
+def _input_fault(trainer: Trainer, batch: Batch, epoch: int) -> str:
+    """Which component first makes a batch's features not finite, on the way to the encoder; empty if none does.
 
-    The way is gone again: what it draws depends on seed, epoch and clips alone.
+    The step is repeated for this: what it draws depends on seed, epoch and clips alone.
     """
     if bad := _bad(batch):
         return (
@@ -63,19 +63,19 @@ def _shown(trainer: Trainer, batch: Batch, epoch: int) -> str:
         for who, flag, shown in itertools.chain(_fitted(trainer), _stations(trainer, batch, epoch)):
             if bad := _bad(shown):
                 return (
-                    f"The model was shown numbers that are not finite: {who} is the first to give them, for "
+                    f"Input of the model is not finite: {who} is the first to give them, for "
                     f"{_clips(bad)}. Leave it out with {flag}, or mend it; `asl plugins check` may say more."
                 )
     return ""
 
 
 def _fitted(trainer: Trainer) -> Iterator[tuple[str, str, Batch]]:
-    """All clips as the transforms of batches hand them on, where the statistics of these spoil every batch."""
+    """All clips after the batchwise transforms, if their statistics are not finite and spoil every batch."""
     standardiser, store = trainer.model.standardiser, trainer.data.train
     if bool(standardiser.mean.isfinite().all() & standardiser.scale.isfinite().all()):
         return
-    for place in torch.split(torch.arange(len(store)), 256):
-        yield from _described(trainer, store.batch(place).to(trainer.device))
+    for index in torch.split(torch.arange(len(store)), 256):
+        yield from _described(trainer, store.batch(index).to(trainer.device))
 
 
 def _described(trainer: Trainer, batch: Batch) -> Iterator[tuple[str, str, Batch]]:
@@ -87,7 +87,7 @@ def _described(trainer: Trainer, batch: Batch) -> Iterator[tuple[str, str, Batch
 
 
 def _stations(trainer: Trainer, batch: Batch, epoch: int) -> Iterator[tuple[str, str, Batch]]:
-    """Each component that a batch comes by, the flag that leaves it out, and the batch after it."""
+    """Each component on the way of a batch, the flag that leaves it out, and the batch after it."""
 
     def random(purpose: str) -> ClipRandom:
         return ClipRandom.of(batch.index, trainer.config.run.seed, epoch, purpose)
@@ -113,7 +113,7 @@ def _stations(trainer: Trainer, batch: Batch, epoch: int) -> Iterator[tuple[str,
 
 
 def _bad(batch: Batch) -> list[str]:
-    """The clips with numbers that are not finite; those of padding count, since masking by 0 does not undo them."""
+    """The clips with values that are not finite, padding included: 0 times such a value is not 0."""
     finite = batch.features.isfinite().flatten(1).all(1).tolist()
     return [clip for clip, sound in zip(batch.ids, finite, strict=True) if not sound]
 

@@ -25,36 +25,36 @@ def make_optimizer(
     """AdamW with decay on matrices only: norms, biases and gains are not pulled to zero.
 
     Args:
-        modules: whose parameters are trained, those that take a gradient.
+        modules: those of their parameters that take a gradient are trained.
         options: learning rate and decay.
-        device: where they are.
+        device: of the parameters.
         scaled: parameters whose learning rate is multiplied by ``scale``; see :func:`set_learning_rate`.
         scale: that factor.
 
     Raises:
         ConfigError: no parameter takes a gradient.
     """
-    apart = {id(parameter) for parameter in scaled} if scale != 1 else set()
+    scaled_ids = {id(parameter) for parameter in scaled} if scale != 1 else set()
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {
         (factor, matrix): [] for factor in (1.0, scale) for matrix in (True, False)
     }
     for module in modules:
         for parameter in module.parameters():
             if parameter.requires_grad:
-                groups[scale if id(parameter) in apart else 1.0, parameter.ndim > 1].append(parameter)
+                groups[scale if id(parameter) in scaled_ids else 1.0, parameter.ndim > 1].append(parameter)
     if not any(groups.values()):
         raise ConfigError(["nothing is left to train: all weights are frozen; leave out --freeze"])
     fused = device.type in ("cpu", "cuda")  # one kernel for all tensors; other devices lack it
     return torch.optim.AdamW(
         [
             {
-                "params": found,
+                "params": parameters,
                 "weight_decay": options.weight_decay if matrix else 0.0,
                 "lr": options.learning_rate * factor,
                 "scale": factor,
             }
-            for (factor, matrix), found in groups.items()
-            if found
+            for (factor, matrix), parameters in groups.items()
+            if parameters
         ],
         lr=options.learning_rate,
         fused=fused,
@@ -78,10 +78,10 @@ def learning_rate(options: TrainOptions, step: int, steps: int) -> float:
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of the weights, which forgets its random start quickly.
+    """An exponential moving average of the weights.
 
-    After ``n`` updates the decay is min(decay, (1 + n) / (10 + n)), as TensorFlow's ExponentialMovingAverage
-    documents for short runs: a run of a few hundred steps is not dominated by its first weights.
+    After ``n`` updates the decay is min(decay, (1 + n) / (10 + n)), as documented for TensorFlow's
+    ExponentialMovingAverage, so that the first weights do not dominate a run of a few hundred steps.
     """
     return _average(model, lambda n: 1 - min(decay, (1 + n) / (10 + n)))
 
@@ -92,9 +92,9 @@ def averaged_equally(model: nn.Module) -> AveragedModel:
 
 
 def _average(model: nn.Module, weight: Callable[[int], float]) -> AveragedModel:
-    """An average in which the newest weights count ``weight(n)`` after ``n`` updates; the first takes them as they are.
+    """An average in which the newest weights count ``weight(n)`` after ``n`` updates; the first update copies them.
 
-    Buffers are averaged like weights: the statistics of a batch norm belong to the weights that made them.
+    Buffers are averaged too: the statistics of a batch norm belong to the weights that made them.
     """
 
     def update(averages: Sequence[Tensor], values: Sequence[Tensor], count: int | Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient is not a finite number: what is kept of one, and how many an epoch left out."""
+"""Steps that are skipped because their loss or gradient is not finite: the fault, and the count of an epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asl_core.text import shortened
 
 __all__ = ["LONGEST", "NotFinite", "NotFiniteError", "Skipped"]
 
-#: steps left out in a row after which a run ends all the same: what comes so often is no exception
+#: skipped steps in a row after which a run ends, even with ``train.on-nan skip``
 LONGEST = 20
 
 
@@ -20,11 +20,13 @@ class NotFinite:
     what: str  #: a clause: the loss is nan (ctc nan)
     epoch: int
     ids: tuple[str, ...]  #: of the clips it was computed on
-    seen: str  #: a sentence on numbers that the model was shown and that were not finite; empty where all were
-    remedy: str  #: a sentence for where they were
+    input_fault: str  #: a sentence on model input that was not finite; empty where all of it was
+    remedy: str  #: a sentence for that case
 
     def __str__(self) -> str:
-        return f"{self.what} in epoch {self.epoch} on the clips {shortened(self.ids)}. {self.seen or self.remedy}"
+        return (
+            f"{self.what} in epoch {self.epoch} on the clips {shortened(self.ids)}. {self.input_fault or self.remedy}"
+        )
 
 
 class NotFiniteError(RunError):
@@ -37,18 +39,18 @@ class NotFiniteError(RunError):
 
 @attrs.define
 class Skipped:
-    """The steps of one epoch that were left out."""
+    """The skipped steps of one epoch."""
 
     epoch: int = 0
     of: int = 0  #: steps of the epoch
-    steps: int = 0  #: left out because their loss or gradient was not finite
-    scaled: int = 0  #: left out by the loss scaler of fp16, which looks for its scale in this way
-    in_a_row: int = 0  #: up to the step taken last
-    clips: int = 0  #: of ``steps``, whose losses are in no mean
+    steps: int = 0  #: skipped because their loss or gradient was not finite
+    scaled: int = 0  #: skipped by the loss scaler of fp16, which finds its scale in this way
+    in_a_row: int = 0  #: skipped, up to the latest step
+    clips: int = 0  #: of ``steps``, which count in no mean
     first: NotFinite | None = None
 
     def note(self, fault: NotFinite, clips: int) -> None:
-        """Count a step.
+        """Count a skipped step.
 
         Raises:
             NotFiniteError: it is one too many in a row.
@@ -59,10 +61,10 @@ class Skipped:
             raise NotFiniteError(fault, f"{self.in_a_row} steps in a row were left out, of the last ")
 
     def note_taken(self, *, scaled_out: bool) -> None:
-        """Count a step that was taken, or that the loss scaler left out.
+        """Count a step that was taken, or that the loss scaler skipped.
 
         Raises:
-            RunError: the scaler has left out so many in a row that its scale cannot be what is wrong.
+            RunError: the scaler skipped so many in a row that its scale cannot be the reason.
         """
         self.in_a_row = self.in_a_row + 1 if scaled_out else 0
         self.scaled += scaled_out
@@ -73,7 +75,7 @@ class Skipped:
             )
 
     def end(self) -> None:
-        """Look back on a whole epoch.
+        """Check a whole epoch.
 
         Raises:
             NotFiniteError: no step of it was taken.
@@ -82,13 +84,13 @@ class Skipped:
             raise NotFiniteError(self.first, f"all {self.of} steps of epoch {self.epoch} were left out, of the first ")
 
     def warnings(self) -> list[str]:
-        """What a user has to know of the epoch: how many steps were left out, and what was wrong with the first."""
+        """For the user: how many steps were skipped, and the fault of the first."""
         if self.first is None:
             return []
         return [f"{self.steps} of {self.of} steps of epoch {self.epoch} left out: first, {self.first}"]
 
-    def told(self) -> list[str]:
-        """What the log is to hold of the epoch: the warnings, and the ordinary doings of the loss scaler."""
+    def log_lines(self) -> list[str]:
+        """For the log: the warnings, and the steps that the loss scaler skipped."""
         lines = self.warnings()
         if self.scaled:
             lines.append(

@@ -1,4 +1,4 @@
-"""All that changes while a run trains, and how it is saved and found again."""
+"""The state of a run in training, and how it is saved and restored."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = ["Progress", "Trainer", "fingerprints"]
 
 @attrs.define
 class Progress:
-    """How far a run has come; with the weights, all that a resume needs."""
+    """How far a run has come."""
 
     epoch: int = 0  #: finished epochs
     best_epoch: int = 0
@@ -52,25 +52,25 @@ class Progress:
 
     @classmethod
     def kept(cls, values: Mapping[str, Any]) -> Progress:
-        """From what a checkpoint keeps; JSON has no word for a best value of minus infinity, which is null there.
+        """From a checkpoint's metadata, where null stands for a best value of minus infinity.
 
         Raises:
-            ValueError: it holds what no run keeps.
+            ValueError: these are not the values of a run.
         """
-        found = cls(**values)
-        found.best_value = -math.inf if found.best_value is None else found.best_value
-        whole = all(type(n) is int and n >= 0 for n in (found.epoch, found.best_epoch))
-        lines = isinstance(found.history, list) and all(isinstance(line, dict) for line in found.history)
-        if not (whole and lines and isinstance(found.best_value, int | float)):
+        progress = cls(**values)
+        progress.best_value = -math.inf if progress.best_value is None else progress.best_value
+        whole = all(type(n) is int and n >= 0 for n in (progress.epoch, progress.best_epoch))
+        lines = isinstance(progress.history, list) and all(isinstance(line, dict) for line in progress.history)
+        if not (whole and lines and isinstance(progress.best_value, int | float)):
             raise ValueError("its progress is not that of a run")
-        if not found.best_epoch <= found.epoch == len(found.history):
-            raise ValueError(f"its history has {len(found.history)} epochs and not {found.epoch}")
-        return found
+        if not progress.best_epoch <= progress.epoch == len(progress.history):
+            raise ValueError(f"its history has {len(progress.history)} epochs and not {progress.epoch}")
+        return progress
 
 
 @attrs.define(eq=False)
 class Trainer:
-    """All that changes while a run trains."""
+    """Model, losses, optimiser and progress of a run."""
 
     config: RunConfig
     data: RunData
@@ -81,11 +81,11 @@ class Trainer:
     precision: Precision
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None  #: of the weights after every step (EMA), or after each of the last epochs
-    views: Sequence[View] = ()  #: that evaluation averages over
+    views: Sequence[View] = ()  #: test-time augmentation of evaluation
     processes: Processes = ALONE
     progress: Progress = attrs.field(factory=Progress)
     validated: Predictions | None = None  #: of the weights after the last epoch, where this process trained it
-    skipped: Skipped = attrs.field(factory=Skipped)  #: the steps of this epoch that were left out
+    skipped: Skipped = attrs.field(factory=Skipped)  #: steps of this epoch
 
     @classmethod
     def new(
@@ -98,9 +98,16 @@ class Trainer:
         transferred: Collection[str] = (),
         processes: Processes = ALONE,
     ) -> Trainer:
-        """Move the model to its device and give it an optimiser and an average.
+        """Move the model to its device, and make its optimiser and its average.
 
-        Those of the encoder's parameters that are ``transferred`` learn at a rate of their own.
+        Args:
+            config: as it fits the clips.
+            data: the clips.
+            model: with its first weights.
+            objectives: prepared losses.
+            device: to train on.
+            transferred: names of the encoder's parameters that learn at a rate of their own.
+            processes: all that train this run.
         """
         model.to(device)
         modules: list[nn.Module] = [model, *objectives]
@@ -124,26 +131,26 @@ class Trainer:
 
     @property
     def evaluated(self) -> Recognizer:
-        """The weights that are evaluated and kept: the average, where there is one by now."""
+        """The weights that are evaluated and kept: the average, once it has begun."""
         average = self.average
         if average is None or (self.config.train.swa_epochs and not int(average.n_averaged)):
             return self.model
         return average.module  # type: ignore[return-value]  # a copy of model
 
     def average_step(self) -> None:
-        """Take the weights after an optimiser step into their moving average."""
+        """Update the moving average after an optimiser step."""
         if self.average is not None and self.config.train.ema:
             self.average.update_parameters(self.model)
 
     def average_epoch(self, epoch: int) -> None:
-        """Take the weights after one of the last epochs into their mean."""
+        """Update the mean over the last epochs after one of them."""
         options = self.config.train
         if self.average is not None and epoch > options.epochs - options.swa_epochs:
             self.average.update_parameters(self.model)
 
     @property
     def loss_names(self) -> set[str]:
-        """Names of the objectives, as they stand among the figures."""
+        """Names of the objectives in the figures."""
         return {o.name for o in self.objectives}
 
     @property
@@ -155,20 +162,23 @@ class Trainer:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """What the optimiser changes."""
+        """The parameters that the optimiser changes."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     @property
     def buffers(self) -> list[torch.Tensor]:
-        """What a forward pass in training may change: running averages of a batch norm, of a loss."""
+        """Tensors that a forward pass in training may change: running averages of a batch norm or a loss."""
         return [b for module in (self.model, *self.objectives) for b in module.buffers()]
 
     def hold_together(self, when: str, *, buffers_only: bool) -> None:
-        """Let several processes go on from the same bits; nothing alone.
+        """Give all processes the first one's buffers, and its weights unless ``buffers_only``; nothing alone.
 
-        Weights and buffers, or the buffers alone, are taken from the first process: each takes the running averages
-        of a batch norm from its own clips, and as in DDP those of the first stand, which has a clip of every batch.
-        All else has to be the same already.
+        Buffers differ because each process takes the running averages of a batch norm from its own clips. As in DDP
+        the first one's count, which has a clip of every batch. All other state must be equal already.
+
+        Args:
+            when: for the message.
+            buffers_only: after the first time.
 
         Raises:
             RunError: it is not.
@@ -183,7 +193,7 @@ class Trainer:
         self.processes.check_same(f"the state {when}", self.state())
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Every tensor a resume needs."""
+        """Every tensor that a resume needs."""
         parts: dict[str, dict[str, torch.Tensor]] = {
             "model": self.model.state_dict(),
             "objectives": nn.ModuleList(self.objectives).state_dict(),
@@ -195,10 +205,7 @@ class Trainer:
         return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
 
     def save(self, run: RunDir) -> None:
-        """The state from which a resume goes on, in one file, so that it is whole or the one before.
-
-        The one before is kept too: bytes on a disk can change after they were written.
-        """
+        """Write the resume state in one file, and keep the previous one as a fallback."""
         _make_folder(run.last.parent)
         meta = {
             "progress": attrs.asdict(self.progress) | {"best_value": plain(self.progress.best_value)},
@@ -209,18 +216,18 @@ class Trainer:
         run.settle()
 
     def restore(self, run: RunDir) -> str | None:
-        """Go on from what :meth:`save` wrote; where that is damaged, from what it wrote before, which is told.
+        """Restore the latest state, or the previous one where the latest is damaged.
 
         Returns:
-            What to tell. The caller puts the state gone on from in the damaged one's place, see :meth:`mend`.
+            A note in that case; the caller then calls :meth:`mend`.
 
         Raises:
-            CheckpointError: both states are damaged, or of other data or settings than those at hand.
+            CheckpointError: both states are damaged, or of other data or settings.
         """
         missing = not run.last.is_file()
         what = "is missing" if missing else "is damaged"
         try:
-            saved, told = load_tensors(run.last), None
+            saved, note = load_tensors(run.last), None
         except CheckpointError as fault:
             if not (missing or isinstance(fault, DamagedError)):
                 raise
@@ -230,7 +237,7 @@ class Trainer:
                     f"`asl run {as_word(run.config)}`."
                 ) from fault
             saved = load_tensors(run.previous)
-            told = (
+            note = (
                 f"{run.last} {'is missing' if missing else 'was damaged (cut short, or its bytes changed)'}: the run "
                 f"goes on from the state before it, "
                 f"after epoch {saved.meta['progress']['epoch']}"
@@ -243,11 +250,11 @@ class Trainer:
                 f"{run.last} does not hold the state of this run ({type(fault).__name__}: {reason}); it was damaged or "
                 f"replaced. Put it back, or start a new run with `asl run {as_word(run.config)}`."
             ) from fault
-        return told
+        return note
 
     @staticmethod
     def mend(run: RunDir) -> None:
-        """Put a copy of the state before in the place of the damaged last one: then there are two good ones again."""
+        """Replace the damaged latest state by a copy of the previous one."""
         write_bytes(run.last, run.previous.read_bytes())
 
     def _restore(self, saved: Saved, run: RunDir) -> None:
@@ -290,5 +297,5 @@ def _make_folder(path: Path) -> None:
 
 
 def fingerprints(data: RunData) -> dict[str, str]:
-    """What identifies the clips of a run."""
+    """Digests that identify the clips of each split."""
     return {name: split.fingerprint for name, split in data.audit.splits.items()}

@@ -322,7 +322,7 @@ def test_the_scaler_is_counted_and_not_warned_of() -> None:
     for _ in range(LONGEST - 1):
         skipped.note_taken(scaled_out=True)
     assert skipped.warnings() == []
-    assert skipped.told()[0].startswith(f"{LONGEST - 1} of 100 steps of epoch 1 left out by the loss scaler")
+    assert skipped.log_lines()[0].startswith(f"{LONGEST - 1} of 100 steps of epoch 1 left out by the loss scaler")
     with pytest.raises(RunError, match="bf16"):
         skipped.note_taken(scaled_out=True)
 
