@@ -1,4 +1,4 @@
-"""The curriculum's stages: objectives for clips without labels, and checkpoints of other projects."""
+"""Stage 1: objectives for clips without labels; loaders of external checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asl_stages.objective_options import (
 
 @hookimpl
 def asl_heads() -> list[Component]:
-    """Heads that train an encoder on clips without labels and are thrown away afterwards."""
+    """Heads that train an encoder on clips without labels and are discarded afterwards."""
     return [
         Component(
             name="projection",
@@ -75,7 +75,7 @@ def asl_losses() -> list[Component]:
 
 @hookimpl
 def asl_checkpoint_loaders() -> list[Component]:
-    """What ``--init`` can start from."""
+    """Loaders for ``--init``."""
     return [
         Component(
             name="stage1",

@@ -1,4 +1,4 @@
-"""Frames of a clip and frames of an encoder, which may be fewer, and means over those that count."""
+"""Clip frames at encoder frames, which may be fewer, and means over the frames that count."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ def evenly_spaced(lengths: Tensor, parts: Tensor, size: int) -> Tensor:
     """(B, size) the centre frame of each of ``parts`` (B,) equal parts of clips of ``lengths`` (B,) frames.
 
     Part j of n' covers frames j·n/n' to (j+1)·n/n', and its centre frame is ⌊(2j+1)·n / 2n'⌋: all frames in order
-    where n' = n. In whole numbers, so that it is exact, and of a clip alone, so that padding cannot change it.
-    Past the last part it repeats the last frame.
+    where n' = n. In integers, so it is exact; padding cannot change it. Past the last part it repeats the last frame.
     """
     part = torch.arange(size, device=lengths.device)[None, :]
     centre = torch.div((2 * part + 1) * lengths[:, None], 2 * parts[:, None], rounding_mode="floor")
@@ -21,7 +20,7 @@ def evenly_spaced(lengths: Tensor, parts: Tensor, size: int) -> Tensor:
 
 
 def at_frames(values: Tensor, index: Tensor) -> Tensor:
-    """(B, N, …) the frames ``index`` (B, N) of ``values`` (B, T, …)."""
+    """(B, N, …) frames ``index`` (B, N) of ``values`` (B, T, …)."""
     inner = values.shape[2:]
     where = index.view(*index.shape, *(1,) * len(inner)).expand(*index.shape, *inner)
     return values.gather(1, where)
@@ -31,7 +30,7 @@ def clip_means(values: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of each clip's values (B, …) over the places where ``counts`` (B, …) is true.
 
     Returns:
-        (B,) means, 0 for a clip without such a place, and (B,) bool, whether it has one.
+        (B,) means, 0 for a clip without any such place, and (B,) bool, whether it has one.
     """
     number = counts.flatten(1).sum(1)
     total = values.masked_fill(~counts, 0.0).flatten(1).sum(1)
@@ -44,5 +43,5 @@ def mean_over_clips(values: Tensor, has: Tensor) -> Tensor:
 
 
 def filled(values: Tensor, has: Tensor) -> Tensor:
-    """(B,) with the mean of the others for a clip without a value, which leaves a figure's average as it is."""
+    """(B,) with the others' mean for clips without a value, which leaves the average of a figure unchanged."""
     return torch.where(has, values, mean_over_clips(values, has))

@@ -1,8 +1,8 @@
-"""The zip archives that torch.save writes, read strictly: every reader of such a file sees the same bytes.
+"""Strict reading of torch.save's zip archives, so that every reader of such a file sees the same bytes.
 
-A zip archive may name one entry twice, hold another directory in a comment, say one size in its directory and
-another at the entry, or begin in the middle of the file; Python and torch then read different things, and to check
-one is no check of the other. torch.save writes none of that, so it is refused.
+A zip archive may name an entry twice, hold another directory in a comment, give one size in its directory and another
+at the entry, or begin in the middle of the file. Python and torch then read different content, and checking one does
+not check the other. torch.save writes none of that, so it is refused.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
-_FULL, _FULL16 = 0xFFFF_FFFF, 0xFFFF  #: where a number stands in the 64-bit record instead
+_FULL, _FULL16 = 0xFFFF_FFFF, 0xFFFF  #: the value is in the 64-bit record instead
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000
-_MOST = 200_000  #: entries; torch.save makes one for each tensor
+_MOST = 200_000  #: entries; torch.save writes one per tensor
 
 
 class ArchiveError(ValueError):
-    """The file is no whole zip archive; the text says how it ends early or contradicts itself."""
+    """The file is no complete zip archive; the text says where it ends early or contradicts itself."""
 
 
 class OddArchiveError(ValueError):
-    """It is an archive, and one that torch.save does not write; the text says in what."""
+    """An archive that torch.save does not write; the text says why."""
 
 
 @attrs.frozen
 class Entry:
-    """A part of the archive, stored as it is."""
+    """An uncompressed part of the archive."""
 
     name: str
     start: int  #: byte of the file at which its content begins
@@ -49,7 +49,7 @@ class Entry:
 
 @attrs.frozen
 class Archive:
-    """A checked archive of torch.save: parts that are named once, lie apart, and are not compressed."""
+    """A checked archive of torch.save: parts with unique names, without overlap or compression."""
 
     path: Path
     folder: str  #: the first part of every name
@@ -72,7 +72,7 @@ class Archive:
 
 @attrs.frozen
 class _Row:
-    """What the directory says of an entry."""
+    """An entry of the directory."""
 
     raw: bytes
     flags: int
@@ -84,7 +84,7 @@ class _Row:
 
 
 def names_in(path: Path) -> list[str]:
-    """The names in the directory of a zip archive of any kind, for messages; none where there is no directory."""
+    """The names in any zip archive's directory, for messages; empty without a directory."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -98,7 +98,7 @@ def open_archive(path: Path) -> Archive:
 
     Raises:
         ArchiveError: it is no zip archive, or damaged.
-        OddArchiveError: it is one that torch.save does not write.
+        OddArchiveError: torch.save does not write such archives.
         OSError: it cannot be read.
     """
     try:
@@ -121,7 +121,7 @@ def open_archive(path: Path) -> Archive:
 
 
 def _rows(file: IO[bytes], size: int) -> Iterator[_Row]:
-    """The directory, which has to be the last thing in the file."""
+    """The directory, which has to be at the end of the file."""
     count, start, length = _directory(file, size)
     if count > _MOST:
         raise OddArchiveError(f"it has {count:,} parts")
@@ -148,8 +148,8 @@ def _rows(file: IO[bytes], size: int) -> Iterator[_Row]:
 def _directory(file: IO[bytes], size: int) -> tuple[int, int, int]:
     """``(entries, first byte, bytes)`` of the directory.
 
-    Readers search for its end record from the end of the file on, and find different ones where there are two; here it
-    has to be the very end, and the 64-bit one right before it.
+    Readers search backwards for its end record, and find different ones where there are two; here it has to be the end
+    of the file, with the 64-bit record right before it.
     """
     if size < _END.size:
         raise ArchiveError("its end is missing")
@@ -180,7 +180,7 @@ def _directory(file: IO[bytes], size: int) -> tuple[int, int, int]:
 
 
 def _wide(extra: bytes, full: int, packed: int, place: int) -> tuple[int, int, int]:
-    """Sizes and place, with those that take 64 bits from the extra field."""
+    """Sizes and offset, 64-bit ones from the extra field."""
     values, fields = [full, packed, place], []
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
@@ -200,8 +200,8 @@ def _wide(extra: bytes, full: int, packed: int, place: int) -> tuple[int, int, i
 
 
 def _refuse_names(raws: list[bytes]) -> None:
-    """Names that stand twice, or that two readers may take for the same or for another; torch ignores their case."""
-    seen: set[str] = set()
+    """Refuse names that occur twice, or that readers may understand differently; torch ignores case."""
+    known: set[str] = set()
     for raw in raws:
         try:
             name = raw.decode("utf-8")
@@ -211,16 +211,16 @@ def _refuse_names(raws: list[bytes]) -> None:
         if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in parts):
             raise OddArchiveError(f"a part has the name {name[:80]!a}")
         plain = unicodedata.normalize("NFC", name).casefold()
-        if plain in seen:
+        if plain in known:
             raise OddArchiveError(
-                f"it holds {name[:80]!a} twice, or names that differ from it in case or separators alone, and readers "
-                f"differ in which of them they take"
+                f"it holds {name[:80]!a} twice, or names that differ from it only in case or separators, and readers "
+                f"differ in which one they take"
             )
-        seen.add(plain)
+        known.add(plain)
 
 
 def _entry(file: IO[bytes], row: _Row, size: int) -> Entry:
-    """An entry, its own header compared with what the directory says."""
+    """An entry, its own header compared with the directory."""
     name = row.raw.decode("utf-8")
     if row.method or row.packed != row.size:
         raise OddArchiveError(f"its part {name[:80]} is compressed")
@@ -230,7 +230,7 @@ def _entry(file: IO[bytes], row: _Row, size: int) -> Entry:
     if magic != b"PK\x03\x04" or start + row.size > size:
         raise ArchiveError(f"its part {name[:80]} is not where its directory says")
     # Sizes come after the content where it was written as a stream; 64-bit ones are in the extra field.
-    told = (crc in (0, row.crc), packed in (0, row.size, _FULL), full in (0, row.size, _FULL))
-    if file.read(names) != row.raw or method or not all(told) or (flags | row.flags) & _ENCRYPTED:
-        raise OddArchiveError(f"its part {name[:80]} says of itself something else than its directory does")
+    matches = (crc in (0, row.crc), packed in (0, row.size, _FULL), full in (0, row.size, _FULL))
+    if file.read(names) != row.raw or method or not all(matches) or (flags | row.flags) & _ENCRYPTED:
+        raise OddArchiveError(f"its part {name[:80]} contradicts the directory")
     return Entry(name, start, row.size, row.crc)

@@ -1,7 +1,7 @@
-"""Code books: the frames of each articulator sorted into a few kinds, by k-means on the train frames.
+"""Code books: k-means clusters of each articulator's features over the train frames.
 
-The kinds are not annotated phonemes. They are the nearest that features without annotation give, one book for the
-handshape of each hand, its location, its orientation, its movement, and the non-manual numbers.
+Clusters are not annotated phonemes but the nearest substitute without annotation: one book for the handshape of each
+hand, its location, its orientation, its movement, and the non-manual features.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from asl_stages.statistics import FrameStatistics
 
 __all__ = ["Block", "CodeBooks", "k_means", "parse_blocks"]
 
-SAMPLE = 20_000  #: frames that the books are fitted on, evenly spaced over the train frames
-ROUNDS = 25  #: of k-means; on hand features few codes still move after ten
+SAMPLE = 20_000  #: frames for the fit, evenly spaced over the train frames
+ROUNDS = 25  #: of k-means; on hand features few codes change after ten
 
 
 @attrs.frozen
 class Block:
-    """Numbers ``first`` to ``end`` of a frame, and what they stand for."""
+    """Features ``first`` to ``end`` (exclusive) of a frame."""
 
-    name: str
+    name: str  #: of the articulator
     first: int
     end: int
 
@@ -57,14 +57,14 @@ def parse_blocks(texts: Sequence[str]) -> tuple[Block, ...]:
 
 
 class CodeBooks(nn.Module):
-    """One book of codes a block, as buffers, so that they are saved and restored with the run.
+    """A book of codes for each block, in buffers, which are saved and restored with the run.
 
-    Before :meth:`fit` the codes are fixed random points (as the targets of BEST-RQ are, Chiu et al., ICML 2022).
+    Before :meth:`fit` the codes are fixed random points, as in BEST-RQ (Chiu et al., ICML 2022).
 
     Attributes:
-        centres: (blocks, codes, widest block) in units of the train deviation, 0 past a block's own numbers.
+        centres: (blocks, codes, widest block) in train deviations, 0 past a block's width.
         used: (blocks,) bool, whether the block has any variance in train.
-        commonest: (blocks,) the code that most train frames have, which is the guess to beat.
+        commonest: (blocks,) the most frequent code of train, the baseline to beat.
     """
 
     centres: Tensor
@@ -77,8 +77,10 @@ class CodeBooks(nn.Module):
         widest = max(b.end - b.first for b in blocks)
         random = torch.Generator().manual_seed(0)
         centres = torch.zeros(len(blocks), codes, widest)
-        for place, block in enumerate(blocks):
-            centres[place, :, : block.end - block.first] = torch.randn(codes, block.end - block.first, generator=random)
+        for number, block in enumerate(blocks):
+            centres[number, :, : block.end - block.first] = torch.randn(
+                codes, block.end - block.first, generator=random
+            )
         self.register_buffer("centres", centres)
         self.register_buffer("used", torch.ones(len(blocks), dtype=torch.bool))
         self.register_buffer("commonest", torch.zeros(len(blocks), dtype=torch.int64))
@@ -87,54 +89,54 @@ class CodeBooks(nn.Module):
         """Fit every book to (N, D) raw train frames.
 
         Returns:
-            The names of the blocks that are left out, because they are the same in every train frame.
+            Names of the blocks that are left out, since they are constant in train.
 
         Raises:
-            ConfigError: the frames do not have the numbers that a block names.
+            ConfigError: the frames lack the features of a block.
             DataError: no block has any variance.
         """
         outside = [b for b in self.blocks if b.end > frames.shape[1]]
         if outside:
             raise ConfigError(
-                f"loss.blocks has {b.name}={b.first}:{b.end}, and the clips have {frames.shape[1]} numbers a frame: "
+                f"loss.blocks has {b.name}={b.first}:{b.end}, and the clips have {frames.shape[1]} features per frame: "
                 f"name the blocks of this layout with --loss.blocks name=first:end,… and their number with "
                 f"--head.blocks"
                 for b in outside
             )
         step = max(1, -(-len(frames) // SAMPLE))
         sample = (frames[::step] - statistics.mean) / statistics.scale
-        for place, block in enumerate(self.blocks):
+        for number, block in enumerate(self.blocks):
             varies = bool(statistics.varying[block.first : block.end].any())
-            self.used[place] = varies
+            self.used[number] = varies
             if varies:
                 part = sample[:, block.first : block.end].double()
                 centres, codes = k_means(part, self.centres.shape[1], ROUNDS)
-                self.centres[place, :, : part.shape[1]] = centres
-                self.commonest[place] = codes.bincount(minlength=len(centres)).argmax()
+                self.centres[number, :, : part.shape[1]] = centres
+                self.commonest[number] = codes.bincount(minlength=len(centres)).argmax()
         if not bool(self.used.any()):
             raise DataError(
-                f"the train frames are all alike in the blocks {', '.join(b.name for b in self.blocks)}, so there are "
-                f"no codes to learn; look at them with `asl audit`, or name other numbers with --loss.blocks."
+                f"the blocks {', '.join(b.name for b in self.blocks)} are constant in train, so there are no codes to "
+                f"learn; look at the clips with `asl audit`, or name other features with --loss.blocks."
             )
         return tuple(b.name for b, used in zip(self.blocks, self.used.tolist(), strict=True) if not used)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, T, blocks) int64 codes of standardised frames (B, T, D): the nearest centre of each book."""
-        found = []
+        codes = []
         for block, centres in zip(self.blocks, self.centres.to(frames.dtype), strict=True):
             part = frames[..., block.first : block.end]
-            own = centres[:, : block.end - block.first]
-            # Squares of differences rather than products, which round differently for other shapes of a batch.
-            distance = torch.stack([(part - centre).square().sum(-1) for centre in own], -1)
-            found.append(distance.argmin(-1))
-        return torch.stack(found, -1)
+            # Squared differences instead of products, whose rounding depends on the shape of the batch.
+            in_block = centres[:, : block.end - block.first]
+            distance = torch.stack([(part - centre).square().sum(-1) for centre in in_block], -1)
+            codes.append(distance.argmin(-1))
+        return torch.stack(codes, -1)
 
 
 def k_means(points: Tensor, number: int, rounds: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Lloyd's algorithm from a k-means++ start (Arthur and Vassilvitskii, SODA 2007).
 
-    Where there are fewer different points than ``number``, some centres are equal or have no point; the first of
-    equal ones gets the points. A centre that loses all its points stays where it is.
+    With fewer distinct points than ``number``, some centres are equal or without points; the first of equal ones gets
+    the points. A centre that loses all its points stays where it is.
 
     Args:
         points: (N, D) on the CPU.
@@ -151,8 +153,8 @@ def k_means(points: Tensor, number: int, rounds: int, seed: int = 0) -> tuple[Te
     nearest = (points - chosen[0]).square().sum(1)
     for _ in range(number - 1):
         total = float(nearest.sum())
-        place = int(torch.multinomial(nearest, 1, generator=random)) if total > 0 else first
-        chosen.append(points[place])
+        index = int(torch.multinomial(nearest, 1, generator=random)) if total > 0 else first
+        chosen.append(points[index])
         nearest = nearest.minimum((points - chosen[-1]).square().sum(1))
     centres = torch.stack(chosen)
     codes = _assign(points, centres)
@@ -169,5 +171,5 @@ def k_means(points: Tensor, number: int, rounds: int, seed: int = 0) -> tuple[Te
 
 
 def _assign(points: Tensor, centres: Tensor) -> Tensor:
-    # |p - c|² without the |p|², which is the same for every centre.
+    # |p - c|² without |p|², which is equal for every centre.
     return (centres.square().sum(1) - 2 * points @ centres.t()).argmin(1)

@@ -1,11 +1,11 @@
-"""Head ``codes`` and loss ``phonology``: which kind of handshape, location, orientation, … a frame shows.
+"""Head ``codes`` and loss ``phonology``: codes of the handshape, location, orientation, … of a frame.
 
-To name the code of a frame that it sees is no task for an encoder: the codes are a function of the frame. So by
-default spans are hidden and the codes of the hidden frames are predicted, as HuBERT does for speech (Hsu et al.,
-arXiv 2106.07447), while visible frames count a little: later stages hide none.
+Predicting the code of a visible frame is trivial: codes are a function of the frame. By default spans are hidden and
+the codes of hidden frames are predicted, as in HuBERT for speech (Hsu et al., arXiv 2106.07447); visible frames get a
+small weight, since later stages hide none.
 
-Unlike the reference code's vector quantiser, whose codes are picked off the encoder without a gradient, the codes
-here are fixed targets and the cross-entropy trains the encoder.
+The reference code's vector quantiser takes its codes off the encoder without a gradient; here codes are fixed targets,
+and the cross-entropy trains the encoder.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ class CodesHead(EncodingHead):
 
 @attrs.frozen(eq=False)
 class _Targets:
-    """What is to be predicted at the encoder's frames."""
+    """The targets at the encoder's frames."""
 
     codes: Tensor  #: (B, T', blocks)
-    copied: Tensor  #: (B, T', blocks) the guess that takes them from the nearest visible frame
-    asked: Tensor  #: (B, T') the frames that the objective is about
-    shown: Tensor  #: (B, T') those that count with ``visible-weight``
+    copied: Tensor  #: (B, T', blocks) codes of the nearest visible frame, as a baseline
+    asked: Tensor  #: (B, T') bool, the frames to predict
+    shown: Tensor  #: (B, T') bool, those with ``visible-weight``
 
 
 class PhonologyLoss(Loss):
-    """Cross-entropy of the codes of each block, over the frames that ``predict`` asks for.
+    """Cross-entropy of the codes of each block, over the frames of option ``predict``.
 
-    The code books are fitted on the train frames (:class:`asl_stages.codebooks.CodeBooks`). Codes are read off
-    the frames as augmented, before any is hidden. An encoder that gives fewer frames than the clip has is asked for
-    the codes of the frame at the centre of each of its own. Blocks that never change in train have no codes.
+    The code books are fitted on the train frames (:class:`asl_stages.codebooks.CodeBooks`). Codes are those of the
+    augmented frames before masking. Where the encoder downsamples, the target is the clip frame at the centre of each
+    encoder frame. Blocks that are constant in train have no codes.
     """
 
     accepts = frozenset({"codes"})
@@ -70,37 +70,37 @@ class PhonologyLoss(Loss):
         super().__init__()
         self.predict, self.shift = options.predict, options.shift
         self.share, self.span, self.visible_weight = options.share, options.span, options.visible_weight
-        # Of this loss and not of its class: beside CTC, predict = "same" needs no second pass of the encoder.
+        # An attribute of the instance: beside CTC, predict = "same" needs no second pass of the encoder.
         self.corrupts = options.predict == "masked"
         self.statistics = FrameStatistics(facts)
         self.books = CodeBooks(parse_blocks(options.blocks), options.codes)
 
     def prepare(self, store: ClipStore) -> None:
-        """Fit the code books, and log which blocks are left out.
+        """Fit the code books, and log the blocks that are left out.
 
         Raises:
-            ConfigError: the clips do not have the numbers of a block.
-            DataError: nothing varies in any block.
+            ConfigError: the clips lack the features of a block.
+            DataError: every block is constant.
         """
         self.statistics.fit(store.features)
         constant = self.books.fit(store.features, self.statistics)
         if constant:
             _log.warning(
-                "loss phonology leaves out %s: the same numbers in all %d train frames.",
+                "loss phonology leaves out %s: constant in all %d train frames.",
                 ", ".join(constant),
                 len(store.features),
             )
 
     def corrupt(self, batch: Batch, random: ClipRandom) -> Batch:
-        """Hide spans of every clip of at least two frames; only asked for where ``predict`` is "masked"."""
+        """Hide spans of every clip of at least two frames; only called where ``predict`` is "masked"."""
         hidden = hidden_frames(batch.lengths, batch.features.shape[1], random, self.share, self.span)[:, :, None]
         return batch.with_features(batch.features.where(~hidden, self.statistics.average(batch.features)))
 
     def forward(self, sample: Sample) -> LossResult:
-        """Mean over a clip's frames and the blocks that are used, then over clips; a part for each block.
+        """Mean over a clip's frames and the used blocks, then over clips; a part for each block.
 
         Raises:
-            ConfigError: the head predicts other books or codes than this loss has.
+            ConfigError: the head has other books or codes than this loss.
         """
         logits = self._logits(sample)
         targets = self._targets(sample)
@@ -114,10 +114,10 @@ class PhonologyLoss(Loss):
         return LossResult(torch.stack(list(parts.values())).mean(), parts)
 
     def figures(self, sample: Sample) -> dict[str, Tensor]:
-        """Share of codes that are right, beside two guesses that need no training; mean over the used blocks.
+        """Accuracy of the codes, with two baselines without training; mean over the used blocks.
 
-        ``code-accuracy`` is the head's, ``code-majority`` that of the commonest code in train, and ``code-copy``
-        that of the nearest frame that is visible (with "ahead" and "same": of the frame itself).
+        ``code-accuracy`` is the head's, ``code-majority`` that of the most frequent code of train, ``code-copy`` that
+        of the nearest visible frame (with "ahead" and "same": of the frame itself).
         """
         targets = self._targets(sample)
         codes = targets.codes
@@ -126,11 +126,11 @@ class PhonologyLoss(Loss):
             "code-majority": self.books.commonest.expand_as(codes),
             "code-copy": targets.copied,
         }
-        found = {}
+        figures = {}
         for name, guess in guesses.items():
             right = (guess == codes)[..., self.books.used].to(sample.output.values.dtype).mean(2)
-            found[name] = filled(*clip_means(right, targets.asked))
-        return found
+            figures[name] = filled(*clip_means(right, targets.asked))
+        return figures
 
     def _logits(self, sample: Sample) -> Tensor:
         """(B, T', blocks, codes)."""
@@ -139,8 +139,8 @@ class PhonologyLoss(Loss):
         if values.shape[2] != blocks * codes:
             raise ConfigError(
                 [
-                    f"head codes predicts {values.shape[2]} logits a frame, and loss phonology has {blocks} books of "
-                    f"{codes} codes, which takes {blocks * codes}: set --head.blocks {blocks} --head.codes {codes}"
+                    f"head codes predicts {values.shape[2]} logits per frame, and loss phonology has {blocks} books of "
+                    f"{codes} codes, {blocks * codes} logits: set --head.blocks {blocks} --head.codes {codes}"
                 ]
             )
         return values.view(*values.shape[:2], blocks, codes)

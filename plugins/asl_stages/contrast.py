@@ -1,7 +1,7 @@
-"""Losses ``contrast-time`` and ``contrast-views``: what belongs together is to be nearer than what does not.
+"""Losses ``contrast-time`` and ``contrast-views``: positives are to be nearer than negatives.
 
-Both are InfoNCE (van den Oord et al., arXiv 1807.03748) on cosines, and both tell clips apart by their place in
-the store: two views of one clip in a batch are never negatives of each other.
+Both are InfoNCE (van den Oord et al., arXiv 1807.03748) on cosines. Clips are identified by their index in the store:
+two views of one clip in a batch are never negatives of each other.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from asl_stages.objective_options import ContrastTimeOptions, ContrastViewsOptio
 
 __all__ = ["ContrastTimeLoss", "ContrastViewsLoss"]
 
-NEVER = -1e4  #: cosine of what is not to be compared; -inf would give NaN where a batch holds one clip only
+NEVER = -1e4  #: cosine of pairs that are not compared; -inf would give NaN in a batch of one clip
 
 
 class ContrastTimeLoss(Loss):
     """A frame is to be nearer to the frames just after it than to frames of other clips.
 
-    The stage 1 of Hernandez Juarez (2025): z_t against z_{t+δ}, δ uniform in 1 … max-shift, negatives from other
-    videos. The mean over δ is taken exactly, over every shift that stays in the clip, instead of drawing one. The
-    anchors t, at most ``anchors`` a clip, are evenly spaced, and the other clips' anchors are the negatives. So
-    nothing is drawn at random, and time and memory are bounded by (clips × anchors)² whatever the clips' lengths.
+    Stage 1 of Hernandez Juarez (2025): z_t against z_{t+δ}, δ uniform in 1 … max-shift, negatives from other videos.
+    Here the mean over δ is exact, over every shift within the clip. The anchors t, at most ``anchors`` per clip, are
+    evenly spaced, and the other clips' anchors are the negatives: nothing is random, and time and memory are bounded
+    by (clips × anchors)² for clips of any length.
 
-    With random clips as negatives it is soon enough to know whose clip a frame is from. ``own-beyond`` adds frames
-    of the anchor's own clip from farther away, as time-contrastive networks do (Sermanet et al., ICRA 2018).
+    Against random clips, recognising the clip of a frame is soon enough. ``own-beyond`` adds distant frames of the
+    anchor's own clip as negatives, as in time-contrastive networks (Sermanet et al., ICRA 2018).
 
-    Clips of one frame have no near frame: they serve as negatives only.
+    Clips of one frame have no near frame and serve as negatives only.
     """
 
     accepts = frozenset({"embedding"})
@@ -62,11 +62,11 @@ class ContrastTimeLoss(Loss):
     def figures(self, sample: Sample) -> dict[str, Tensor]:
         """``time-retrieval``: share of anchors and shifts whose near frame is nearer than every other clip's."""
         near, counts, far = self._similarities(sample)
-        found = (near > far.amax(2, keepdim=True)).to(near.dtype)
-        return {"time-retrieval": filled(*clip_means(found, counts))}
+        nearer = (near > far.amax(2, keepdim=True)).to(near.dtype)
+        return {"time-retrieval": filled(*clip_means(nearer, counts))}
 
     def _similarities(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
-        """Cosines (B, A, S) of anchors and the frames after them, which of them count, and (B, A, N) of negatives."""
+        """(B, A, S) cosines of anchors and later frames, which of them count, and (B, A, N) cosines of negatives."""
         lengths = sample.output.frame_lengths
         real = frame_mask(lengths, sample.output.values.shape[1])
         frames = sample.output.values.masked_fill(~real[:, :, None], 0.0)
@@ -77,8 +77,8 @@ class ContrastTimeLoss(Loss):
         chosen = frame_mask(anchors, self.anchors)
         shifts = torch.arange(1, self.max_shift + 1, device=lengths.device)
         counts = chosen[:, :, None] & (place[:, :, None] + shifts < lengths[:, None, None])
-        # Over all frames, then taken at the anchors: a gather of embeddings by shift would add several gradients to
-        # one frame, in an order that CUDA does not fix.
+        # Over all frames, then taken at the anchors: gathering embeddings by shift would add several gradients to one
+        # frame, in no fixed order on CUDA.
         beyond = frames.new_zeros(clips, self.max_shift, size)
         later = torch.cat([frames, beyond], 1)
         after = [(frames * later[:, s : s + longest]).sum(-1) for s in range(1, self.max_shift + 1)]
@@ -118,9 +118,9 @@ class ContrastViewsLoss(Loss):
         return LossResult(loss, {"contrast-views": loss})
 
     def figures(self, sample: Sample) -> dict[str, Tensor]:
-        """``view-retrieval``: whether the other view is the nearest of all; ``views-alike``: it is the same frames.
+        """``view-retrieval``: whether the other view is the nearest; ``views-alike``: whether it has the same frames.
 
-        Both (2B,), one a view.
+        Both (2B,), one per view.
         """
         similar, same = self._similarities(sample)
         best = similar.masked_fill(~same, NEVER).amax(1)
@@ -131,7 +131,7 @@ class ContrastViewsLoss(Loss):
         }
 
     def _similarities(self, sample: Sample) -> tuple[Tensor, Tensor]:
-        """(2B, 2B) cosines of views, NEVER for a view with itself, and whether two views are of one clip."""
+        """(2B, 2B) cosines of views, NEVER for a view and itself, and whether two views are of one clip."""
         lengths = sample.output.frame_lengths
         real = frame_mask(lengths, sample.output.values.shape[1])
         total = sample.output.values.masked_fill(~real[:, :, None], 0.0).sum(1)
@@ -142,16 +142,13 @@ class ContrastViewsLoss(Loss):
 
 
 def _cosines(embeddings: Tensor) -> Tensor:
-    """(N, N) of (N, size) unit vectors, in their own precision.
-
-    Autocast would multiply in bf16, which keeps a cosine to 1 in 250, before it is divided by the temperature.
-    """
+    """(N, N) of (N, size) unit vectors, in their own precision: bf16 of autocast keeps a cosine only to 1 in 250."""
     with torch.autocast(embeddings.device.type, enabled=False):
         return embeddings @ embeddings.t()
 
 
 def _alike(batch: Batch) -> Tensor:
-    """(2B,) whether the two views of a clip hold the same frames."""
+    """(2B,) whether the two views of a clip have the same frames."""
     one, two = batch.features.chunk(2)
     before, after = batch.lengths.chunk(2)
     return ((before == after) & (one == two).flatten(1).all(1)).repeat(2)

@@ -21,7 +21,7 @@ __all__ = [
     "ReconstructOptions",
 ]
 
-#: the articulators of the 36-number layout, one code book each; 28:31 (how fast the palms turn) is in none
+#: articulators of the 36-feature layout, one code book each; 28:31 (angular speed of the palms) is in none
 BLOCKS_36 = (
     "handshape-left=0:5",
     "handshape-right=5:10",
@@ -36,15 +36,15 @@ BLOCKS_36 = (
 
 
 def _temperature() -> Any:
-    return option(0.1, gt=0, le=10, help="divides cosines before the softmax; small means hard negatives count more")
+    return option(0.1, gt=0, le=10, help="divides cosines before the softmax; smaller weights hard negatives more")
 
 
 def _standardised() -> Any:
-    return option(True, ignored="the loss is told what train.standardise is")
+    return option(True, ignored="the loss gets it from train.standardise")
 
 
 def _mask_share() -> Any:
-    return option(0.4, gt=0, lt=1, help="share of a clip's frames that is hidden; one span at least stays visible")
+    return option(0.4, gt=0, lt=1, help="share of a clip's frames that is hidden; at least one span stays visible")
 
 
 def _mask_span() -> Any:
@@ -52,16 +52,14 @@ def _mask_span() -> Any:
 
 
 def _visible_weight() -> Any:
-    return option(
-        0.1, ge=0, le=10, help="weight of the same loss on the frames that are not hidden, beside 1 for those that are"
-    )
+    return option(0.1, ge=0, le=10, help="weight of the same loss on visible frames; hidden frames have 1")
 
 
 @attrs.frozen
 class ProjectionOptions:
     """Options of head ``projection``."""
 
-    size: int = option(64, ge=2, help="numbers of an embedding")
+    size: int = option(64, ge=2, help="size of an embedding")
     hidden_size: int = option(256, ge=1, help="units of the layer between the encoder and the embedding")
 
 
@@ -69,14 +67,14 @@ class ProjectionOptions:
 class ContrastTimeOptions:
     """Options of loss ``contrast-time``."""
 
-    max_shift: int = option(5, ge=1, le=100, help="farthest frame, in encoder frames, that counts as near")
+    max_shift: int = option(5, ge=1, le=100, help="largest distance, in encoder frames, that counts as near")
     own_beyond: int = option(
         0,
         ge=0,
-        help="frames of the same clip farther away than this are negatives too, so that it is not enough to know "
-        "the signer and the background; 0 for other clips only, as in the paper",
+        help="frames of the same clip farther away than this are negatives too, so that knowing the signer and the "
+        "background is not enough; 0 for other clips only, as in the paper",
     )
-    anchors: int = option(16, ge=1, help="frames of a clip, evenly spaced, that are compared; bounds the memory")
+    anchors: int = option(16, ge=1, help="evenly spaced frames of a clip that are compared; bounds the memory")
     temperature: float = _temperature()
 
 
@@ -91,7 +89,7 @@ class ContrastViewsOptions:
 class ReconstructOptions:
     """Options of head ``reconstruct``."""
 
-    width: int = option(36, ge=1, ignored="the head is told the features per frame")
+    width: int = option(36, ge=1, ignored="the head gets the features per frame")
 
 
 @attrs.frozen
@@ -102,7 +100,9 @@ class MaskedFramesOptions:
     span: int = _mask_span()
     visible_weight: float = _visible_weight()
     error: str = option(
-        "absolute", choices=("absolute", "squared"), help="what is minimised; absolute errors forgive lost hands"
+        "absolute",
+        choices=("absolute", "squared"),
+        help="minimised error; absolute errors are robust against lost hands",
     )
     standardised: bool = _standardised()
 
@@ -111,8 +111,8 @@ class MaskedFramesOptions:
 class CodesOptions:
     """Options of head ``codes``."""
 
-    blocks: int = option(len(BLOCKS_36), ge=1, help="code books, as many as --loss.blocks names")
-    codes: int = option(32, ge=2, help="codes a book, as --loss.codes")
+    blocks: int = option(len(BLOCKS_36), ge=1, help="code books, as many as in --loss.blocks")
+    codes: int = option(32, ge=2, help="codes per book, as --loss.codes")
 
 
 @attrs.frozen
@@ -122,13 +122,13 @@ class PhonologyOptions:
     predict: str = option(
         "masked",
         choices=("masked", "ahead", "same"),
-        help="codes of hidden frames; of the frame `shift` ahead, for an encoder that reads forwards only (any other "
-        "sees the answer); or of the frame itself, a cheap second task beside CTC and trivial alone",
+        help="codes of hidden frames; of the frame `shift` ahead, for a unidirectional encoder (any other sees the "
+        "answer); or of the frame itself, a cheap second task beside CTC, trivial alone",
     )
     blocks: tuple[str, ...] = option(
-        BLOCKS_36, help="code books as name=first:end over the numbers of a frame, separated by commas"
+        BLOCKS_36, help="code books as name=first:end over the features of a frame, separated by commas"
     )
-    codes: int = option(32, ge=2, help="codes a book, as --head.codes")
+    codes: int = option(32, ge=2, help="codes per book, as --head.codes")
     shift: int = option(5, ge=1, le=1000, help="encoder frames ahead, for predict = ahead")
     share: float = _mask_share()
     span: int = _mask_span()

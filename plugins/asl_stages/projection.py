@@ -15,10 +15,10 @@ __all__ = ["ProjectionHead"]
 
 
 class ProjectionHead(EncodingHead):
-    """Two layers and a division by the length. Output values are embeddings (B, T', size).
+    """Two layers and normalisation to length 1. Output values are embeddings (B, T', size).
 
-    Chen et al. (SimCLR, ICML 2020) found that contrast spoils the layer it is computed on for later tasks, and that
-    layers which are thrown away afterwards keep the encoder from that.
+    A contrastive loss spoils the layer it is computed on for later tasks; discarding the projection afterwards protects
+    the encoder (SimCLR, Chen et al., ICML 2020).
     """
 
     kind = "embedding"
@@ -35,10 +35,10 @@ class ProjectionHead(EncodingHead):
         return F.normalize(at_least_float32(self.layers(frames)), dim=-1)
 
     def diagnose(self, figures: Mapping[str, float]) -> str | None:
-        """Also name views that are no different, on which ``contrast-views`` has nothing to learn."""
+        """Also report equal views, from which ``contrast-views`` learns nothing."""
         if figures.get("views-alike", 0.0) > 0.5:
             return (
-                f"the two views of {figures['views-alike']:.0%} of the clips are the same frames, so telling clips "
-                "apart teaches nothing; choose augmentations for all clips, such as --augment speed,crop,noise."
+                f"the two views of {figures['views-alike']:.0%} of the clips have the same frames, so telling clips "
+                "apart teaches nothing; use augmentations that change every clip, such as --augment speed,crop,noise."
             )
         return super().diagnose(figures)

@@ -1,8 +1,8 @@
-"""What reading a ``.pt`` file's pickle would cost and claim, found out without torch and before it.
+"""Bounds the cost of a ``.pt`` file's pickle before torch reads it.
 
-torch's weights-only reader runs nothing that a file names, but it hashes whatever a file takes for a key, makes as
-many objects as a file asks for, and views a storage in any shape. The same instructions go through a
-:class:`~asl_core.PickleMachine` first, which stays in its budget and makes stand-ins instead of tensors.
+torch's weights-only reader runs no code, but it hashes any key, makes any number of objects, and views a storage in any
+shape. The same instructions go through a :class:`~asl_core.PickleMachine` first, which stays in its budget and makes
+stand-ins instead of tensors.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ PLAIN = {
     "torch.nn.parameter.Parameter", "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor",
     "torch._utils._rebuild_tensor_v2",
 }  # fmt: skip
-_MOST_STEPS = 500_000  #: some 60 a tensor with its names
-_CALL = 4  #: steps that a call of torch's reader takes, and that of a tensor
+_MOST_STEPS = 500_000  #: some 60 per tensor with its names
+_CALL = 4  #: steps of a call in torch's reader; below, of a tensor's
 _TENSOR_CALL = 24
-_TENSOR = 1536  #: bytes of a tensor beside its numbers
+_TENSOR = 1536  #: bytes of a tensor besides its values
 _MOST_DIMENSIONS = 16
 
 
 def is_kind(name: str) -> bool:
-    """``torch.float32`` or ``torch.FloatStorage``: a kind of number, which cannot be made to allocate."""
+    """Whether a global is a dtype or storage class, ``torch.float32``, ``torch.FloatStorage``: it allocates nothing."""
     module, _, last = name.rpartition(".")
     if module != "torch":
         return False
@@ -44,7 +44,7 @@ def check_pickle(data: bytes, archive: Archive) -> None:
     """Run the pickle of an archive with stand-ins.
 
     Raises:
-        PickleRefused: it costs too much, or claims what its storages do not have.
+        PickleRefused: it costs too much, or claims more than its storages have.
         Exception: of many kinds, where it is damaged.
     """
     PickleMachine(data, _TorchStandIns(PickleBudget(len(data), _MOST_STEPS), archive)).run()
@@ -52,17 +52,17 @@ def check_pickle(data: bytes, archive: Archive) -> None:
 
 @attrs.frozen(eq=False)
 class _Storage:
-    """Numbers in a part of the archive."""
+    """The values of a part of the archive."""
 
     numbers: int
 
 
 class _Made:
-    """Something that torch makes, and that nothing can be put into."""
+    """An object of torch, which nothing can be added to."""
 
 
 class _TorchStandIns(PickleStandIns):
-    """The globals of :data:`PLAIN`, and the kinds of numbers."""
+    """Stand-ins for :data:`PLAIN`, dtypes and storage classes."""
 
     def __init__(self, budget: PickleBudget, archive: Archive):
         calls = {
@@ -78,20 +78,20 @@ class _TorchStandIns(PickleStandIns):
         self._archive = archive
 
     def find(self, module: str, name: str) -> PickleSymbol:
-        """A kind of number has no call; the rest is in the table."""
+        """Dtypes and storage classes are not callable; the rest is in the table."""
         if is_kind(f"{module[:80]}.{name[:80]}"):
             return PickleSymbol(name)
         return super().find(module, name)
 
     def build(self, target: object, state: object) -> object:
-        """A state dict carries versions of its modules as attributes of its OrderedDict."""
+        """A state dict has the versions of its modules as attributes of its OrderedDict."""
         if type(target) is not dict or type(state) is not dict:
             return super().build(target, state)
         self._pay(len(state))
         return target
 
     def persistent(self, reference: object) -> _Storage:
-        """A storage: ("storage", kind, part of the archive, device, numbers)."""
+        """A storage: ("storage", class, part of the archive, device, values)."""
         self.budget.work(_CALL)
         if type(reference) is not tuple or len(reference) != 5 or reference[0] != "storage":
             raise PickleRefused("a reference of an unknown kind to something outside of its list of tensors")
@@ -121,7 +121,7 @@ class _TorchStandIns(PickleStandIns):
         return _Made()
 
     def _ordered(self, args: tuple[Any, ...]) -> dict[Any, Any]:
-        """Made empty, and filled by the instructions that follow."""
+        """Empty; later instructions fill it."""
         self._pay(0)
         if args:
             raise PickleRefused("a table that is made in another way than torch.save writes one")
@@ -134,7 +134,7 @@ class _TorchStandIns(PickleStandIns):
         return dict(*args)
 
     def _pay(self, items: int) -> None:
-        """For a container that is made of another one's items, which the same file may ask for again and again."""
+        """For a container made from another one's items, which a file may repeat at will."""
         self.budget.work(_CALL + items)
         self.budget.spend(256 + 112 * items)
 

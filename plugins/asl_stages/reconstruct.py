@@ -1,4 +1,4 @@
-"""Head ``reconstruct`` and loss ``masked-frames``: what was hidden is to be told from what surrounds it."""
+"""Head ``reconstruct`` and loss ``masked-frames``: hidden frames are reconstructed from those around them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["MaskedFramesLoss", "ReconstructHead"]
 class ReconstructHead(EncodingHead):
     """A linear layer from each encoder frame to a standardised frame of the clip, (B, T', features per frame).
 
-    One layer and no more, so that the encoder has to do the work.
+    A single layer leaves the work to the encoder.
     """
 
     kind = "frames"
@@ -46,10 +46,9 @@ class ReconstructHead(EncodingHead):
 class MaskedFramesLoss(Loss):
     """Spans of frames are replaced by the mean train frame, and reconstructed.
 
-    Errors are those of numbers that vary in train, in units of their deviation. Visible frames count a little too
-    (Hsu et al., arXiv 2106.07447, weigh the two in the same way): later stages hide none, and hidden frames alone
-    would not ask the encoder to keep what a frame shows. An encoder
-    that gives fewer frames than the clip has is asked for the frame at the centre of each of its own.
+    Errors are of features that vary in train, in train deviations. Visible frames get a small weight (as in Hsu et al.,
+    arXiv 2106.07447): later stages hide none, and hidden frames alone would not make the encoder keep the content of a
+    frame. Where the encoder downsamples, the target is the clip frame at the centre of each encoder frame.
     """
 
     accepts = frozenset({"frames"})
@@ -63,7 +62,7 @@ class MaskedFramesLoss(Loss):
         self.statistics = FrameStatistics(facts)
 
     def prepare(self, store: ClipStore) -> None:
-        """Which numbers vary, and where raw frames have their mean."""
+        """Fit the statistics of the train frames."""
         self.statistics.fit(store.features)
 
     def corrupt(self, batch: Batch, random: ClipRandom) -> Batch:
@@ -75,12 +74,12 @@ class MaskedFramesLoss(Loss):
         """Mean over a clip's hidden frames, then over the clips that have any; parts ``hidden`` and ``visible``.
 
         Raises:
-            ConfigError: the head gives another number of numbers a frame than the clips have.
+            ConfigError: the head gives another number of features per frame than the clips have.
         """
         target, _, hidden, visible = self._targets(sample)
         difference = sample.output.values - target
         errors = difference.abs() if self.error == "absolute" else difference.square()
-        each = self._over_numbers(errors)
+        each = self._over_features(errors)
         parts = {
             "hidden": mean_over_clips(*clip_means(each, hidden)),
             "visible": mean_over_clips(*clip_means(each, visible)),
@@ -88,27 +87,27 @@ class MaskedFramesLoss(Loss):
         return LossResult(parts["hidden"] + self.visible_weight * parts["visible"], parts)
 
     def figures(self, sample: Sample) -> dict[str, Tensor]:
-        """Mean square error on hidden frames, as a share of that of two guesses; below 1 is better than the guess.
+        """Mean square error on hidden frames, relative to two baselines; below 1 is better than the baseline.
 
-        ``masked-error`` compares with the mean train frame, ``masked-vs-line`` with a straight line between the
-        visible frames on either side, which needs no training. Each is a clip's error over the mean error of the
-        guess in the batch, so that the average over clips is a ratio of sums.
+        ``masked-error`` compares with the mean train frame, ``masked-vs-line`` with linear interpolation between the
+        visible frames. Each is a clip's error over the mean error of the baseline in the batch, so the average over
+        clips is a ratio of sums.
         """
         target, line, counts, _ = self._targets(sample)
-        own, has = clip_means(self._over_numbers((sample.output.values - target).square()), counts)
-        found = {}
+        error, has = clip_means(self._over_features((sample.output.values - target).square()), counts)
+        figures = {}
         for name, guess in (("masked-error", target.new_zeros(())), ("masked-vs-line", line)):
-            of_guess, _ = clip_means(self._over_numbers((guess - target).square()), counts)
-            found[name] = filled(own / mean_over_clips(of_guess, has).clamp(min=1e-9), has)
-        return found
+            baseline, _ = clip_means(self._over_features((guess - target).square()), counts)
+            figures[name] = filled(error / mean_over_clips(baseline, has).clamp(min=1e-9), has)
+        return figures
 
-    def _over_numbers(self, errors: Tensor) -> Tensor:
-        """(B, T') mean over the numbers that vary, of (B, T', D)."""
+    def _over_features(self, errors: Tensor) -> Tensor:
+        """(B, T') mean over the varying features of (B, T', D)."""
         varying = self.statistics.varying.expand(errors.shape[2])
         return errors.masked_fill(~varying, 0.0).sum(2) / varying.sum().clamp(min=1)
 
     def _targets(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """At the encoder's frames: the target (B, T', D), the line's guess, and (B, T') hidden and visible ones."""
+        """At the encoder's frames: the target (B, T', D), its interpolation, and (B, T') hidden and visible frames."""
         clean, values = sample.clean, sample.output.values
         if values.shape[2] != clean.features.shape[2]:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Frames as losses see them: standardised, whether the run's encoder gets them so or as stored."""
+"""Standardised frames for losses, whether the run standardises its features or not."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["FrameStatistics"]
 
 
 class FrameStatistics(nn.Module):
-    """Mean and deviation of the train frames, kept with the run's state; before :meth:`fit` 0 and 1.
+    """Mean and deviation of the train frames, saved with the run; 0 and 1 before :meth:`fit`.
 
     Args:
-        facts: whether the frames of a batch are standardised already; without facts they are.
+        facts: say whether batches are standardised already; without facts they are.
     """
 
     mean: Tensor  #: (D,), or (1,) before :meth:`fit`
     scale: Tensor
-    varying: Tensor  #: (D,) bool, whether the feature is not the same in all train frames
+    varying: Tensor  #: (D,) bool, whether the feature varies in train
 
     def __init__(self, facts: Facts | None = None):
         super().__init__()
@@ -29,12 +29,12 @@ class FrameStatistics(nn.Module):
         self.register_buffer("varying", torch.ones(1, dtype=torch.bool))
 
     def fit(self, frames: Tensor) -> None:
-        """Take them from (N, D) train frames that are not standardised."""
+        """From (N, D) train frames that are not standardised."""
         mean, scale, self.varying = frame_statistics(frames)
         self.mean, self.scale = mean.to(frames.dtype), scale.to(frames.dtype)
 
     def scaled(self, features: Tensor) -> Tensor:
-        """(…, D) frames of a batch, standardised, and 0 where a feature never varied in train."""
+        """(…, D) standardised frames of a batch, 0 for features that are constant in train."""
         values = features if self.standardised else (features - self.mean) / self.scale
         return values.masked_fill(~self.varying, 0.0)
 

@@ -192,10 +192,10 @@ def test_faults_of_blocks() -> None:
     with pytest.raises(ConfigError, match="twice"):
         parse_blocks(["a=0:1", "a=1:2"])
     books = CodeBooks([Block("far", 3, 9)], 4)
-    with pytest.raises(ConfigError, match=r"far=3:9.*5 numbers a frame"):
+    with pytest.raises(ConfigError, match=r"far=3:9.*5 features per frame"):
         books.fit(store().features, FrameStatistics())
     still = PhonologyLoss(PhonologyOptions(blocks=("still=3:5",)))
-    with pytest.raises(DataError, match="all alike"):
+    with pytest.raises(DataError, match="are constant in train"):
         still.prepare(store())
 
 
