@@ -39,8 +39,10 @@ def setting(word: str) -> tuple[str, str]:
 
 def finished(options: argparse.Namespace, name: str, settings: dict[str, Any], recipe: str | None = None) -> Path:
     """The run of this name in ``--out``: trained, resumed, or reused where it is finished."""
-    settings = {**settings, "run.out": str(options.out), "run.name": name}
-    return asl.complete(asl.configure(settings, flags=dict(options.settings), recipe=recipe))
+    flags = dict(options.settings)  # as text; a setting of the script would be stronger
+    settings = {key: value for key, value in settings.items() if key not in flags}
+    settings |= {"run.out": str(options.out), "run.name": name}
+    return asl.complete(asl.configure(settings, flags=flags, recipe=recipe))
 
 
 def row_of(name: str, *members: list[Path]) -> str:
