@@ -29,12 +29,12 @@ _IBUG = {
     "right-brow": 19, "left-brow": 24, "right-eye-corner": 36, "left-eye-corner": 45, "right-lip-corner": 48,
     "left-lip-corner": 54, "upper-lip": 62, "lower-lip": 66,
 }  # fmt: skip
-#: scheme of a face -> body point -> its number there; the 68 points of the iBUG scheme are the first of OpenPose's 70
+#: scheme of a face -> body point -> its number there; the 68 points of the iBUG scheme are the first 68 of OpenPose's 70
 FACES: Mapping[str, Mapping[str, int]] = {
     "mediapipe-face468": FACE,
     "mediapipe-face478": FACE,
     "openpose-face70": _IBUG,
-    "ibug68": _IBUG,
+    "face68": _IBUG,
 }
 _SCHEMES = {"pose": POSES, "face": FACES}
 _SHOULDERS = 0.25  #: shoulder width, in image widths, that clips in pixels without a picture size are scaled to
