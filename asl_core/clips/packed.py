@@ -211,12 +211,14 @@ def _columns(
 def _time_and_layout(index: Any, clips: int) -> list[dict[str, Any]]:
     """Rate, times and layout of each clip, where the file has them."""
     layouts = [Layout.from_json(parse_json(text)) for text in index.get("layouts", ())]
-    columns = {name: index.get(name) or [None] * clips for name in ("fps", "times", "layout")}
+    columns = {name: index.get(name) or [None] * clips for name in ("fps", "times", "layout", "group")}
     if any(len(column) != clips for column in columns.values()):
-        raise _WrongError(f"its rates, times or layouts are not of {clips} clips")
+        raise _WrongError(f"its rates, times, layouts or groups are not of {clips} clips")
+    if not all(group is None or isinstance(group, str) for group in columns["group"]):
+        raise _WrongError("a group of its clips is no text")
     return [
-        {"fps": fps, "times": times, "layout": None if number is None else _entry(layouts, number)}
-        for fps, times, number in zip(*columns.values(), strict=True)
+        {"fps": fps, "times": times, "layout": None if number is None else _entry(layouts, number), "group": group}
+        for fps, times, number, group in zip(*columns.values(), strict=True)
     ]
 
 

@@ -76,8 +76,12 @@ def _numbers(clips: Sequence[Clip], *, by_signer: bool) -> list[int]:
         return [rank[str(c.signer)] for c in clips]
     # Counting on through the glosses spreads the leftovers of small glosses evenly over the folds.
     numbers = [0] * len(clips)
-    for number, i in enumerate(i for members in _by_gloss(clips) for i in members):
-        numbers[i] = number
+    of_group: dict[str, int] = {}  # near copies are never parted
+    count = 0
+    for i in (i for members in _by_gloss(clips) for i in members):
+        group = clips[i].group
+        numbers[i] = count if group is None else of_group.setdefault(group, count)
+        count += numbers[i] == count
     return numbers
 
 

@@ -15,7 +15,21 @@ from asl_files.entries import Entry, natural, split_named
 __all__ = ["Found", "find_recordings"]
 
 #: files that lie beside recordings and are none
-_BESIDE = (".md", ".txt", ".json", ".toml", ".yaml", ".yml", ".py", ".ipynb", ".png", ".jpg", ".log", ".task", ".tflite")
+_BESIDE = (
+    ".md",
+    ".txt",
+    ".json",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".py",
+    ".ipynb",
+    ".png",
+    ".jpg",
+    ".log",
+    ".task",
+    ".tflite",
+)
 _DEEPEST = 12  #: folders below one another
 
 

@@ -44,7 +44,9 @@ def find_list(root: Path) -> Path | None:
     ]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise DataError(f"{root} holds {len(found)} lists of recordings ({names}); say which with --dataset.manifest FILE.")
+        raise DataError(
+            f"{root} holds {len(found)} lists of recordings ({names}); say which with --dataset.manifest FILE."
+        )
     return found[0] if found else None
 
 
@@ -61,7 +63,9 @@ def _lists(path: Path) -> bool:
     if not header:
         return False
     names = {cell.strip().lower() for cell in next(csv.reader(header, delimiter=csv_delimiter(header[0])), [])}
-    return bool(names & set(COLUMNS["file"])) and bool(names & {*COLUMNS["gloss"], *COLUMNS["glosses"], *COLUMNS["split"]})
+    return bool(names & set(COLUMNS["file"])) and bool(
+        names & {*COLUMNS["gloss"], *COLUMNS["glosses"], *COLUMNS["split"]}
+    )
 
 
 def read_list(path: Path, root: Path) -> list[Entry]:
@@ -75,11 +79,10 @@ def read_list(path: Path, root: Path) -> list[Entry]:
             raise DataError(f"{path} has {path.stat().st_size >> 20} MiB; a list of recordings has at most 256.")
         text = path.read_text(encoding=text_encoding(path))
     except (OSError, UnicodeError) as fault:
-        raise DataError(f"{path} cannot be read ({fault}); expected a CSV or JSON file that lists recordings.") from fault
-    if text.lstrip()[:1] in ("{", "["):
-        entries = _json(text, path, root)
-    else:
-        entries = list(_csv(text, path, root))
+        raise DataError(
+            f"{path} cannot be read ({fault}); expected a CSV or JSON file that lists recordings."
+        ) from fault
+    entries = _json(text, path, root) if text.lstrip()[:1] in ("{", "[") else list(_csv(text, path, root))
     if not entries:
         raise DataError(f"{path} lists no recording; expected a line for each.")
     return entries
@@ -171,8 +174,8 @@ def _json(text: str, path: Path, root: Path) -> list[Entry]:
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as fault:
         reason = " ".join(f"{type(fault).__name__}: {fault}".split())[:200]
         raise DataError(
-            f"{path} cannot be read as a list of recordings ({reason}); expected the layout of WLASL_v0.3.json "
-            f'([{{"gloss": …, "instances": [{{"video_id": …}}]}}]) or of nslt_100.json ({{id: {{"subset", "action"}}}}).'
+            f"{path} cannot be read as a list of recordings ({reason}); expected the layout of WLASL_v0.3.json, "
+            f'[{{"gloss": …, "instances": [{{"video_id": …}}]}}], or that of nslt_100.json, {{id: {{"subset", "action"}}}}.'
         ) from fault
 
 
@@ -202,7 +205,15 @@ def _nslt(content: Mapping[str, Mapping[str, Any]], path: Path, root: Path) -> l
     for clip, entry in content.items():
         label, start, end = (entry["action"] + [1, -1])[:3] if len(entry["action"]) < 3 else entry["action"]
         if names and label not in names:
-            raise DataError(f"{path} gives {clip} the class {label}, which {classes.name} lacks; use the two of one release.")
-        cells = {"file": clip, "gloss": names.get(label, f"#{label}"), "split": entry.get("subset"), "start": start, "end": end}
+            raise DataError(
+                f"{path} gives {clip} the class {label}, which {classes.name} lacks; use the two of one release."
+            )
+        cells = {
+            "file": clip,
+            "gloss": names.get(label, f"#{label}"),
+            "split": entry.get("subset"),
+            "start": start,
+            "end": end,
+        }
         entries.append(_entry({k: v for k, v in cells.items() if v is not None}, root, f"{path}, entry {clip}"))
     return entries

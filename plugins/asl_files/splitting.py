@@ -83,7 +83,7 @@ def _blocks(entries: Sequence[Entry], share: float) -> Division:
         first_held = len(members) - round(share * len(members))
         for place, entry in enumerate(members):
             group[entry.id] = f"{' '.join(glosses)}, block {1 + place * BLOCKS // len(members)}"
-        if share and 1 <= first_held:
+        if share and first_held >= 1:
             held_out |= {entry.id for entry in members[min(first_held, len(members) - (len(members) > 1)) :]}
     rule = f"the last {share:.0%} of each sign's recordings, in the order of their names, are val"
     return Division(frozenset(held_out), group, rule)

@@ -29,7 +29,7 @@ _IBUG = {
     "right-brow": 19, "left-brow": 24, "right-eye-corner": 36, "left-eye-corner": 45, "right-lip-corner": 48,
     "left-lip-corner": 54, "upper-lip": 62, "lower-lip": 66,
 }  # fmt: skip
-#: scheme of a face -> body point -> its number there; the 68 points of the iBUG scheme are the first 68 of OpenPose's 70
+#: scheme of a face -> body point -> its number there; those of face68 are the first of OpenPose's 70
 FACES: Mapping[str, Mapping[str, int]] = {
     "mediapipe-face468": FACE,
     "mediapipe-face478": FACE,

@@ -1,0 +1,230 @@
+"""What a data set knows of its recordings before they are read: which there are, of which format, sign and split."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from asl_core import DataError, Finding, Format, Formats, Recording, shortened
+from asl_files.entries import Entry, natural
+from asl_files.folders import Found, find_recordings
+from asl_files.lists import find_list, read_list
+from asl_files.options import FilesOptions
+from asl_files.splitting import divide
+
+__all__ = ["Index", "build_index", "found_in"]
+
+_ORDER = ("train", "val", "test")
+
+
+@attrs.frozen
+class Index:
+    """The recordings of a data set, in the order of their splits."""
+
+    entries: Mapping[str, Sequence[Entry]]  #: of each split
+    of_path: Mapping[Path, tuple[str, Format]]
+    held: Mapping[str, Recording]  #: recordings that were read already, by the id of their entry
+    group: Mapping[str, str]  #: id of an entry -> what folds may not part
+    findings: Sequence[Finding]
+
+
+def build_index(options: FilesOptions, formats: Formats) -> Index:
+    """Look through the folders and lists that the options name.
+
+    Raises:
+        DataError: there is no such folder, no recording in it, or nothing says which signs they show.
+    """
+    if options.root is None:
+        raise DataError("the data set 'files' has no folder: give --dataset.root FOLDER, or set ASL_DATA.")
+    found, findings = Found(), list[Finding]()
+    for number, root in enumerate(map(Path, (options.root, *options.more_roots))):
+        if not root.is_dir():
+            raise DataError(f"{root} is no folder; expected one of recordings.")
+        one = found_in(root, formats, options)
+        listed = _listing(root, options)
+        if listed is not None:
+            one.entries, more = _match(listed, read_list(listed, root), one, root)
+            findings += more
+        if number:
+            one.entries = [attrs.evolve(e, id=f"{root.name}-{number + 1}/{e.id}") for e in one.entries]
+        findings += _taken(root, one, listed)
+        found.entries += one.entries
+        found.of_path |= one.of_path
+    if not found.entries:
+        raise DataError(_nothing(options))
+    held: dict[str, Recording] = {}
+    entries = [e for entry in found.entries for e in _expanded(entry, found.of_path, held)]
+    entries = _labelled(entries, options, findings)
+    entries, group = _divided(entries, options, findings)
+    entries = _chosen(entries, options, findings)
+    splits = {name: [e for e in entries if e.split == name] for name in _ORDER}
+    return Index({name: part for name, part in splits.items() if part}, found.of_path, held, group, findings)
+
+
+def _labelled(entries: list[Entry], options: FilesOptions, findings: list[Finding]) -> list[Entry]:
+    """The entries without those of glosses that are left out."""
+    if bare := [entry.id for entry in entries if not entry.glosses]:
+        text = f"{len(bare)} of {len(entries)} recordings have no gloss ({shortened(bare)})"
+        if len(bare) == len(entries):
+            raise DataError(f"{text}; expected folders named after signs, or a list: --dataset.manifest FILE.")
+        findings.append(Finding("warning", "unlabelled", text))
+    if not options.leave_out:
+        return entries
+    kept = [entry for entry in entries if not set(entry.glosses) & set(options.leave_out)]
+    count = len(entries) - len(kept)
+    text = f"--dataset.leave-out leaves out {count} recordings of {', '.join(options.leave_out)}"
+    findings.append(Finding("note" if count else "warning", "left-out", text))
+    return kept
+
+
+def _divided(
+    entries: list[Entry], options: FilesOptions, findings: list[Finding]
+) -> tuple[list[Entry], Mapping[str, str]]:
+    """The entries with the split of each, and what folds may not part."""
+    stated = Counter(entry.split for entry in entries)
+    if set(stated) != {None}:
+        if stated[None]:
+            text = f"{stated[None]} of {len(entries)} recordings do not say their split; they are train"
+            findings.append(Finding("warning", "split-unknown", text))
+        return [attrs.evolve(e, split=e.split or "train") for e in entries], {}
+    division = divide(entries, options.val_share, options.split_by)
+    if division.val:
+        ids = sorted(division.val, key=natural)
+        text = f"nothing says which recordings are val: {division.rule}"
+        findings.append(Finding("note", "val-made", text, {"val": ids}))
+    return [attrs.evolve(e, split="val" if e.id in division.val else "train") for e in entries], division.group
+
+
+def _chosen(entries: list[Entry], options: FilesOptions, findings: list[Finding]) -> list[Entry]:
+    """The entries of the glosses that are asked for."""
+    asked = options.glosses
+    if asked is None:
+        return entries
+    counts = Counter(gloss for entry in entries if entry.split == "train" for gloss in entry.glosses)
+    if isinstance(asked, int):
+        if asked > len(counts):
+            raise DataError(f"--dataset.glosses {asked}: train has {len(counts)} glosses; expected at most that.")
+        chosen = set(sorted(counts, key=lambda gloss: (-counts[gloss], gloss))[:asked])
+    else:
+        chosen = set(asked)
+        if lacking := sorted(chosen - set(counts)):
+            raise DataError(f"--dataset.glosses names {shortened(lacking)}, which no train recording shows.")
+    kept = [entry for entry in entries if entry.glosses and set(entry.glosses) <= chosen]
+    text = f"--dataset.glosses keeps {len(kept)} of {len(entries)} recordings ({len(chosen)} glosses)"
+    findings.append(Finding("note", "glosses-kept", text))
+    return kept
+
+
+def found_in(root: Path, formats: Formats, options: FilesOptions) -> Found:
+    """What is in a folder, or what one file or folder of frames is."""
+    only = None if options.format == "auto" else formats.named(options.format)
+    own = (options.format, only) if only is not None else formats.of(root)
+    if own is not None and (root.is_file() or own[1].recognises(root)):
+        entry = Entry(id=root.name.split(".")[0] or root.name, path=root)
+        return Found([entry], Counter([own[0]]), {root: own})
+    return find_recordings(root, formats, only, options.format) if root.is_dir() else Found()
+
+
+def _listing(root: Path, options: FilesOptions) -> Path | None:
+    """The file that lists the recordings of a folder."""
+    if options.manifest == "none":
+        return None
+    if options.manifest is None:
+        return find_list(root)
+    for path in (root / options.manifest, Path(options.manifest)):
+        if path.is_file():
+            return path
+    raise DataError(f"--dataset.manifest {options.manifest}: no such file, neither in {root} nor here.")
+
+
+def _match(listed: Path, entries: Sequence[Entry], found: Found, root: Path) -> tuple[list[Entry], list[Finding]]:
+    """The listed recordings that are there, by their path or by their name without folder and ending.
+
+    Raises:
+        DataError: none is there.
+    """
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for path in found.of_path:
+        by_name[path.name if path.is_dir() else path.name.split(".")[0]].append(path)
+    there, missing = [], []
+    for entry in entries:
+        path = entry.path
+        if path not in found.of_path:
+            near = by_name.get(path.name, by_name.get(path.stem, []))
+            if len(near) != 1:
+                missing.append(entry)
+                continue
+            path = near[0]
+        there.append(attrs.evolve(entry, path=path))
+    if not there:
+        first = missing[0]
+        raise DataError(
+            f"{listed} lists {len(missing)} recordings, and none of them is in {root} as a file of a known format (the "
+            f"first: {first.path}, {first.where}). `asl audit {root} --dataset.manifest none` says what is in the folder."
+        )
+    findings = []
+    if missing:
+        names = [str(entry.path.relative_to(root)) for entry in missing]
+        text = f"{len(missing)} of {len(entries)} recordings of {listed.name} are not in {root} ({shortened(names)})"
+        findings.append(Finding("warning", "missing-files", f"{text}; the others are used", {"missing": names}))
+    used = {entry.path for entry in there}
+    if extra := [str(path.relative_to(root)) for path in found.of_path if path not in used]:
+        text = (
+            f"{len(extra)} recordings in {root} are not listed in {listed.name} ({shortened(extra)}); they are not used"
+        )
+        findings.append(Finding("note", "not-listed", text))
+    return there, findings
+
+
+def _expanded(entry: Entry, of_path: Mapping[Path, tuple[str, Format]], held: dict[str, Recording]) -> list[Entry]:
+    """An entry for each recording of a file that holds several; those are read at once, for what they say."""
+    form = of_path[entry.path][1]
+    if not getattr(form, "several", False) and entry.glosses:
+        return [entry]
+    expanded = []
+    for recording in form.read(entry.path):
+        if entry.member is not None and recording.id != entry.member:
+            continue
+        alone = not getattr(form, "several", False) or entry.member is not None
+        one = attrs.evolve(
+            entry,
+            id=entry.id if alone else f"{entry.id}/{recording.id}",
+            glosses=entry.glosses or recording.glosses,
+            split=entry.split or recording.split,
+            signer=entry.signer or recording.signer,
+        )
+        held[one.id] = recording
+        expanded.append(one)
+    return expanded
+
+
+def _taken(root: Path, found: Found, listed: Path | None) -> list[Finding]:
+    """What the files of a folder were taken for."""
+    kinds = ", ".join(f"{count:,} {name}" for name, count in found.formats.most_common())
+    listing = f", listed in {listed.name}" if listed is not None else ""
+    findings = [Finding("note", "formats", f"{root}: {kinds or 'no recording'}{listing}")]
+    if len(found.formats) > 1:
+        text = (
+            f"{root} holds recordings of {len(found.formats)} formats ({kinds}); --dataset.format NAME takes one alone"
+        )
+        findings.append(Finding("warning", "mixed-formats", text))
+    if found.unknown:
+        names = [str(path.relative_to(root)) for path in found.unknown]
+        text = f"{len(names)} files of {root} are of no known format and are not read ({shortened(names)})"
+        findings.append(Finding("warning", "unread", text))
+    if found.outside:
+        names = [str(path.relative_to(root)) for path in found.outside]
+        text = f"{len(names)} links lead out of {root} and are not followed ({shortened(names)})"
+        findings.append(Finding("warning", "links", text))
+    return findings
+
+
+def _nothing(options: FilesOptions) -> str:
+    chosen = "" if options.format == "auto" else f" of format {options.format}"
+    return (
+        f"{options.root} holds no recording{chosen} that a known format reads; expected folders named after signs with "
+        f"recordings in them. `asl ls format` lists the formats, `asl help data` shows the layouts of folders."
+    )

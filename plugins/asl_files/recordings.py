@@ -1,0 +1,75 @@
+"""Recordings as an entry means them: its frames, its hand; and what there is to say of many of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import attrs
+import numpy as np
+
+from asl_core import DataError, Finding, Layout, Part, Recording, shortened
+from asl_files.entries import Entry
+
+__all__ = ["Unseen", "cut", "note_findings", "with_side"]
+
+
+def cut(entry: Entry, recording: Recording) -> Recording:
+    """The frames that the entry names."""
+    last = len(recording.points) if entry.end == -1 else entry.end
+    if (entry.start, last) == (1, len(recording.points)):
+        return recording
+    start = max(entry.start - 1, 0)
+    if start >= min(last, len(recording.points)):
+        raise DataError(
+            f"{entry.where} names frames {entry.start} to {entry.end} of {entry.path}, which has "
+            f"{len(recording.points)} frames."
+        )
+    times = recording.times
+    return attrs.evolve(
+        recording, points=recording.points[start:last], times=None if times is None else times[start:last]
+    )
+
+
+def with_side(recording: Recording, hand: str) -> Recording:
+    """A recording of one hand, which is said to be the right or the left one."""
+    layout = recording.layout
+    if hand == "auto" or layout.part("hand-1") is None or layout.part("hand-2") is not None:
+        return recording
+    parts = tuple(Part(f"{hand}-hand", p.points, p.scheme) if p.name == "hand-1" else p for p in layout.parts)
+    return attrs.evolve(recording, layout=Layout(parts, layout.axes, layout.unit))
+
+
+@attrs.define
+class Unseen:
+    """In how many frames each part was not seen."""
+
+    frames: Counter[str] = attrs.field(factory=Counter)
+    lost: Counter[str] = attrs.field(factory=Counter)
+
+    def add(self, recording: Recording) -> None:
+        """Count the frames of a recording."""
+        missing = np.isnan(recording.points[:, :, 0])
+        for part in recording.layout.parts:
+            self.frames[part.name] += len(missing)
+            self.lost[part.name] += int(missing[:, recording.layout.place(part.name)].all(1).sum())
+
+    def findings(self, split: str) -> list[Finding]:
+        """The share of frames in which each part was not seen at all."""
+        shares = {name: self.lost[name] / count for name, count in self.frames.items() if count}
+        text = ", ".join(f"{name} in {share:.0%}" for name, share in shares.items())
+        return (
+            [Finding("note", "not-seen", f"not seen, of the frames of {split}: {text}", {"share": shares})]
+            if text
+            else []
+        )
+
+
+def note_findings(split: str, notes: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """What formats have to say of recordings."""
+    return [
+        Finding(
+            "note", "recordings", f"{len(ids)} recordings of {split} ({shortened(ids)}): {text}", {"ids": list(ids)}
+        )
+        for text, ids in notes.items()
+    ]
