@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from asl_core.data.audit import SplitSummary as SplitSummary
     from asl_core.data.formats import Formats as Formats
     from asl_core.data.formats import find_format as find_format
+    from asl_core.data.formats import natural_order as natural_order
     from asl_core.data.packing import PackedSplit as PackedSplit
     from asl_core.data.packing import pack as pack
     from asl_core.errors import AslError as AslError
@@ -177,7 +178,7 @@ _HOMES = {
     "clips.layout": ["Layout", "Part"],
     "clips.recording": ["Recording"],
     "clips.store": ["ClipStore"],
-    "data.formats": ["Formats", "find_format"],
+    "data.formats": ["Formats", "find_format", "natural_order"],
     "evaluation.embedding": ["Embeddings"],
     "errors": [
         "AslError", "CheckpointError", "ConfigError", "DataError", "MissingExtraError", "RunError", "UsageError",

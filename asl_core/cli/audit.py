@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from asl_core.cli.flags import ConfiguredCommand, flags_of
-from asl_core.cli.paths import DATA_SET, check_data_folder, check_data_paths
+from asl_core.cli.paths import check_data_folder, check_data_paths, data_set_of
 from asl_core.cli.showing import showing_progress
 from asl_core.cli.wrapping import say
 from asl_core.config.configure import configure
@@ -25,12 +25,14 @@ __all__ = ["audit"]
 def audit(ctx: click.Context, /, directory: str | None, as_json: bool, **values: Any) -> None:
     """Audit a data set: what is in it, and what is wrong with it. The exit code is 2 if a run would refuse it.
 
-    DIR is short for --dataset wlasl --dataset.root DIR.
+    DIR is short for --dataset NAME --dataset.root DIR, with the data set that reads what lies in DIR: packed for
+    packed clips, wlasl for feature pickles, files for everything else.
     """
     flags = flags_of(ctx, values)
     if directory is not None:
         check_data_folder(Path(directory))
-        flags = {**value_layer({"dataset": DATA_SET, "dataset.root": directory}, "argument DIR"), **flags}
+        chosen = {"dataset": data_set_of(Path(directory)), "dataset.root": directory}
+        flags = {**value_layer(chosen, "argument DIR"), **flags}
     config = configure(flags=flags, registry=ctx.meta["asl.registry"])
     check_data_paths(config)
     for note in config.notes:

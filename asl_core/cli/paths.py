@@ -22,16 +22,15 @@ if TYPE_CHECKING:
     from asl_core.config.run_config import RunConfig
 
 __all__ = [
-    "DATA_SET",
     "check_data_folder",
     "check_data_paths",
     "check_run",
     "check_settings_file",
     "clip_files",
+    "data_set_of",
     "kind_of",
 ]
 
-DATA_SET = "wlasl"  #: the data set that `asl audit FOLDER` reads, and that is suggested for a folder of files
 
 _KINDS = {
     ".toml": "settings",
@@ -60,11 +59,11 @@ _COMMANDS: Mapping[str, Callable[[Path], str]] = {
     ),
     "curriculum": lambda path: of_curriculum(path, "asl eval {}") or "",
     "folder": lambda path: (
-        f"`asl audit {as_word(path)}` shows which clips are in it, `asl run --dataset {DATA_SET} --dataset.root "
+        f"`asl audit {as_word(path)}` shows which clips are in it, `asl run --dataset {data_set_of(path)} --dataset.root "
         f"{as_word(path)}` trains on them"
     ),
     "clips": lambda path: (
-        f"`asl predict RUN {as_word(path)}` names its signs, `asl run --dataset {DATA_SET} --dataset.root "
+        f"`asl predict RUN {as_word(path)}` names its signs, `asl run --dataset wlasl --dataset.root "
         f"{as_word(path.parent)} --dataset.train {as_word(path.name)}` trains on it"
     ),
     "checkpoint": lambda path: (
@@ -152,6 +151,14 @@ def check_run(path: Path, verb: str, others: Sequence[Path] = ()) -> None:
     raise _refusal(path, "a run directory that `asl run` made, such as runs/NAME, or a .safetensors file in one")
 
 
+def data_set_of(folder: Path) -> str:
+    """The data set that reads a folder: of packed clips, of feature pickles, or of recordings of any format."""
+    if (folder / "packed.json").is_file():
+        return "packed"
+    pickles = ("features_*.pkl", "features_*.pkl.gz", "features_*.pickle")
+    return "wlasl" if any(True for pattern in pickles for _ in folder.glob(pattern)) else "files"
+
+
 def clip_files(paths: Sequence[Path]) -> list[Path]:
     """The given files and those of the given folders, in order.
 
@@ -170,18 +177,35 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
         if kind != "folder":
             found.append(path)
             continue
-        inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-        files = [p for p in inside if p.is_file()]
-        chosen = [p for p in files if p.name.lower().endswith(_ARRAYS)] or [p for p in files if kind_of(p) == "clips"]
-        if not chosen:
-            raise UsageError(
-                f"{path} has no file of clips ({len(files)} other files, {len(inside) - len(files)} folders); "
-                f"expected .npy files, or files that the run's data set reads."
-            )
-        if others := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
-            say(one_line(f"note: {len(others)} entries of {path} are not read: {shortened(others)}"), err=True)
+        chosen = _in_folder(path)
         found += chosen
     return found
+
+
+def _in_folder(path: Path) -> list[Path]:
+    """The files of clips in a folder; or the folder itself, or the recordings below it, where a format knows them.
+
+    Raises:
+        UsageError: there are none.
+    """
+    from asl_core.data.formats import Formats
+
+    formats = Formats.installed()
+    if formats.of(path) is not None:
+        return [path]
+    inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+    files = [p for p in inside if p.is_file()]
+    chosen = [p for p in files if p.name.lower().endswith(_ARRAYS)] or [p for p in files if kind_of(p) == "clips"]
+    if not chosen and (recordings := [p for p, taken in formats.walk(path) if taken is not None]):
+        return recordings
+    if not chosen:
+        raise UsageError(
+            f"{path} has no file of clips ({len(files)} other files, {len(inside) - len(files)} folders); expected "
+            f".npy files, recordings of a format that `asl ls format` lists, or files that the run's data set reads."
+        )
+    if left := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
+        say(one_line(f"note: {len(left)} entries of {path} are not read: {shortened(left)}"), err=True)
+    return chosen
 
 
 def check_data_folder(path: Path) -> None:

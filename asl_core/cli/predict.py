@@ -32,6 +32,7 @@ __all__ = ["predict"]
 @ensemble_flag
 @tta_flag
 @click.option("--alignment", is_flag=True, help="also align the glosses with the frames of the clip")
+@click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="frames per second, where files do not say")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--json", "as_json", is_flag=True, help="a list of clips with their glosses and probabilities")
 @click.pass_context
@@ -44,14 +45,15 @@ def predict(
     ensemble: tuple[Path, ...],
     tta: tuple[str, ...] | None,
     alignment: bool,
+    fps: float | None,
     device: str,
     as_json: bool,
 ) -> None:
     """Name the sign of each clip in each FILE with the model of RUN.
 
     A FILE is a .npy of one clip (frames × features), a file that the run's data set reads, such as a pickle of the
-    reference layout, or a folder of such files. Of several files those that cannot be read are reported, and the exit
-    code is then 1.
+    reference layout, a file or folder of frames of any format (`asl ls format`), or a folder of such. Of several files
+    those that cannot be read are reported, and the exit code is then 1.
     """
     check_run(run, "predict", [known_run(file) or file for file in files])
     for one in ensemble:
@@ -60,7 +62,7 @@ def predict(
     alone = len(paths) == 1 and not files[0].is_dir()
 
     with showing_progress(as_json=as_json):
-        from asl_core.evaluation import prediction
+        from asl_core.evaluation import prediction, reading
 
         loaded, *others = prediction.load_ensemble((run, *ensemble), weights=weights, device=device, tta=tta)
     if ensemble and not as_json:
@@ -73,7 +75,7 @@ def predict(
     for path in paths:
         try:
             with showing_progress(as_json=as_json):
-                clips = prediction.clips_of(loaded, path)
+                clips = reading.clips_of(loaded, path, fps)
                 predicted = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
         except UsageError as fault:
             if alone:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -13,7 +15,9 @@ from asl_core.registry.component import Offer
 from asl_core.registry.discovery import discover
 from asl_core.registry.kept import make
 
-__all__ = ["Formats", "find_format"]
+__all__ = ["Formats", "find_format", "natural_order"]
+
+_DEEPEST = 12  #: folders within one another that are looked into
 
 
 @attrs.frozen(eq=False)
@@ -33,16 +37,15 @@ class Formats:
         """Names of the formats."""
         return tuple(name for name, _ in self._made)
 
-    def named(self, name: str) -> Format:
-        """The format of a name.
+    def only(self, name: str) -> Formats:
+        """The format of a name alone.
 
         Raises:
             DataError: there is none.
         """
-        for known, made in self._made:
-            if name == known:
-                return made
-        raise DataError(f"there is no format {name!r}; expected one of {', '.join(self.names)}.")
+        if name not in self.names:
+            raise DataError(f"there is no format {name!r}; expected one of {', '.join(self.names)}.")
+        return Formats(tuple((known, made) for known, made in self._made if name == known))
 
     def of(self, path: Path) -> tuple[str, Format] | None:
         """Name and format of a file or folder, or None where no format recognises it.
@@ -61,6 +64,37 @@ class Formats:
             names = " and ".join(name for name, _ in takers)
             raise DataError(f"{path} is recognised as {names}; say which it is with --dataset.format NAME.")
         return takers[0] if takers else None
+
+    def walk(self, folder: Path) -> Iterator[tuple[Path, tuple[str, Format] | None]]:
+        """Every recording below a folder with its format, and every other file with None, as people count names.
+
+        What lies in a folder that is a recording itself, hidden files, and links that lead out are passed over.
+
+        Raises:
+            DataError: several formats recognise a path.
+        """
+        yield from self._walk(folder, folder.resolve(), 0)
+
+    def _walk(self, folder: Path, inside: Path, depth: int) -> Iterator[tuple[Path, tuple[str, Format] | None]]:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: natural_order(entry.name))
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.name.startswith((".", "__MACOSX")):
+                continue
+            if entry.is_symlink() and not path.resolve().is_relative_to(inside):
+                yield path, None
+                continue
+            taken = self.of(path)
+            if taken is not None or not entry.is_dir():
+                yield path, taken
+            elif depth < _DEEPEST:
+                yield from self._walk(path, inside, depth + 1)
+
+
+def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key by which names sort as people count: ``9`` before ``10``."""
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d{1,18})", name))
 
 
 def _suffixes(made: Format) -> tuple[str, ...]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +15,6 @@ from torch import Tensor
 from asl_core.clips.clip import Clip
 from asl_core.clips.store import SAME_RATE, ClipStore
 from asl_core.compute.host import undisturbed
-from asl_core.contracts import Dataset
 from asl_core.data.outliers import far_from_training
 from asl_core.data.pipeline import Noticed, Pipeline
 from asl_core.errors import DataError
@@ -26,11 +23,10 @@ from asl_core.evaluation.ensemble import Member, average_members, naming, refuse
 from asl_core.evaluation.former_names import former_arguments
 from asl_core.evaluation.inference import inference
 from asl_core.evaluation.loading import LoadedRun, load, preprocessed
-from asl_core.files.arrays import array_remedy, read_npy_header
-from asl_core.files.sniffing import recognise_file
+from asl_core.evaluation.reading import clips_of
 from asl_core.registry.component import Registry
 
-__all__ = ["ClipPrediction", "clips_of", "load_ensemble", "predict_clips", "predict_file", "read_npy"]
+__all__ = ["ClipPrediction", "load_ensemble", "predict_clips", "predict_file"]
 
 
 @attrs.frozen
@@ -67,16 +63,19 @@ def predict_file(
     tta: Sequence[str] | None = None,
     alignment: bool = False,
     ensemble: Sequence[str | os.PathLike[str]] = (),
+    fps: float | None = None,
     registry: Registry | None = None,
 ) -> list[ClipPrediction]:
     """Predictions for every clip in a file.
 
     Args:
         run: run directory or checkpoint, as for :func:`asl_core.load`.
-        file: a .npy of one clip, or a file that the run's data set reads.
+        file: a .npy of one clip, a file that the run's data set reads, or a file or folder of any format
+            (``asl ls format``).
         top: glosses for each clip.
         weights: as for :func:`asl_core.load`.
         device: as there.
+        fps: frames per second of clips whose file does not say.
         tta: as there.
         registry: as there.
         alignment: whether to align glosses with frames (:class:`asl_core.Alignment`).
@@ -86,7 +85,7 @@ def predict_file(
         DataError: the file cannot be read, or its clips have another number of features than the run's.
     """
     loaded, *others = load_ensemble((run, *ensemble), weights=weights, device=device, tta=tta, registry=registry)
-    clips = clips_of(loaded, Path(file))
+    clips = clips_of(loaded, Path(file), fps)
     return predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
 
 
@@ -94,28 +93,6 @@ def load_ensemble(runs: Sequence[str | os.PathLike[str]], **options: Any) -> lis
     """The models of several different runs, with the same options of :func:`asl_core.load`."""
     refuse_twice(runs)
     return [load(run, **options) for run in runs]
-
-
-def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
-    """The clips of a file: a .npy array is one clip, the run's data set reads any other file.
-
-    Raises:
-        DataError: naming what the file is by its content, and what to type.
-    """
-    kind = recognise_file(path)
-    if kind is not None and kind.code == "npy":
-        return [Clip(id=path.stem, features=read_npy(path, loaded.width), source=str(path))]
-    if path.suffix.lower() == ".npy" and (kind is None or kind.code != "pickle"):
-        return [Clip(id=path.stem, features=read_npy(path), source=str(path))]  # raises with what is wrong
-    dataset: Dataset = loaded.config.dataset.build()
-    try:
-        return list(dataset.read(path))
-    except DataError as fault:
-        if kind is None or kind.what in str(fault):
-            raise
-        raise DataError(
-            f"{path} is {kind.what}, and no clip was read from it: {str(fault).rstrip('.')}. {kind.remedy}"
-        ) from fault
 
 
 @former_arguments(together_with="ensemble")
@@ -201,46 +178,3 @@ def _warnings(
     if deviations is not None and (text := far_from_training(deviations)) is not None:
         texts.append(text)
     return tuple(texts)
-
-
-def read_npy(path: Path, width: int | None = None) -> np.ndarray:
-    """A (T, D) array as float32.
-
-    The header is checked against the size of the file first, since numpy would allocate what it claims.
-
-    Args:
-        path: the file.
-        width: expected features per frame, for the hint where the array has another shape.
-
-    Raises:
-        DataError: missing, damaged, of objects, or not two-dimensional; the message says what to type.
-    """
-    if not path.is_file():
-        raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × features).")
-    header = read_npy_header(path)
-    if isinstance(header, Exception):
-        kind = recognise_file(path)
-        if kind is not None and kind.code != "npy":
-            raise DataError(f"{path} is no .npy file but {kind.what}. {kind.remedy}") from header
-        reason = " ".join(str(header).split())[:200]
-        raise DataError(
-            f"{path} cannot be read as a .npy file ({type(header).__name__}: {reason}); expected what numpy.save "
-            f"writes."
-        ) from header
-    shape, dtype = header.shape, header.dtype
-    if len(shape) == 2 and 0 in shape:
-        raise DataError(f"{path} holds no number: its shape is {shape} (frames, features). Extract it again.")
-    if dtype.kind not in "fiu" or len(shape) != 2 or any(type(n) is not int or n < 1 for n in shape):
-        raise DataError(
-            f"{path} holds {header}; expected numbers of shape (frames, features). {array_remedy(header, path, width)}"
-        )
-    if math.prod(shape) * dtype.itemsize != header.size:
-        raise DataError(
-            f"{path} declares {header} but holds {header.size} bytes; expected "
-            f"{str(math.prod(shape) * dtype.itemsize)[:60]}. It was cut short or damaged: write it again."
-        )
-    with warnings.catch_warnings(), np.errstate(over="ignore"):
-        warnings.simplefilter("ignore")
-        array: np.ndarray = np.load(path, allow_pickle=False)
-        # What float32 cannot hold becomes infinite, and the audit refuses that.
-        return array.astype(np.float32, copy=False)

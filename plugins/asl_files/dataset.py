@@ -25,6 +25,8 @@ class FilesDataset:
         options: where the files are, and what says which sign they show.
     """
 
+    reads_formats = True  #: files for prediction are read by their format, arrays too
+
     def __init__(self, options: FilesOptions):
         self._options = options
         self.bad_clips = options.bad_clips  #: what a run does with numbers that no model can take

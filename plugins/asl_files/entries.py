@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import attrs
 
 from asl_core import DataError
 
-__all__ = ["Entry", "natural", "split_named", "within"]
+__all__ = ["Entry", "split_named", "within"]
 
 _SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -37,11 +36,6 @@ class Entry:
 def split_named(word: str) -> str | None:
     """The split that a word means, or None."""
     return _SPLITS.get(word.strip().lower())
-
-
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key by which names sort as people count: ``9`` before ``10``."""
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d{1,18})", text))
 
 
 def within(root: Path, name: str, where: str) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import attrs
 
-from asl_core import DataError, Finding, Format, Formats, Recording, shortened
-from asl_files.entries import Entry, natural
+from asl_core import DataError, Finding, Format, Formats, Recording, natural_order, shortened
+from asl_files.entries import Entry
 from asl_files.folders import Found, find_recordings
 from asl_files.lists import find_list, read_list
 from asl_files.options import FilesOptions
@@ -92,7 +92,7 @@ def _divided(
         return [attrs.evolve(e, split=e.split or "train") for e in entries], {}
     division = divide(entries, options.val_share, options.split_by)
     if division.val:
-        ids = sorted(division.val, key=natural)
+        ids = sorted(division.val, key=natural_order)
         text = f"nothing says which recordings are val: {division.rule}"
         findings.append(Finding("note", "val-made", text, {"val": ids}))
     return [attrs.evolve(e, split="val" if e.id in division.val else "train") for e in entries], division.group
@@ -120,12 +120,13 @@ def _chosen(entries: list[Entry], options: FilesOptions, findings: list[Finding]
 
 def found_in(root: Path, formats: Formats, options: FilesOptions) -> Found:
     """What is in a folder, or what one file or folder of frames is."""
-    only = None if options.format == "auto" else formats.named(options.format)
-    own = (options.format, only) if only is not None else formats.of(root)
-    if own is not None and (root.is_file() or own[1].recognises(root)):
+    if options.format != "auto":
+        formats = formats.only(options.format)
+    own = formats.of(root)
+    if own is not None:
         entry = Entry(id=root.name.split(".")[0] or root.name, path=root)
         return Found([entry], Counter([own[0]]), {root: own})
-    return find_recordings(root, formats, only, options.format) if root.is_dir() else Found()
+    return find_recordings(root, formats) if root.is_dir() else Found()
 
 
 def _listing(root: Path, options: FilesOptions) -> Path | None:
@@ -163,7 +164,7 @@ def _match(listed: Path, entries: Sequence[Entry], found: Found, root: Path) -> 
         first = missing[0]
         raise DataError(
             f"{listed} lists {len(missing)} recordings, and none of them is in {root} as a file of a known format (the "
-            f"first: {first.path}, {first.where}). `asl audit {root} --dataset.manifest none` says what is in the folder."
+            f"first: {first.path}, {first.where}). `asl audit {root} --dataset.manifest none` says what is there."
         )
     findings = []
     if missing:
@@ -223,6 +224,11 @@ def _taken(root: Path, found: Found, listed: Path | None) -> list[Finding]:
 
 
 def _nothing(options: FilesOptions) -> str:
+    if list(Path(str(options.root)).glob("*.pkl")):
+        return (
+            f"{options.root} holds pickles and no recording of a known format. Feature pickles by clip id are read by "
+            f"--dataset wlasl --dataset.train FILE."
+        )
     chosen = "" if options.format == "auto" else f" of format {options.format}"
     return (
         f"{options.root} holds no recording{chosen} that a known format reads; expected folders named after signs with "

@@ -175,7 +175,7 @@ def _json(text: str, path: Path, root: Path) -> list[Entry]:
         reason = " ".join(f"{type(fault).__name__}: {fault}".split())[:200]
         raise DataError(
             f"{path} cannot be read as a list of recordings ({reason}); expected the layout of WLASL_v0.3.json, "
-            f'[{{"gloss": …, "instances": [{{"video_id": …}}]}}], or that of nslt_100.json, {{id: {{"subset", "action"}}}}.'
+            f'[{{"gloss": …, "instances": [{{"video_id": …}}]}}], or of nslt_100.json, {{id: {{"subset", "action"}}}}.'
         ) from fault
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from asl_files.entries import Entry, natural
+from asl_core import natural_order
+from asl_files.entries import Entry
 
 __all__ = ["BLOCKS", "Division", "divide"]
 
@@ -79,7 +80,7 @@ def _blocks(entries: Sequence[Entry], share: float) -> Division:
     group: dict[str, str] = {}
     held_out = set[str]()
     for glosses, members in of_gloss.items():
-        members.sort(key=lambda entry: natural(entry.id))
+        members.sort(key=lambda entry: natural_order(entry.id))
         first_held = len(members) - round(share * len(members))
         for place, entry in enumerate(members):
             group[entry.id] = f"{' '.join(glosses)}, block {1 + place * BLOCKS // len(members)}"

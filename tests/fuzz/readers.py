@@ -9,7 +9,7 @@ from random import Random
 
 import attrs
 
-from asl_core.evaluation.prediction import read_npy
+from asl_core.evaluation.reading import read_npy
 from asl_core.registry.component import SLOTS
 from fuzz import bundle, packs, seeds
 from fuzz.guard import Way

@@ -1,0 +1,118 @@
+"""The clips of a file that a user names for prediction: as the run was trained on, an array, or of any known format."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from asl_core.clips.clip import Clip
+from asl_core.contracts import Dataset
+from asl_core.data.formats import find_format
+from asl_core.errors import DataError
+from asl_core.evaluation.loading import LoadedRun
+from asl_core.files.arrays import array_remedy, read_npy_header
+from asl_core.files.sniffing import recognise_file
+
+__all__ = ["clips_of", "read_npy"]
+
+
+def clips_of(loaded: LoadedRun, path: Path, fps: float | None = None) -> list[Clip]:
+    """The clips of a file or of a folder of frames.
+
+    A .npy array of frames × features is one clip; other files are read by the run's data set, or else by the format
+    that recognises them.
+
+    Args:
+        loaded: the run that is to predict them.
+        path: of the file or folder.
+        fps: frames per second of clips that do not say.
+
+    Raises:
+        DataError: naming what the file is by its content, and what to type.
+    """
+    try:
+        clips = _as_trained(loaded, path)
+    except DataError as fault:
+        if (found := _of_format(path)) is None:
+            raise
+        try:
+            clips = found()
+        except DataError as other:
+            raise other from fault
+    if fps is None:
+        return clips
+    return [clip if clip.fps is not None else attrs.evolve(clip, fps=fps) for clip in clips]
+
+
+def _as_trained(loaded: LoadedRun, path: Path) -> list[Clip]:
+    """The clips of a file of the kind that the run was trained on, or of an array."""
+    kind = recognise_file(path)
+    dataset: Dataset = loaded.config.dataset.build()
+    if not getattr(dataset, "reads_formats", False):
+        if kind is not None and kind.code == "npy":
+            return [Clip(id=path.stem, features=read_npy(path, loaded.width), source=str(path))]
+        if path.suffix.lower() == ".npy" and (kind is None or kind.code != "pickle"):
+            return [Clip(id=path.stem, features=read_npy(path), source=str(path))]  # raises with what is wrong
+    try:
+        return list(dataset.read(path))
+    except DataError as fault:
+        if kind is None or kind.what in str(fault):
+            raise
+        raise DataError(
+            f"{path} is {kind.what}, and no clip was read from it: {str(fault).rstrip('.')}. {kind.remedy}"
+        ) from fault
+
+
+def _of_format(path: Path) -> Callable[[], list[Clip]] | None:
+    """Reads the recordings of a file or folder that a format recognises."""
+    if not path.exists() or (named := find_format(path)) is None:
+        return None
+    return lambda: [recording.to_clip() for recording in named[1].read(path)]
+
+
+def read_npy(path: Path, width: int | None = None) -> np.ndarray:
+    """A (T, D) array as float32.
+
+    The header is checked against the size of the file first, since numpy would allocate what it claims.
+
+    Args:
+        path: the file.
+        width: expected features per frame, for the hint where the array has another shape.
+
+    Raises:
+        DataError: missing, damaged, of objects, or not two-dimensional; the message says what to type.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; expected a .npy file of one clip (frames × features).")
+    header = read_npy_header(path)
+    if isinstance(header, Exception):
+        kind = recognise_file(path)
+        if kind is not None and kind.code != "npy":
+            raise DataError(f"{path} is no .npy file but {kind.what}. {kind.remedy}") from header
+        reason = " ".join(str(header).split())[:200]
+        raise DataError(
+            f"{path} cannot be read as a .npy file ({type(header).__name__}: {reason}); expected what numpy.save "
+            f"writes."
+        ) from header
+    shape, dtype = header.shape, header.dtype
+    if len(shape) == 2 and 0 in shape:
+        raise DataError(f"{path} holds no number: its shape is {shape} (frames, features). Extract it again.")
+    if dtype.kind not in "fiu" or len(shape) != 2 or any(type(n) is not int or n < 1 for n in shape):
+        raise DataError(
+            f"{path} holds {header}; expected numbers of shape (frames, features). {array_remedy(header, path, width)}"
+        )
+    if math.prod(shape) * dtype.itemsize != header.size:
+        raise DataError(
+            f"{path} declares {header} but holds {header.size} bytes; expected "
+            f"{str(math.prod(shape) * dtype.itemsize)[:60]}. It was cut short or damaged: write it again."
+        )
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
+        warnings.simplefilter("ignore")
+        array: np.ndarray = np.load(path, allow_pickle=False)
+        # What float32 cannot hold becomes infinite, and the audit refuses that.
+        return array.astype(np.float32, copy=False)
