@@ -123,6 +123,7 @@ NOT_RUN = {
     "asl eval runs/NAME --split test": "the folder has no test split; tests/test_cli.py does",
     "asl compare scratch.toml curriculum.toml --seeds 0-4": "several runs; tests/test_compare.py does",
     "asl compare one.toml other.toml --folds 4 --seeds 0-3": "several runs; tests/test_compare.py does",
+    "asl run --dataset files --dataset.root my-signs/ --recipe holistic": "needs landmarks; tests/asl_files does",
     "asl run asl.toml": "it is the file of the folder; tests/cases do",
 }  # fmt: skip
 

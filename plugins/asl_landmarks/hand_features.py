@@ -49,7 +49,7 @@ class HandFeatures:
     between   2     from the left wrist to the right one, in the units of path
     velocity  4     half the change of path from the frame before to the one after; 0 at the ends
     seen      2     1 where the hand was seen, -1 where it was filled in or is absent
-    body      2 n   each body point (x, y), as path
+    body      2 n   each of n body points (x, y), as path; nothing where frames have only hands
     ========= ===== =====================================================================================
 
     Features of absent points are 0.
@@ -61,13 +61,13 @@ class HandFeatures:
         self.options = options
 
     def unfit(self, width: int) -> str | None:
-        """Why frames of ``width`` features cannot be used: not packed landmarks, or no body for block body; or None."""
+        """Why frames of ``width`` features cannot be used: not packed landmarks, or nothing but a body that is missing; or None."""
         layout = Packed.of_width(width)
         if layout is None:
             return unfit_packed(width)
         if not self.options.blocks:
             return "its option blocks is empty, so no features would be left"
-        if "body" in self.options.blocks and not layout.body:
+        if self.options.blocks == ("body",) and not layout.body:
             return "block body needs body points, and these frames have only hands"
         return None
 
