@@ -59,8 +59,8 @@ _COMMANDS: Mapping[str, Callable[[Path], str]] = {
     ),
     "curriculum": lambda path: of_curriculum(path, "asl eval {}") or "",
     "folder": lambda path: (
-        f"`asl audit {as_word(path)}` shows which clips are in it, `asl run --dataset {data_set_of(path)} --dataset.root "
-        f"{as_word(path)}` trains on them"
+        f"`asl audit {as_word(path)}` shows which clips are in it, `asl run --dataset {data_set_of(path)} "
+        f"--dataset.root {as_word(path)}` trains on them"
     ),
     "clips": lambda path: (
         f"`asl predict RUN {as_word(path)}` names its signs, `asl run --dataset wlasl --dataset.root "

@@ -13,7 +13,7 @@ from asl_core.contracts import Format
 from asl_core.errors import DataError
 from asl_core.registry.component import Offer
 from asl_core.registry.discovery import discover
-from asl_core.registry.kept import make
+from asl_core.registry.kept import calling, make
 
 __all__ = ["Formats", "find_format", "natural_order"]
 
@@ -55,11 +55,13 @@ class Formats:
         """
         folder = path.is_dir()
         suffix = path.name.lower()
-        takers = [
-            (name, made)
-            for name, made in self._made
-            if (folder or suffix.endswith(_suffixes(made))) and made.recognises(path)
-        ]
+        takers = []
+        for name, made in self._made:
+            if not folder and not suffix.endswith(_suffixes(made)):
+                continue
+            with calling("format", made):
+                if made.recognises(path):
+                    takers.append((name, made))
         if len(takers) > 1:
             names = " and ".join(name for name, _ in takers)
             raise DataError(f"{path} is recognised as {names}; say which it is with --dataset.format NAME.")

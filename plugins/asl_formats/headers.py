@@ -64,7 +64,10 @@ def read_header(file: BinaryIO) -> Header:
 @functools.lru_cache(maxsize=256)  # files of one program begin alike
 def _parsed(text: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
     stream = io.BytesIO(len(text).to_bytes(2, "little") + text)
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_LONGEST)
+    try:
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_LONGEST)
+    except Exception as fault:  # numpy lets its tokenizer's own errors through
+        raise ValueError(f"its header cannot be read ({type(fault).__name__})") from fault
     return shape, fortran, dtype
 
 

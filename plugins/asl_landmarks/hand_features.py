@@ -61,7 +61,7 @@ class HandFeatures:
         self.options = options
 
     def unfit(self, width: int) -> str | None:
-        """Why frames of ``width`` features cannot be used: not packed landmarks, or nothing but a body that is missing; or None."""
+        """Why frames of ``width`` features cannot be used (no packed landmarks; only a missing body), or None."""
         layout = Packed.of_width(width)
         if layout is None:
             return unfit_packed(width)
