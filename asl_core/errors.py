@@ -1,4 +1,4 @@
-"""What a user sees when something is wrong: one paragraph, and the exit code it ends with."""
+"""The errors that a user sees: one paragraph each, with the exit code of the command."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ __all__ = [
 
 _LONGEST = 2000  #: characters of one fault of a configuration
 _BULLET = "\n  - "
-_MOST = 500  #: faults of one configuration that its message tells
+_MOST = 500  #: faults of a configuration that its message lists
 
 
 class AslError(Exception):
-    """A fault the user can act on. Its text says what, where, what was expected and what to do."""
+    """A fault the user can act on; the text states what, where, what was expected and what to do."""
 
     exit_code = 1
 
 
 class RunError(AslError):
-    """Something failed while running; what was finished before it is kept."""
+    """A failure while running; finished work is kept."""
 
 
 class UsageError(AslError):
-    """The command cannot be carried out as it was given."""
+    """The command is wrong as given."""
 
     exit_code = 2
 
@@ -57,26 +57,23 @@ class MissingExtraError(DataError):
 
 
 class CheckpointError(UsageError):
-    """A checkpoint is damaged, hostile, or does not fit what it is to be loaded into."""
+    """A checkpoint is damaged, hostile, or does not fit the model."""
 
 
 class ConfigError(UsageError):
-    """One or more faults of a configuration, all of them told at once."""
+    """All faults of a configuration."""
 
     def __init__(self, problems: Iterable[str]):
-        # A key of ten thousand characters is a fault, and its message is no reason to quote all of them.
         self.problems = tuple(p if len(p) <= _LONGEST else f"{p[: _LONGEST - 1]}…" for p in problems)
-        head = (
-            "the configuration has a fault"
-            if len(self.problems) == 1
-            else (f"the configuration has {len(self.problems)} faults")
+        count = "a fault" if len(self.problems) == 1 else f"{len(self.problems)} faults"
+        super().__init__(
+            f"the configuration has {count}:\n  - {shortened(map(one_line, self.problems), _MOST, _BULLET)}"
         )
-        super().__init__(f"{head}:\n  - {shortened(map(one_line, self.problems), _MOST, _BULLET)}")
 
 
 def as_word(path: str | os.PathLike[str]) -> str:
-    """A path as one word of a command that a user may copy: in quotes where it has spaces or the like."""
-    import shlex  # these two are of no use to the commands that end well and quickly
+    """A path as one word of a command line to copy, quoted where needed."""
+    import shlex  # needed for messages only
     import subprocess
 
     word = os.fspath(path)

@@ -1,8 +1,8 @@
-"""Text of files on its way out: to a terminal, a spreadsheet, a comment, JSON. A function for each.
+"""Text from files made safe for a terminal, a spreadsheet, a comment or JSON: one function each.
 
-Glosses, ids, names of tensors and of plugins come from files that may be a stranger's. Escape codes change what a
-terminal shows, a line end in a gloss looks like a line of ours, controls of writing direction and characters without
-width hide what is there, and a cell that begins with ``=`` is a formula. What is not drawn as it stands is written out.
+Glosses, ids and names of tensors and plugins come from files of unknown origin. Escape codes change what a terminal
+shows, a line break in a gloss looks like a line of ours, bidirectional controls and characters without width hide text,
+and a cell that begins with ``=`` is a formula. Characters that are not drawn are escaped.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 __all__ = ["cell", "comment", "from_cell", "json_text", "one_line", "printable", "shortened", "toml_string"]
 
-#: characters that Python takes for printable and that are not seen: fillers, joiners, selectors of variants, blanks
+#: invisible characters that Python counts as printable: fillers, joiners, variation selectors, blanks
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 
 
 def printable(text: str) -> str:
-    """Text of several lines for a terminal: what is not drawn is written out, as ``backslash x1b``; line ends stay."""
-    return text if _plain(text) else "".join(c if c == "\n" or _plain(c) else _written_out(c) for c in text)
+    """Text for a terminal: characters that are not drawn are escaped, as ``backslash x1b``; line ends stay."""
+    return text if _plain(text) else "".join(c if c == "\n" or _plain(c) else _escape(c) for c in text)
 
 
 def one_line(text: str) -> str:
-    """As :func:`printable`, for what has to stay on one line: line ends are written out too."""
+    """As :func:`printable`, with line ends escaped too."""
     return printable(text).replace("\n", "\\n")
 
 
@@ -44,7 +44,7 @@ def comment(text: str) -> str:
 
 
 def toml_string(text: str) -> str:
-    """A text as TOML has it on one line, in quotes, with what is not drawn escaped."""
+    """A TOML string on one line, in quotes, with characters that are not drawn escaped."""
     return '"' + "".join(c if _plain(c) and c not in '"\\' else _in_toml(c) for c in text) + '"'
 
 
@@ -59,17 +59,17 @@ _TOML = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def json_text(value: Any, **how: Any) -> str:
-    """JSON that may be shown on a terminal: letters of all languages stay, what is not drawn is escaped.
+    """JSON for a terminal: letters of all languages stay, characters that are not drawn are escaped.
 
     Args:
-        value: to be written.
+        value: what to write.
         how: further arguments of ``json.dumps``.
     """
     text = json.dumps(value, ensure_ascii=False, **how)
     return text if _plain(text) else "".join(c if c == "\n" or _plain(c) else json.dumps(c)[1:-1] for c in text)
 
 
-#: what begins a formula, or does so after the white space or the separator that some spreadsheets cut at
+#: the start of a formula, also after white space or a separator at which some spreadsheets split
 _FORMULA = re.compile(r"(^|[;\t|])[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _ESCAPED = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
@@ -77,30 +77,29 @@ _ESCAPED = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 def cell(text: str) -> str:
     """For a cell of a CSV file that may be opened as a spreadsheet; :func:`from_cell` reads it back.
 
-    A cell that would be a formula, or has characters that are not drawn, begins with an apostrophe, and in it what is
-    not drawn, what separates, and the backslash are escaped as in Python's strings. One that begins with an apostrophe
-    itself is marked so too. All others stand as they are.
+    A text that would be a formula, has characters that are not drawn, or begins with an apostrophe, gets an apostrophe
+    in front; in it separators, backslashes and what is not drawn are escaped as in Python. All others are unchanged.
     """
     if _plain(text) and not _FORMULA.search(text) and not text.startswith("'"):
         return text
-    return "'" + "".join(c if _plain(c) and c not in "\\;|" else _written_out(c) for c in text)
+    return "'" + "".join(c if _plain(c) and c not in "\\;|" else _escape(c) for c in text)
 
 
 def from_cell(text: str) -> str:
-    """What :func:`cell` was given."""
-    return _ESCAPED.sub(_read, text[1:]) if text.startswith("'") else text
+    """The text that :func:`cell` was given."""
+    return _ESCAPED.sub(_unescaped, text[1:]) if text.startswith("'") else text
 
 
-def _read(found: re.Match[str]) -> str:
-    return "\\" if found[1] == "\\" else chr(int(found[1][1:], 16))
+def _unescaped(match: re.Match[str]) -> str:
+    return "\\" if match[1] == "\\" else chr(int(match[1][1:], 16))
 
 
 def _plain(text: str) -> bool:
     return text.isprintable() and not _UNSEEN.search(text)
 
 
-def _written_out(character: str) -> str:
-    """As Python's strings have it, always with a number."""
+def _escape(character: str) -> str:
+    """As in Python's strings, always by number."""
     if character == "\\":
         return "\\\\"
     code = ord(character)

@@ -40,9 +40,9 @@ NAMED = (
     "module named 'no_such_library'). Everything else works; fix, uninstall or leave it out (-P no:raising or "
     "ASL_PLUGINS=-raising).",
     "plugin 'misspelt' of misspelt-kit 1.2 is not used: there is no hook 'asl_encoder'; did you mean 'asl_encoders'?",
-    "The hooks are asl_datasets, asl_transforms, asl_augments, asl_encoders",
+    "The hooks are asl_datasets, asl_formats, asl_transforms, asl_augments",
     "leave it out (-P no:misspelt or ASL_PLUGINS=-misspelt)",
-    "encoder 'gru' is offered twice: asl-core:gru and claiming-kit:gru say which; the plain name means the built-in.",
+    "encoder 'gru' is offered twice: choose asl-core:gru or claiming-kit:gru; the plain name means the built-in.",
 )
 
 

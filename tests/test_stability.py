@@ -162,4 +162,4 @@ def test_an_interface_that_is_not_spoken_is_refused(api: int, tmp_path: Path, mo
         f"    return [Component(name='x', factory='a:b', summary='', api={api})]\n"
     )
     report = discover([metadata.EntryPoint("later", f"later_{api}", "asl.plugins")], {})
-    assert f"plugin api {api}, this asl speaks 1 to {API}" in report.broken[0].reason
+    assert f"plugin api {api}, this asl supports 1 to {API}" in report.broken[0].reason

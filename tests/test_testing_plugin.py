@@ -123,7 +123,7 @@ def test_plugins_of_one_package_that_get_in_each_other_s_way(tmp_path: Path) -> 
     (folder / "src" / "twin_two.py").write_text(source)
     failed = told(testing.check_plugin(folder), "failed")
     assert set(failed) == {"together"}
-    assert "it offers encoder 'toy', which its package offers already" in failed["together"]
+    assert "it offers encoder 'toy', which its package already offers" in failed["together"]
 
 
 @pytest.mark.slow

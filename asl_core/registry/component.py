@@ -1,4 +1,4 @@
-"""Components, what a plugin hands in, and the registry that finds them by name."""
+"""Components, which plugins offer, and the registry that finds them by name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from asl_core.registry.options import NoOptions
 
 __all__ = ["API", "BUILTIN", "SCRIPT", "SLOTS", "Component", "Offer", "Registry"]
 
-API = 1  #: the version of the plugin interface that this core speaks
-SCRIPT = "script"  #: stands for the distribution of what a script gives as an object
+API = 1  #: version of the plugin interface of this core
+SCRIPT = "script"  #: in place of a distribution, for classes and objects that a script gives
 
 #: slot -> the hook that fills it
 SLOTS: Mapping[str, str] = {
@@ -52,14 +52,13 @@ def _api_number(component: Any, __: object, value: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class Component:
-    """One thing a plugin offers. Making one imports nothing heavy; :meth:`load` does."""
+    """What a plugin offers for a slot. Creating one imports nothing heavy; :meth:`load` does."""
 
     name: str = attrs.field(validator=_plain_name)  #: as in ``--encoder NAME``
     factory: str = attrs.field(validator=_factory_path)  #: ``"package.module:callable"``
     summary: str  #: one line for ``asl ls``
     options: type = NoOptions  #: an attrs class made with :func:`asl_core.option`; needs no torch
-    #: settings that go well with it, ``{"train.learning-rate": 2e-3}``: a layer of the configuration that
-    #: anything a user says overrides
+    #: settings that suit it, ``{"train.learning-rate": 2e-3}``; anything that a user sets overrides them
     suggests: Mapping[str, Any] = attrs.field(factory=dict)
     api: int = attrs.field(default=1, validator=_api_number)  #: version of the plugin interface it was written for
 
@@ -67,7 +66,7 @@ class Component:
         """Import the factory.
 
         Raises:
-            RunError: its module or attribute cannot be had; the message names the factory and the reason.
+            RunError: its module or attribute does not load; the message names the factory and the reason.
         """
         module_name, _, attribute = self.factory.partition(":")
         try:
@@ -84,7 +83,7 @@ class Component:
 
 @attrs.frozen
 class Offer:
-    """A component and where it comes from."""
+    """A component and its plugin."""
 
     slot: str
     component: Component
@@ -93,23 +92,23 @@ class Offer:
 
     @property
     def qualified(self) -> str:
-        """``dist:name``, which always means this one."""
+        """``dist:name``, which means this component whatever else is installed."""
         return f"{self.distribution}:{self.component.name}"
 
 
 class Registry:
-    """name -> component, one table a slot.
+    """Finds components by slot and name.
 
-    A plain name means the built-in of that name where there is one (a foreign package cannot take it over),
-    else the only one offered; two foreign ones of a name have to be told apart as ``dist:name``.
+    A plain name means the built-in component of that name if there is one, so that a third-party package cannot replace
+    it; otherwise the only component of that name. Where two packages offer a name, ``dist:name`` says which.
     """
 
     def __init__(self, offers: Iterable[Offer], unused: Iterable[str] = ()):
-        """Tables of what is offered.
+        """Make the tables.
 
         Args:
-            offers: by working plugins.
-            unused: the plugins that are broken or left out, in words: what is missing here may be theirs.
+            offers: of the working plugins.
+            unused: plugins that are broken or left out, for messages: a missing component may be theirs.
         """
         self.unused = tuple(unused)
         self._offers: dict[str, list[Offer]] = {slot: [] for slot in SLOTS}
@@ -117,7 +116,7 @@ class Registry:
             self._offers[offer.slot].append(offer)
 
     def slot(self, slot: str) -> tuple[Offer, ...]:
-        """All offers of a slot, sorted by name, built-ins first."""
+        """All components of a slot, sorted by name, built-ins first."""
         return tuple(
             sorted(
                 self._offers[slot],
@@ -130,10 +129,10 @@ class Registry:
             yield from self.slot(slot)
 
     def find(self, slot: str, name: str) -> Offer:
-        """The offer that ``name`` (plain or ``dist:name``) means; ``asl:name``, as 0.1 wrote it, is a built-in.
+        """The component of a name, plain or ``dist:name``; ``asl:name``, as 0.1 wrote it, is a built-in.
 
         Raises:
-            ConfigError: there is none, or several foreign ones; the message names what there is.
+            ConfigError: there is none, or several third-party ones.
         """
         offers = self.slot(slot)
         found = [o for o in offers if name in (o.component.name, o.qualified)]
@@ -143,15 +142,15 @@ class Registry:
             if name.startswith(f"{SCRIPT}:"):
                 raise ConfigError([_of_a_script(slot, name)])
             known = [o.component.name for o in offers] + [o.qualified for o in offers if ":" in name]
-            theirs = f"; it may be of a plugin that is not used: {', '.join(self.unused)}" if self.unused else ""
+            theirs = f"; it may be in a plugin that is not used: {', '.join(self.unused)}" if self.unused else ""
             raise ConfigError([f"there is no {slot} {name!r}{nearest(name, set(known))}{theirs}"])
         if len(found) > 1 and found[0].distribution != BUILTIN:
             choices = " or ".join(o.qualified for o in found)
-            raise ConfigError([f"{slot} {name!r} is offered by {len(found)} packages: say {choices}"])
+            raise ConfigError([f"{slot} {name!r} is offered by {len(found)} packages: choose {choices}"])
         return found[0]
 
     def name_of(self, offer: Offer) -> str:
-        """The shortest name that means this offer."""
+        """The shortest name that means this component."""
         same = [o for o in self.slot(offer.slot) if o.component.name == offer.component.name]
         return (
             offer.component.name
@@ -160,7 +159,7 @@ class Registry:
         )
 
     def clashes(self) -> list[tuple[str, str, tuple[Offer, ...]]]:
-        """``(slot, name, offers)`` of every name that several packages offer."""
+        """``(slot, name, components)`` of every name that several packages offer."""
         found = []
         for slot in SLOTS:
             by_name: dict[str, list[Offer]] = {}
@@ -174,6 +173,6 @@ def _of_a_script(slot: str, name: str) -> str:
     own = name.partition(":")[2]
     keyword = slot.replace("-", "_")
     return (
-        f"{slot} {name!r} was given by a script as a class or an object, and a run keeps its name only: in Python pass "
-        f"registry=asl.registry_with({keyword}={own}); on the command line it has to come from a plugin"
+        f"{slot} {name!r} was given by a script as a class or object, and a run saves its name only: in Python pass "
+        f"registry=asl.registry_with({keyword}={own}); the command line needs it in a plugin"
     )

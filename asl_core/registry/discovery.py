@@ -1,7 +1,7 @@
-"""Finding plugins: each imported under its own guard, so that a broken one is reported and harms nobody.
+"""Finding and loading plugins. A broken plugin is reported, and everything else works.
 
-pluggy's ``load_setuptools_entrypoints`` is not used: it stops at the first bad import, loads in the order of
-the file system and silently skips a second entry point of the same name.
+pluggy's ``load_setuptools_entrypoints`` is not used: it stops at the first bad import, loads in the order of the file
+system and silently skips a second entry point of the same name.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from asl_core.registry.options import option_specs
 
 __all__ = ["PluginRecord", "PluginReport", "discover"]
 
-PATIENCE = 5.0  #: seconds after which a user is told which plugin they are waiting for
-SLOW = 1.0  #: seconds that the import of a catalogue should never take
-HEAVY = ("torch", "tensorflow", "jax")  #: modules that a catalogue has no use for, and that take seconds to import
+PATIENCE = 5.0  #: seconds after which a message names the plugin that is being imported
+SLOW = 1.0  #: seconds of import above which a plugin gets a note
+HEAVY = ("torch", "tensorflow", "jax")  #: slow modules that a catalogue does not need
 
 
 @attrs.frozen
 class PluginRecord:
-    """What became of one entry point."""
+    """The outcome of loading one entry point."""
 
     name: str
     distribution: str
@@ -55,9 +55,9 @@ class PluginRecord:
     module: str
     status: str  #: ``ok``, ``broken`` or ``blocked``
     reason: str = ""  #: why it is not ``ok``
-    seconds: float = 0.0  #: time its import took
+    seconds: float = 0.0  #: of its import
     components: tuple[tuple[str, str], ...] = ()  #: (slot, name)
-    notes: tuple[str, ...] = ()  #: what its author should change although it works
+    notes: tuple[str, ...] = ()  #: for its author, although it works
 
     @property
     def heading(self) -> str:
@@ -80,27 +80,24 @@ class PluginReport:
         return tuple(r for r in self.records if r.status == "broken")
 
     def warnings(self) -> list[str]:
-        """What a user should know: broken plugins and names claimed twice, each with what to do."""
+        """Broken plugins and names offered twice, each with what to do."""
         found = []
         for record in self.broken:
-            said = record.name or record.distribution
-            if sum(said in (r.name, r.distribution) for r in self.records) > 1:
-                said = f"{record.distribution}:{record.name}"
-            foreign = record.distribution != BUILTIN
-            remedy = (
-                f"fix, uninstall or leave it out (-P no:{said} or {ALLOW}=-{said})"
-                if foreign
-                else f"reinstall {BUILTIN}"
-            )
+            name = record.name or record.distribution
+            if sum(name in (r.name, r.distribution) for r in self.records) > 1:
+                name = f"{record.distribution}:{record.name}"
+            remedy = f"fix, uninstall or leave it out (-P no:{name} or {ALLOW}=-{name})"
+            if record.distribution == BUILTIN:
+                remedy = f"reinstall {BUILTIN}"
             found.append(f"{record.heading} is not used: {record.reason} Everything else works; {remedy}.")
         for slot, name, offers in self.registry.clashes():
-            names = " and ".join(o.qualified for o in offers)
+            names = " or ".join(o.qualified for o in offers)
             meant = "plain name means the built-in" if offers[0].distribution == BUILTIN else "plain name is refused"
-            found.append(f"{slot} {name!r} is offered twice: {names} say which; the {meant}.")
+            found.append(f"{slot} {name!r} is offered twice: choose {names}; the {meant}.")
         return found
 
     def notes(self) -> list[str]:
-        """What authors should change in plugins that work."""
+        """What authors should change in working plugins."""
         return [f"{record.heading} works, but {note}" for record in self.records for note in record.notes]
 
 
@@ -113,16 +110,16 @@ def discover(
     environ: Mapping[str, str] | None = None,
     block: Iterable[str] = (),
 ) -> PluginReport:
-    """Find, import and check every installed plugin; never raises because of one, unless told to be strict.
+    """Find, import and check every installed plugin; raises for a broken one only in strict mode.
 
     Args:
-        entry_points: what to load instead of the installed ones (tests).
+        entry_points: to load instead of the installed ones (tests).
         environ: where ``ASL_PLUGINS`` (see :class:`asl_core.registry.installed.Wanted`) and ``ASL_STRICT_PLUGINS``
             are read (default: the process's).
         block: names of entry points or distributions to leave out.
 
     Raises:
-        UsageError: ``ASL_STRICT_PLUGINS=1`` and a plugin is broken, clashes or is asked for and not there.
+        UsageError: ``ASL_STRICT_PLUGINS=1``, and a plugin is broken, clashes, or is named but not installed.
     """
     environ = os.environ if environ is None else environ
     there, damaged = installed(PLUGINS) if entry_points is None else (_sorted(entry_points), [])
@@ -136,7 +133,7 @@ def discover(
         records.append(record)
         offers += mine
     unused = [
-        f"{r.name or r.distribution} ({'broken; `asl plugins` tells why' if r.status == 'broken' else 'left out'})"
+        f"{r.name or r.distribution} ({'broken; `asl plugins` says why' if r.status == 'broken' else 'left out'})"
         for r in records
         if r.status != "ok"
     ]
@@ -145,7 +142,7 @@ def discover(
         faults = report.warnings() + ([] if entry_points is not None else unknown_names(environ.get(ALLOW)))
         if faults:
             lines = "\n".join(f"  - {fault}" for fault in faults)
-            raise UsageError(f"plugins must be sound (ASL_STRICT_PLUGINS is set):\n{lines}")
+            raise UsageError(f"no plugin may have a fault (ASL_STRICT_PLUGINS is set):\n{lines}")
     return report
 
 
@@ -163,7 +160,7 @@ def _unreadable(package: Damaged, wanted: Wanted) -> PluginRecord:
 def _load(
     one: Installed, manager: pluggy.PluginManager, wanted: Wanted, before: Iterable[Offer]
 ) -> tuple[PluginRecord, list[Offer]]:
-    """Import and register one plugin, whatever it does meanwhile."""
+    """Import and register one plugin, whatever it does on import."""
     entry = one.entry
     record = PluginRecord(entry.name, one.distribution, one.version, entry.value, "ok")
     if not wanted.takes(one.distribution, entry.name, builtin=one.distribution == BUILTIN):
@@ -187,8 +184,8 @@ def _load(
         notes.append(f"its import takes {record.seconds:.1f} s{also}: name factories by their path, import there.")
     if requirement := former_requirement(entry.dist):
         notes.append(
-            f"it requires {requirement!r}, on the public index a project of somebody else: its author should require "
-            f"{BUILTIN!r} instead, and you should install it with --no-deps."
+            f"it requires {requirement!r}, an unrelated project on the public index: its author should require "
+            f"{BUILTIN!r}; until then install it with --no-deps."
         )
     if text := printed.getvalue().strip():
         notes.append(f"it prints when it is imported ({text[:60]!r}); that is kept off the output of asl.")
@@ -198,13 +195,13 @@ def _load(
 
 @contextlib.contextmanager
 def _announced(record: PluginRecord) -> Iterator[None]:
-    """Say whom the user is waiting for when a plugin takes long, or for ever."""
+    """Name the plugin in a message when its import takes long."""
 
     def say() -> None:
-        import logging  # whose last resort is stderr, unless a program has set up something else
+        import logging  # prints to stderr unless the program configured it
 
         logging.getLogger("asl").warning(
-            "%s has been importing for %g s; interrupt, and leave it out with -P no:%s, if it does not end.",
+            "%s has been importing for %g s; if it does not end, interrupt and leave it out with -P no:%s.",
             record.heading, PATIENCE, record.name,
         )  # fmt: skip
 
@@ -219,9 +216,9 @@ def _announced(record: PluginRecord) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _guarded(what: str) -> Iterator[None]:
-    """Turn whatever a plugin raises into the reason why it is not used; only the user's Ctrl-C passes.
+    """Turn whatever a plugin raises into the reason why it is not used; only Ctrl-C passes.
 
-    Not everything raised is an ``Exception``: ``sys.exit`` is not, nor is what ``pytest.skip`` raises.
+    ``sys.exit`` and ``pytest.skip`` raise what is not an ``Exception``.
     """
     try:
         yield
@@ -243,7 +240,7 @@ def _guarded(what: str) -> Iterator[None]:
 
 def _import(entry: metadata.EntryPoint) -> ModuleType:
     if entry.pattern.match(entry.value) is None:
-        raise _BrokenPluginError(f"its entry point {entry.value!r} is no name of a module.")
+        raise _BrokenPluginError(f"its entry point {entry.value!r} is not the name of a module.")
     with _guarded(f"its import of {entry.value!r}"):
         loaded = entry.load()
     if not isinstance(loaded, ModuleType):
@@ -254,12 +251,12 @@ def _import(entry: metadata.EntryPoint) -> ModuleType:
 def _register(
     manager: pluggy.PluginManager, module: ModuleType, record: PluginRecord, before: Iterable[Offer]
 ) -> list[Offer]:
-    """Register a module and collect what it offers; on any fault it is taken out again."""
+    """Register a module and collect its components; unregister it on any fault."""
     name = f"{record.distribution}:{record.name}"
     if manager.is_registered(module):
-        raise _BrokenPluginError(f"its module {record.module!r} is a plugin already, as {manager.get_name(module)}.")
+        raise _BrokenPluginError(f"its module {record.module!r} is already plugin {manager.get_name(module)}.")
     try:
-        with _guarded("a hook of it"):
+        with _guarded("one of its hooks"):
             manager.register(module, name=name)
             manager.check_pending()
             if not manager.get_hookcallers(module):
@@ -278,7 +275,7 @@ def _register(
 
 
 def _call(manager: pluggy.PluginManager, module: ModuleType, hook: str) -> list[Component]:
-    """Call one hook of one plugin, through pluggy, so that a hook may gain arguments later."""
+    """Call one hook of one plugin; through pluggy, so that hooks can gain arguments."""
     others = [p for p in manager.get_plugins() if p is not module]
     results: list[Any] = manager.subset_hook_caller(hook, others)()
     if not results and any(i.plugin is module for i in getattr(manager.hook, hook).get_hookimpls()):
@@ -289,7 +286,7 @@ def _call(manager: pluggy.PluginManager, module: ModuleType, hook: str) -> list[
             raise _BrokenPluginError(f"{hook} returned a {type(component).__name__}; expected asl_core.Component.")
         if not 1 <= component.api <= API:
             raise _BrokenPluginError(
-                f"component {component.name!r} is written for plugin api {component.api}, this asl speaks "
+                f"component {component.name!r} is written for plugin api {component.api}, this asl supports "
                 f"1 to {API}; install a version of it for this asl."
             )
         if not (isinstance(component.summary, str) and isinstance(component.suggests, Mapping)):
@@ -299,12 +296,12 @@ def _call(manager: pluggy.PluginManager, module: ModuleType, hook: str) -> list[
 
 
 def _check_names(offers: Iterable[Offer], before: Iterable[Offer]) -> None:
-    """``dist:name`` has to mean one component, so a distribution may use a name once."""
+    """``dist:name`` must mean one component, so a distribution may use a name once per slot."""
     taken = {(o.slot, o.qualified): o.plugin for o in before}
     for offer in offers:
         if (offer.slot, offer.qualified) in taken:
             raise _BrokenPluginError(
-                f"it offers {offer.slot} {offer.component.name!r}, which its package offers already, in plugin "
+                f"it offers {offer.slot} {offer.component.name!r}, which its package already offers in plugin "
                 f"{taken[offer.slot, offer.qualified]!r}."
             )
         taken[offer.slot, offer.qualified] = offer.plugin

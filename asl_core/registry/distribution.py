@@ -1,7 +1,7 @@
 """The name of our own distribution: ``asl-core``, which version 0.1 called ``asl``.
 
-``asl`` on the public index is a project of somebody else: whoever depends on that name installs a stranger's package.
-The old name is still read in saved configurations, in ``ASL_PLUGINS`` and in the metadata of an old installation.
+``asl`` on the public index is an unrelated project: a requirement of that name installs somebody else's package. The
+old name is still accepted in saved configurations, in ``ASL_PLUGINS`` and in the metadata of an old installation.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from importlib import metadata
 
 __all__ = ["BUILTIN", "FORMER", "canonical", "current_name", "former_requirement", "installed_version", "is_former"]
 
-BUILTIN = "asl-core"  #: the distribution whose components keep their plain names
-FORMER = "asl"  #: what it was called in 0.1
-_SCRIPT = "asl_core.cli:main"  #: in the entry points of ours, and of nobody else's ``asl``
+BUILTIN = "asl-core"  #: the distribution of the built-in plugins
+FORMER = "asl"  #: its name in 0.1
+_SCRIPT = "asl_core.cli:main"  #: the entry point that tells our ``asl`` from the unrelated one
 
 
 def canonical(name: str) -> str:
@@ -23,7 +23,7 @@ def canonical(name: str) -> str:
 
 
 def is_former(name: str, dist: metadata.Distribution) -> bool:
-    """Whether a distribution called ``asl`` is an installation of ours from 0.1, rather than the stranger's."""
+    """Whether a distribution called ``asl`` is our version 0.1, and not the unrelated project."""
     if canonical(name) != FORMER:
         return False
     text = dist.read_text("entry_points.txt") or ""
@@ -31,22 +31,22 @@ def is_former(name: str, dist: metadata.Distribution) -> bool:
 
 
 def current_name(name: str) -> str:
-    """``dist:name``, or a name alone, with the distribution as it is called now."""
+    """``dist:name``, or a plain name, with the current name of the distribution."""
     dist, colon, rest = name.partition(":")
     return f"{BUILTIN}:{rest}" if colon and canonical(dist) == FORMER else name
 
 
 def former_requirement(dist: metadata.Distribution | None) -> str | None:
-    """The requirement ``asl…`` of a plugin's package, by which pip fetches the stranger's."""
+    """The requirement ``asl…`` of a plugin's package, for which pip would install the unrelated project."""
     try:
         requires: Iterable[str] = (dist.requires if dist is not None else None) or ()
-    except Exception:  # metadata that cannot be read are told elsewhere
+    except Exception:  # unreadable metadata are reported elsewhere
         return None
     return next((r for r in requires if re.fullmatch(r"asl\s*([^\w.\s-].*)?", r.strip(), re.IGNORECASE)), None)
 
 
 def installed_version(distribution: str) -> str | None:
-    """The version of an installed distribution; of ours also where it was installed under its old name."""
+    """The version of an installed distribution; ours also under its old name."""
     for name in (distribution, FORMER) if distribution == BUILTIN else (distribution,):
         try:
             dist = metadata.distribution(name)
@@ -55,6 +55,6 @@ def installed_version(distribution: str) -> str | None:
         try:
             if name != FORMER or is_former(name, dist):
                 return dist.version
-        except Exception:  # whatever a damaged METADATA makes the standard library raise
+        except Exception:  # the standard library raises many kinds for a damaged METADATA
             return None
     return None

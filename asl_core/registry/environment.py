@@ -1,4 +1,4 @@
-"""What a run runs on: versions, plugins, device, threads."""
+"""The environment of a run, as saved in environment.json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["environment"]
 
 
 def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[str, Any]:
-    """What a run ran on: versions, plugins, device, threads, and the fingerprints of its data."""
+    """Versions, plugins, device, threads, git commit, and the fingerprints of the data."""
     packages = (BUILTIN, "torch", "numpy", "pluggy", "attrs", "click", "safetensors")
     plugins = {f"{one.distribution}:{one.entry.name}": one.version for one in installed(PLUGINS)[0]}
     return {

@@ -1,4 +1,4 @@
-"""The whole plugin interface on one screen.
+"""The hooks of a plugin, all on one screen.
 
 A plugin is a module named by an entry point of the group ``asl.plugins``. It implements any of these hooks
 with ``@asl_core.hookimpl``; each returns a list of :class:`asl_core.Component`. Hooks are called once, at
@@ -65,7 +65,7 @@ def asl_losses() -> list[Component]:
 
 @hookspec
 def asl_checkpoint_loaders() -> list[Component]:
-    """Readers of foreign checkpoints. Factory: ``(options) -> CheckpointLoader``."""
+    """Readers of checkpoints of other programs. Factory: ``(options) -> CheckpointLoader``."""
     return []
 
 

@@ -1,7 +1,7 @@
-"""What is installed and what of it is wanted, told from metadata alone: nothing here imports a plugin.
+"""Which plugins are installed, and which of them are used; from metadata alone, without importing a plugin.
 
-``importlib.metadata.entry_points`` is not used: it fails as a whole when one package's ``entry_points.txt`` is
-damaged, and ``asl --help`` has to work even then.
+``importlib.metadata.entry_points`` is not used: it fails when one package's ``entry_points.txt`` is damaged, and ``asl
+--help`` must work even then.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from asl_core.registry.distribution import BUILTIN, FORMER, canonical, is_former
 
 __all__ = ["ALLOW", "COMMANDS", "PLUGINS", "Damaged", "Installed", "Wanted", "installed", "unknown_names"]
 
-PLUGINS = "asl.plugins"  #: entry points that name a plugin's module
-COMMANDS = "asl.commands"  #: entry points by which a plugin adds a verb of its own
-ALLOW = "ASL_PLUGINS"  #: the environment variable that says which plugins are used
+PLUGINS = "asl.plugins"  #: group of entry points that name plugin modules
+COMMANDS = "asl.commands"  #: group of entry points that add verbs
+ALLOW = "ASL_PLUGINS"  #: environment variable that selects plugins
 
 
 class Installed(NamedTuple):
-    """An entry point and the package it comes from."""
+    """An entry point and its package."""
 
     entry: metadata.EntryPoint
     distribution: str
@@ -38,9 +38,9 @@ class Damaged(NamedTuple):
 
 
 def installed(group: str) -> tuple[list[Installed], list[Damaged]]:
-    """The entry points of a group, sorted by (distribution, name), and the packages that keep theirs from being read.
+    """The entry points of a group, sorted by (distribution, name), and the packages whose entry points are unreadable.
 
-    Of two copies of a package the one that comes first on ``sys.path`` counts, as it does for ``import``.
+    Of two copies of a package the first on ``sys.path`` counts, as for ``import``.
     """
     found: dict[str, list[Installed]] = {}
     damaged = []
@@ -49,14 +49,14 @@ def installed(group: str) -> tuple[list[Installed], list[Damaged]]:
         try:
             text = dist.read_text("entry_points.txt") or ""
             entries = [e for e in dist.entry_points if e.group == group] if f"[{group}]" in text else []
-        except Exception as fault:  # whatever a stranger's file makes the standard library raise
+        except Exception as fault:  # the standard library raises many kinds for damaged files
             damaged.append(Damaged(*name_and_version(dist), f"{type(fault).__name__}: {fault}"))
             continue
         if entries:
             name, version = name_and_version(dist)
             mine = [Installed(e, name, version) for e in entries]
             if name == BUILTIN and canonical(dist.name) == FORMER:
-                former = former or mine  # what an old installation left behind counts only where there is no other
+                former = former or mine  # left by an old installation: counts only where there is no new one
             else:
                 found.setdefault(canonical(name), mine)
     if former:
@@ -66,12 +66,12 @@ def installed(group: str) -> tuple[list[Installed], list[Damaged]]:
 
 
 def name_and_version(dist: metadata.Distribution | None) -> tuple[str, str]:
-    """Of a distribution; an interrupted uninstall leaves entry points without the metadata that name it."""
+    """Of a distribution, or ``unknown``: an interrupted uninstall can leave entry points without metadata."""
     try:
         described: Mapping[str, str] = (dist.metadata if dist is not None else None) or {}  # type: ignore[assignment]
         name, version = described.get("Name") or "unknown", described.get("Version") or "0"
         return BUILTIN if dist is not None and is_former(name, dist) else name, version
-    except Exception:  # what is raised for a missing file differs between Python versions
+    except Exception:  # differs between Python versions
         return "unknown", "0"
 
 
@@ -79,14 +79,14 @@ MERGED = {"layout36": "landmarks"}  #: plugins of earlier versions, and the one 
 
 
 class Wanted(NamedTuple):
-    """Which plugins are used, as ``ASL_PLUGINS`` says it.
+    """Which plugins are used, from ``ASL_PLUGINS``.
 
-    ``a,b`` allows only these beside the built-ins, ``-a`` (or ``no:a``) blocks one, ``none`` or nothing blocks
-    everything foreign, and blocking beats allowing. A name is an entry point's, a distribution's, or both as
+    ``a,b`` allows only these besides the built-ins, ``-a`` (or ``no:a``) blocks one, ``none`` or an empty text blocks
+    all third-party plugins; blocking beats allowing. A name is that of an entry point, a distribution, or both as
     ``distribution:name``.
     """
 
-    allow: tuple[str, ...] | None  #: None where nothing foreign is kept out
+    allow: tuple[str, ...] | None  #: None allows all
     block: tuple[str, ...]
 
     @classmethod
@@ -105,7 +105,7 @@ class Wanted(NamedTuple):
         return self.allow is None or builtin or bool(names & {canonical(w) for w in self.allow})
 
     def unknown(self, there: Iterable[tuple[str, str]]) -> list[str]:
-        """What is wrong with names that mean none of the ``(distribution, name)`` that are there."""
+        """A problem for each name that matches none of the installed ``(distribution, name)``."""
         there = list(there)
         known = {n for pair in there for n in _names(*pair)} | {"none"}
         said = {name for pair in there for name in pair}
@@ -118,7 +118,7 @@ class Wanted(NamedTuple):
 
 
 def unknown_names(spec: str | None) -> list[str]:
-    """What is wrong with the names in ``ASL_PLUGINS``: those that no installed plugin, verb or package has."""
+    """A problem for each name in ``ASL_PLUGINS`` that no installed plugin, verb or package has."""
     wanted = Wanted.parse(spec)
     if not (wanted.allow or wanted.block):
         return []
@@ -136,6 +136,6 @@ def _instead(word: str, names: Iterable[str]) -> str:
 
 
 def _names(distribution: str, name: str) -> set[str]:
-    """What may be said for a plugin; the old name of our distribution still means the built-ins."""
+    """The names of a plugin; the old name of our distribution still means the built-ins."""
     dists = [canonical(distribution)] + ([FORMER] if distribution == BUILTIN else [])
     return {canonical(name), *dists, *(f"{d}:{canonical(name)}" for d in dists)}

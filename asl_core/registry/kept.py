@@ -1,7 +1,7 @@
-"""Whether a component keeps the contract of its slot, told when it is made and when it is called.
+"""Checks that a component meets the contract of its slot, when it is made and when it is called.
 
-A mistake of a plugin's author is answered with what the contract says and with ``asl plugins check``, which tries all
-of it; without this it would be a bare ``TypeError`` from somewhere within.
+An error states what the contract requires and points to ``asl plugins check``; without it a plugin's author would see a
+bare ``TypeError``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asl_core.registry.distribution import BUILTIN
 
 __all__ = ["broken", "calling", "make", "returned", "takes_facts"]
 
-#: slot -> how its factory is called after the options, and the class that says what it gives
+#: slot -> arguments of its factory after the options, and the class of its contract
 _FACTORIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "dataset": ((), "Dataset"),
     "format": ((), "Format"),
@@ -29,7 +29,7 @@ _FACTORIES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "checkpoint-loader": ((), "CheckpointLoader"),
     "observer": ((), "Observer"),
 }
-#: slot -> its methods and how the core calls them
+#: slot -> its methods and their arguments
 _METHODS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "dataset": {"splits": (), "clips": ("split",), "findings": ()},
     "format": {"recognises": ("path",), "read": ("path",)},
@@ -49,7 +49,7 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-#: class of a component -> the distribution that it came from, for what is said of it later
+#: class of a component -> its distribution, for messages
 _HOMES: dict[type, str] = {}
 
 
@@ -62,12 +62,12 @@ def make(
     arguments: tuple[Any, ...],
     facts: object = None,
 ) -> Any:
-    """The component that a factory makes, held to what its slot promises.
+    """The component that a factory makes, checked against the contract of its slot.
 
     ``facts`` (:class:`asl_core.Facts`) go to a factory whose signature names them, as pluggy hands arguments to hooks.
 
     Raises:
-        RunError: the factory cannot be called so, or what it gives lacks a part of the contract.
+        RunError: the factory takes other arguments, or the component lacks a part of the contract.
     """
     more = {"facts": facts} if takes_facts(factory) else {}
     if distribution == SCRIPT:
@@ -95,7 +95,7 @@ def takes_facts(factory: Callable[..., Any]) -> bool:
 
 
 def broken(slot: str, name: str, component: object, fault: str) -> RunError:
-    """The error for a component that does not keep its contract."""
+    """The error for a component that does not meet its contract."""
     kind = component if isinstance(component, type) or inspect.isroutine(component) else type(component)
     module = getattr(kind, "__module__", "?")
     where = f"{module}.{getattr(kind, '__qualname__', '')}"
@@ -103,14 +103,14 @@ def broken(slot: str, name: str, component: object, fault: str) -> RunError:
     checked = module.partition(".")[0] if home in (BUILTIN, "unknown") else home
     named = f"{slot} {name!r} ({where})" if name else f"{slot} {where}"
     return RunError(
-        f"{named} does not keep the contract of asl_core.{_FACTORIES[slot][1]}: {fault}. This is a fault of the plugin "
-        f"that it comes from: `asl plugins check {checked}` tries all that it has to keep."
+        f"{named} does not meet the contract of asl_core.{_FACTORIES[slot][1]}: {fault}. It is a fault of the plugin: "
+        f"see `asl plugins check {checked}`."
     )
 
 
 @contextmanager
 def calling(slot: str, component: object) -> Iterator[None]:
-    """Blame a component for what it raises, unless that is a message for the user or memory that ran out."""
+    """Attribute what a component raises to it, except messages for the user and memory errors."""
     try:
         yield
     except (AslError, MemoryError):
@@ -123,7 +123,7 @@ def calling(slot: str, component: object) -> Iterator[None]:
 
 
 def returned(slot: str, component: object, value: Any, kind: type, words: str) -> Any:
-    """What a call gave, if it is of the kind that the contract says.
+    """The result of a call, which must be of the type in the contract.
 
     Raises:
         RunError: it is not.

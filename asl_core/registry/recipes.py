@@ -1,7 +1,7 @@
-"""Recipes: settings that are known to go well together, shipped with a plugin as TOML files in its folder ``recipes``.
+"""Recipes: settings that work well together, as TOML files in the folder ``recipes`` of a plugin.
 
-A recipe is a settings file (or a curriculum) under a name: ``asl run --recipe NAME`` is ``asl run PATH`` of that file,
-and a flag beats it. Its first line is a comment that says what it is for.
+A recipe is a settings file or a curriculum with a name: ``asl run --recipe NAME`` is ``asl run PATH`` of that file, and
+a flag beats it. Its first line is a comment that states its purpose.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Recipe", "find_recipe", "recipes"]
 
 @attrs.frozen
 class Recipe:
-    """One file of settings."""
+    """A recipe of a plugin."""
 
     name: str
     path: Path
@@ -29,7 +29,7 @@ class Recipe:
 
     @property
     def qualified(self) -> str:
-        """``dist:name``, which always means this one."""
+        """``dist:name``, which means this recipe whatever else is installed."""
         return f"{self.distribution}:{self.name}"
 
 
@@ -41,7 +41,7 @@ def recipes(report: PluginReport | None = None) -> list[Recipe]:
         module = sys.modules.get(record.module) if record.status == "ok" else None
         for folder in getattr(module, "__path__", ()):
             for path in sorted((Path(folder) / "recipes").glob("*.toml")):
-                # What is no UTF-8 is refused where the recipe is used; the list of all has to work.
+                # A file that is not UTF-8 is refused when it is used; the list must work.
                 with path.open(encoding="utf-8-sig", errors="replace") as file:
                     summary = file.readline(500).lstrip("# ").rstrip()
                 found.append(Recipe(path.stem, path, record.distribution, summary))
@@ -49,7 +49,7 @@ def recipes(report: PluginReport | None = None) -> list[Recipe]:
 
 
 def find_recipe(name: str, report: PluginReport | None = None) -> Recipe:
-    """The recipe that ``name`` (plain or ``dist:name``) means.
+    """The recipe of a name, plain or ``dist:name``.
 
     Raises:
         ConfigError: there is none, or several plugins ship one of that name.
@@ -59,5 +59,5 @@ def find_recipe(name: str, report: PluginReport | None = None) -> Recipe:
     if not found:
         raise ConfigError([f"there is no recipe {name!r}{nearest(name, {r.name for r in every})}"])
     if len(found) > 1:
-        raise ConfigError([f"recipe {name!r} is shipped twice: say {' or '.join(r.qualified for r in found)}"])
+        raise ConfigError([f"recipe {name!r} is shipped twice: choose {' or '.join(r.qualified for r in found)}"])
     return found[0]

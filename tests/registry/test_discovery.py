@@ -96,7 +96,7 @@ def offering(arguments: str) -> str:
         (offering("name='x', factory='a:b', licence='MIT'"), "unexpected keyword argument 'licence'"),
         (offering("name='x y', factory='a:b'"), "component name 'x y'"),
         (offering("name='x', factory='a.b'"), 'expected "package.module:callable"'),
-        (offering("name='x', factory='a:b', api=99"), "plugin api 99, this asl speaks 1 to 1"),
+        (offering("name='x', factory='a:b', api=99"), "plugin api 99, this asl supports 1 to 1"),
         (offering("name='x', factory='a:b', options=dict"), "NotAnAttrsClassError"),
         (f"{HEAD}def asl_encoders():\n    return []", "implements no hook"),
         ("x = 1", "implements no hook"),
@@ -133,7 +133,7 @@ def test_what_a_broken_or_left_out_plugin_might_have_offered_is_told_with_its_na
     with pytest.raises(ConfigError) as told:
         found.find("encoder", "mine")
     assert "there is no encoder 'mine'" in str(told.value)
-    assert "not used: broken (broken; `asl plugins` tells why), out (left out)" in str(told.value)
+    assert "not used: broken (broken; `asl plugins` says why), out (left out)" in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_one_module_under_two_entry_points(plugins: Plugins) -> None:
     plugins.add("twice", None, value="plug_good")
     report = plugins.discover()
     assert [(r.name, r.reason) for r in report.broken] == [
-        ("twice", "its module 'plug_good' is a plugin already, as vendor:good.")
+        ("twice", "its module 'plug_good' is already plugin vendor:good.")
     ]
     assert names(report) == ["vendor:good"]
     assert report.manager.get_plugin("vendor:good") is not None
@@ -175,11 +175,11 @@ def test_a_name_offered_twice(plugins: Plugins) -> None:
     plugins.add("one", GOOD.format(name="conformer"), dist="one")
     plugins.add("two", GOOD.format(name="conformer"), dist="two")
     report = plugins.discover()
-    with pytest.raises(ConfigError, match="'conformer' is offered by 2 packages: say one:conformer or two:conformer"):
+    with pytest.raises(ConfigError, match="offered by 2 packages: choose one:conformer or two:conformer"):
         report.registry.find("encoder", "conformer")
     assert report.registry.find("encoder", "two:conformer").distribution == "two"
     assert report.warnings() == [
-        "encoder 'conformer' is offered twice: one:conformer and two:conformer say which; the plain name is refused."
+        "encoder 'conformer' is offered twice: choose one:conformer or two:conformer; the plain name is refused."
     ]
 
 
@@ -190,7 +190,7 @@ def test_a_foreign_plugin_cannot_take_a_built_in_name(plugins: Plugins) -> None:
     assert report.registry.find("encoder", "gru").distribution == "asl-core"
     assert report.registry.find("encoder", "aaa:gru").distribution == "aaa"
     assert report.warnings() == [
-        "encoder 'gru' is offered twice: asl-core:gru and aaa:gru say which; the plain name means the built-in."
+        "encoder 'gru' is offered twice: choose asl-core:gru or aaa:gru; the plain name means the built-in."
     ]
 
 
@@ -202,8 +202,8 @@ def test_a_package_may_use_a_name_once(plugins: Plugins) -> None:
     plugins.add("twice", hook("asl_losses()", f"return 2 * [{component}]"), dist="other")
     report = plugins.discover()
     assert [(r.name, r.reason) for r in report.broken] == [
-        ("twice", "it offers loss 'x', which its package offers already, in plugin 'twice'."),
-        ("two", "it offers encoder 'conformer', which its package offers already, in plugin 'one'."),
+        ("twice", "it offers loss 'x', which its package already offers in plugin 'twice'."),
+        ("two", "it offers encoder 'conformer', which its package already offers in plugin 'one'."),
     ]
     assert report.registry.find("encoder", "vendor:conformer").plugin == "one"
 
@@ -339,8 +339,8 @@ def test_a_user_who_waits_is_told_for_whom(
     with caplog.at_level(logging.WARNING, logger="asl"):
         plugins.discover()
     assert [r.getMessage() for r in caplog.records] == [
-        "plugin 'hangs' of vendor 1.2 has been importing for 0.02 s; interrupt, and leave it out with -P no:hangs, if "
-        "it does not end."
+        "plugin 'hangs' of vendor 1.2 has been importing for 0.02 s; if it does not end, interrupt and leave it "
+        "out with -P no:hangs."
     ]
 
 
@@ -357,7 +357,7 @@ def test_strict(plugins: Plugins) -> None:
 def test_strict_about_clashes_and_about_plugins_that_are_not_there(plugins: Plugins) -> None:
     plugins.add("one", GOOD.format(name="conformer"), dist="one")
     plugins.add("two", GOOD.format(name="conformer"), dist="two")
-    with pytest.raises(UsageError, match="one:conformer and two:conformer say which"):
+    with pytest.raises(UsageError, match="choose one:conformer or two:conformer"):
         plugins.discover(ASL_STRICT_PLUGINS="1")
     with pytest.raises(UsageError, match="allows 'conformer', and no plugin or package of that name is installed"):
         discover(environ={"ASL_STRICT_PLUGINS": "1", "ASL_PLUGINS": "conformer"})

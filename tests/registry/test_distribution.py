@@ -140,7 +140,7 @@ def test_a_plugin_that_requires_the_old_name_works_and_its_author_is_told(
     report = discover(environ={})
     assert report.registry.find("encoder", "old").distribution == "old-kit"
     (note,) = [n for n in report.notes() if "old-kit" in n]
-    assert "it requires 'asl>=0.1.0', on the public index a project of somebody else" in note
+    assert "it requires 'asl>=0.1.0', an unrelated project on the public index" in note
     assert "'asl-core'" in note
     (told,) = [r for r in testing.check_plugin("old-kit") if r.check == "requires"]
     assert told.failed
