@@ -48,4 +48,25 @@ def asl_formats() -> list[Component]:
             factory="asl_formats.openpose:OpenPoseFolder",
             summary="a folder of OpenPose's JSON, a file for each frame",
         ),
+        Component(
+            name="pickle",
+            factory="asl_formats.pickles:PickledClips",
+            options=ArrayOptions,
+            summary="pickles of clips, plain or gzip: keypoints with scores (133 or 75 points), or arrays by id",
+        ),
+        Component(
+            name="sl-gcn",
+            factory="asl_formats.sl_gcn:SlGcn",
+            summary="all clips of a split in one .npy (clips, 3, frames, 27, 1) and a label pickle, as SL-GCN writes",
+        ),
+        Component(
+            name="spoter",
+            factory="asl_formats.spoter:SpoterCsv",
+            summary="CSV of SPOTER: a row per clip, lists of x and y of 54 joints",
+        ),
+        Component(
+            name="openhands",
+            factory="asl_formats.openhands:OpenHandsH5",
+            summary="HDF5 of OpenHands: keypoints of 75 points and their visibility (needs asl-core[formats])",
+        ),
     ]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from asl_core import DataError, Layout, Recording
-from asl_formats.layouts import BY_POINT, LAYOUTS, hand, layout_of
+from asl_formats.layouts import AXES, BY_POINT, LAYOUTS, hand, layout_of, layouts_of_points
 from asl_formats.shapes import Reading, readings
 from asl_formats.unseen import hide
 
-__all__ = ["choose", "recording_of", "unit_of"]
+__all__ = ["choose", "recording_of", "scored_recording", "unit_of"]
 
 _LEAST_SCORE = {"wholebody": 0.3}  #: layout -> score under which its detectors are as good as blind
 _IMAGE = 4.0  #: shares of an image reach from 0 to 1, and points out of it a little further
@@ -90,6 +90,40 @@ def recording_of(
         notes.append("a hand of -1 throughout stands for none: hands in the order of detection, left or right unknown")
     layout = Layout(layout.parts, axes, unit_of(best))
     return Recording(id=name, layout=layout, points=best, source=str(path), notes=tuple(notes), **facts)
+
+
+def scored_recording(
+    points: np.ndarray, scores: np.ndarray, path: Path, name: str, notes: Sequence[str] = (), **facts: Any
+) -> Recording:
+    """The recording of points whose scores stand in an array of their own.
+
+    Args:
+        points: (T, points, 2 or 3).
+        scores: (T, points).
+        path: it was read from.
+        name: id of the recording.
+        notes: of what was found before.
+        facts: other fields of the recording.
+
+    Raises:
+        DataError: the shapes do not agree, are of no known layout, or a number is infinite.
+    """
+    sound = points.ndim == 3 and points.shape[2] in (2, 3) and scores.shape == points.shape[:2] and len(points) > 0
+    names = layouts_of_points(points.shape[1]) if sound else ()
+    if len(names) != 1:
+        raise DataError(
+            f"{path} holds keypoints of shape {points.shape} and scores of shape {scores.shape}; expected (frames, "
+            f"points, 2 or 3) and (frames, points), with 133, 137, 75 or 27 points."
+        )
+    axes = AXES[: points.shape[2]]
+    least = _LEAST_SCORE.get(names[0], 0.0)
+    layout = layout_of(names[0], axes)
+    with np.errstate(over="ignore"):
+        values = np.array(points, dtype=np.float32)
+    seen = scores >= least if least else scores > 0
+    values = hide(values, layout, path, seen=seen, by_point=names[0] in BY_POINT)
+    layout = Layout(layout.parts, axes, unit_of(values))
+    return Recording(id=name, layout=layout, points=values, source=str(path), notes=tuple(notes), **facts)
 
 
 def unit_of(points: np.ndarray) -> str:

@@ -16,7 +16,7 @@ from asl_formats.layouts import BY_POINT, LAYOUTS, POSE, layouts_of_points, poin
 __all__ = ["Reading", "readings"]
 
 #: T frames, V points, C coordinates of a point, M people, D = V·C numbers of a frame, 1 a batch of one
-_ORDERS = ("TD", "DT", "1TD", "TVC", "CTV", "TVC1", "TMVC", "MTVC", "CTVM", "1CTV", "1CTVM")
+_ORDERS = ("TD", "DT", "1TD", "TVC", "CTV", "TVC1", "TMVC", "MTVC", "CTVM", "1CTV")
 _PEOPLE = 2
 _COORDINATES = (2, 3, 4)
 

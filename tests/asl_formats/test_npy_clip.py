@@ -40,7 +40,6 @@ def test_the_names_of_the_option_are_the_layouts() -> None:
         ("1TD", lambda x: x.reshape(1, len(x), -1)),
         ("CTV", lambda x: x.transpose(2, 0, 1)),
         ("CTVM", lambda x: x.transpose(2, 0, 1)[..., None]),
-        ("1CTVM", lambda x: x.transpose(2, 0, 1)[None, ..., None]),
         ("1CTV", lambda x: x.transpose(2, 0, 1)[None]),
         ("TMVC", lambda x: x[:, None]),
         ("MTVC", lambda x: x[None]),

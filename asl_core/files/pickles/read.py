@@ -13,7 +13,7 @@ from asl_core.files.sniffing import FileKind, recognise_file
 __all__ = ["read_pickle"]
 
 
-def read_pickle(path: Path, *, opaque: bool = False) -> object:
+def read_pickle(path: Path, *, opaque: bool = False, data: bytes | None = None) -> object:
     """The content of a pickle, read without running anything in it.
 
     Arrays are read-only views of the file's bytes, so reading needs little more memory than the file's size; byte
@@ -23,11 +23,12 @@ def read_pickle(path: Path, *, opaque: bool = False) -> object:
         path: a pickle of protocol 0 to 5, written under numpy 1 or 2.
         opaque: put a :class:`asl_core.PickleOpaque` where a value has another type, for the caller to skip and count.
             Functions and other globals that are no data types are refused nevertheless.
+        data: the pickle, where the file at ``path`` holds it compressed (default: the file's content).
 
     Raises:
         DataError: the file cannot be read, is damaged or no pickle, or holds more than plain data.
     """
-    data = _bytes_of(path)
+    data = _bytes_of(path) if data is None else data
     machine = PickleMachine(data, NumpyStandIns(PickleBudget(len(data)), len(data), opaque=opaque))
     try:
         return machine.run()
