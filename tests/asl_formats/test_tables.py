@@ -82,7 +82,8 @@ def test_sl_gcn_with_labels_of_other_clips(tmp_path: Path, names: list[str], lab
 def test_the_real_labels_have_the_shape_that_is_read(shared: Path) -> None:
     from asl_core import read_pickle
 
-    names, numbers_ = read_pickle(shared / "formats" / "labels-gloss" / "samslr_autsl_test_labels_pseudo.pkl")
+    content: Any = read_pickle(shared / "formats" / "labels-gloss" / "samslr_autsl_test_labels_pseudo.pkl")
+    names, numbers_ = content
     assert (names[0], numbers_[0]) == ("signer34_sample1", 17)
     assert len(names) == len(numbers_)
 
