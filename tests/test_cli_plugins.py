@@ -108,7 +108,7 @@ def test_json(call: Any, tmp_path: Path) -> None:
     assert told["plugin"] == "cli_json-kit"
     failed = [r for r in told["results"] if r["status"] == "failed"]
     assert told["failed"] == len(failed) > 0
-    assert {"slot", "component", "check", "status", "reason"} == set(failed[0])
+    assert {"slot", "component", "check", "status", "reason", "contract", "tried_on"} == set(failed[0])
     assert "input" in {r["check"] for r in failed}
 
 
@@ -139,13 +139,13 @@ def test_a_data_set_that_refuses_its_defaults_is_skipped(call: Any, tmp_path: Pa
     path = folder(tmp_path, "cli_homeless", "wrong_clips:HomelessDataset", "dataset")
     done = call("check", path)
     assert done.code == 0
-    assert "it was not told where its files are (Here --set dataset.toy.KEY=VALUE" in done.out
+    assert "it was not told where its files are (--set dataset.toy.KEY=VALUE" in done.out
     assert call("check", path, "--set", "dataset.toy.root=x").code == 1
 
 
 def test_clips_of_another_width(call: Any, tmp_path: Path) -> None:
     path = folder(tmp_path, "cli_narrow", "wrong_clips:NarrowAugment", "augment")
-    assert "it is for 7 numbers; check it on others (--width N)" in call("check", path).out
+    assert "it is for 7 numbers; check it with another width (--width N)" in call("check", path).out
     done = call("check", path, "--width", "7")
     assert any(line.startswith("passed   augment toy") and " changes " in line for line in done.out.splitlines())
 

@@ -1,4 +1,4 @@
-"""The ``demo`` data set: made-up signs that any machine can train on in a minute, without a download."""
+"""The data set ``demo``: synthetic signs, trained on in a minute on any machine, without a download."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asl_demo.options import DemoOptions
 
 @hookimpl
 def asl_datasets() -> list[Component]:
-    """The one data set of this package."""
+    """The data set ``demo``."""
     return [
         Component(
             name="demo",

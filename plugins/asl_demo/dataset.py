@@ -1,4 +1,4 @@
-"""The data set ``demo``: clips made when they are asked for, the same ones every time."""
+"""The data set ``demo``: clips generated on demand, the same ones every time."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from asl_demo.performance import Cast, perform
 
 __all__ = ["DemoDataset"]
 
-_BLOCK = 256  # clips made at a time
+_BLOCK = 256  #: clips generated at a time
 
 
 class DemoDataset:
-    """Made-up signs in the 36-number layout, of any number of glosses and clips.
+    """Synthetic signs in the 36-feature layout, of any number of glosses and clips.
 
-    Signs share their poses in families of eight and differ within a family by order and movement only (see
-    :mod:`asl_demo.lexicon`). Train is signed by the first three quarters of the signers; val and test by all
-    of them, so that about a quarter of their clips comes from somebody new. Clip ``k`` of gloss ``g`` depends
-    on ``seed``, ``g`` and ``k``, not on how many clips or glosses there are; with sentences, the glosses that
-    follow ``g`` do depend on how many glosses there are.
+    Families of eight signs share their poses and differ in order and movement only (see :mod:`asl_demo.lexicon`).
+    Train has the first three quarters of the signers, val and test all of them, so that about a quarter of their clips
+    has a new signer. Clip ``k`` of gloss ``g`` depends on ``seed``, ``g`` and ``k``, not on the number of clips or
+    glosses; in sentences, the glosses after ``g`` do depend on the number of glosses.
     """
 
     def __init__(self, options: DemoOptions):
@@ -37,34 +36,34 @@ class DemoDataset:
         self._cast = Cast.of(ClipRandom.of(signers, options.seed, "demo signers"), options)
 
     def splits(self) -> Sequence[str]:
-        """Those that have clips."""
+        """The splits that have clips."""
         return [split for split, clips in self._clips.items() if clips]
 
     def findings(self) -> Sequence[Finding]:
-        """Nothing: made-up clips have no faults."""
+        """None: synthetic clips have no faults."""
         return []
 
     def read(self, path: Path) -> Sequence[Clip]:
-        """Refused: the demo makes its clips.
+        """Not possible: the demo generates its clips.
 
         Raises:
             DataError: always.
         """
         raise DataError(
-            f"{path}: the data set 'demo' makes its clips up and reads no files. To have a clip recognised, save "
+            f"{path}: the data set 'demo' generates its clips and reads no files. To have a clip recognised, save "
             "its frames as a .npy file, a float32 array (frames, 36) in the reference layout, and give that."
         )
 
     def clips(self, split: str) -> Iterator[Clip]:
-        """The clips of one split, gloss by gloss, made in blocks as they are asked for.
+        """The clips of one split, gloss by gloss, generated in blocks on demand.
 
         Raises:
             DataError: there is no such split.
         """
         if split not in self.splits():
             raise DataError(
-                f"the data set 'demo' has no split {split!r} as it is set; it has {', '.join(self.splits())}. "
-                f"Set its number of clips a gloss to at least 1."
+                f"the data set 'demo' has no split {split!r} with these settings; it has {', '.join(self.splits())}. "
+                f"Set --dataset.{split} to 1 or more clips per gloss."
             )
         return self._blocks(split)
 
@@ -72,8 +71,8 @@ class DemoDataset:
         each = self._clips[split]
         total = self.options.glosses * each
         for start in range(0, total, _BLOCK):
-            place = np.arange(start, min(start + _BLOCK, total))
-            yield from self._block(split, place // each, place % each)
+            index = np.arange(start, min(start + _BLOCK, total))
+            yield from self._block(split, index // each, index % each)
 
     def _block(self, split: str, gloss: np.ndarray, take: np.ndarray) -> Iterator[Clip]:
         """Clips ``take`` (B,) of the glosses ``gloss`` (B,)."""
@@ -83,7 +82,7 @@ class DemoDataset:
         signers = options.signers - options.signers // 4 if split == "train" else options.signers
         signer = _choose(random.stream("signer").uniform(), signers)
         counts = 1 + _choose(random.stream("count").uniform(), options.sentence_length)
-        # The next gloss is any but the last one: signs that repeat need a pause that the demo does not make.
+        # The next gloss is any but the last one: a repeated sign needs a pause, which the demo does not generate.
         steps = 1 + _choose(random.stream("glosses").uniform(options.sentence_length), options.glosses - 1)
         steps[:, 0] = gloss
         signs = np.cumsum(steps, axis=1) % options.glosses
@@ -105,6 +104,5 @@ class DemoDataset:
 
 
 def _choose(uniform: torch.Tensor, choices: int) -> np.ndarray:
-    """Whole numbers 0 … choices - 1 from numbers in [0, 1)."""
-    found: np.ndarray = (uniform.numpy().astype(np.float64) * choices).astype(np.int64)
-    return found
+    """Integers 0 … choices - 1 from numbers in [0, 1)."""
+    return np.asarray((uniform.numpy().astype(np.float64) * choices).astype(np.int64))

@@ -1,12 +1,11 @@
-"""The signs of the demo: which handshapes, places, palms and movements make gloss number ``g``.
+"""The signs of the demo: the handshapes, places, palms and movements of gloss number ``g``.
 
-A sign goes from one pose to another; a pose is a handshape at a place with a palm direction. Signs come in
-families of eight that use the same two poses: four movements, each in both orders. The average frame of a clip
-says which family it is from and little more, so that a recogniser has to follow the clip through time.
+A sign goes from one pose to another; a pose is a handshape at a place with a palm direction. A family of eight signs
+has the same two poses: four movements, each in both orders. The mean frame of a clip shows its family and little more,
+so a recogniser must follow the clip through time.
 
-Family ``f`` is a point of the parameter space, found by stepping through it with a stride that has no divisor
-in common with its size. So the signs do not depend on how many are asked for, no two are alike, and there are
-a million of them.
+Family ``f`` is a point of the parameter space, reached in steps whose length has no divisor in common with its size.
+So the signs do not depend on their number, no two are equal, and there are a million of them.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ HANDS = ("", "BOTH", "BASE")
 ONE, BOTH, BASE = range(3)
 MOVEMENTS = ("", "ARC", "WAVE", "TWICE")
 STRAIGHT, ARC, WAVE, TWICE = range(4)
-# Within a family: (movement, whether the poses are taken in reverse), pairs of orders side by side.
+# Within a family: (movement, whether the poses are in reverse order), the two orders side by side.
 MEMBERS = tuple((m, r) for m in (STRAIGHT, TWICE, WAVE, ARC) for r in (0, 1))
 
 FLEXION = np.array(list(HANDSHAPES.values()))  #: (12, 5)
@@ -74,12 +73,12 @@ _SHAPES, _PLACES = np.array(list(HANDSHAPES)), np.array(list(LOCATIONS))
 _RADICES = (len(PAIRS), len(FLEXION), len(FLEXION), len(NORMALS), len(HANDS))
 FAMILIES = int(np.prod(_RADICES))
 SIGNS = FAMILIES * len(MEMBERS)
-_STRIDE = 84_101  # near the golden section of FAMILIES, so that neighbours differ; a prime, and no divisor of it
+_STRIDE = 84_101  # a prime near the golden section of FAMILIES, so that neighbours differ; not a divisor of it
 
 
 @attrs.frozen(eq=False)
 class Signs:
-    """The parameters of some signs, one array an aspect; ``...`` is the shape of the numbers asked for."""
+    """The parameters of signs, one array per aspect; ``...`` is the shape of the sign numbers."""
 
     places: np.ndarray  #: (..., 2, 3) of the dominant hand, in the order they are taken
     flexion: np.ndarray  #: (..., 2, 5)
@@ -93,13 +92,13 @@ class Lexicon:
     """Signs 0 … ``size - 1`` of a seed.
 
     Raises:
-        DataError: more signs are asked for than there are.
+        DataError: ``size`` exceeds the number of signs.
     """
 
     def __init__(self, size: int, seed: int):
         if size > SIGNS:
             raise DataError(
-                f"the demo was asked for {size:,} glosses; its parameter space holds {SIGNS:,}. Ask for fewer."
+                f"the demo has {SIGNS:,} glosses; --dataset.glosses {size:,} is more. Give a smaller number."
             )
         self.size = size
         self._start = mix_seed(seed, "demo families") % FAMILIES
@@ -136,10 +135,10 @@ class Lexicon:
         """Glosses such as ``FLAT-CHIN-FIST-WAIST-UP-ARC-BOTH``, each different; numbers (N,).
 
         Handshape and place of the first pose, of the second (the shape only where it changes), palm, movement
-        (straight is not said) and second hand (none is not said).
+        (straight is left out) and second hand (none is left out).
         """
         pair, first, second, orientation, hands, movement, reverse = self._parameters(numbers)
-        found = []
+        names = []
         shapes, places = _SHAPES[np.stack([first, second], axis=1)], _PLACES[PAIRS[pair]]
         palms = list(ORIENTATIONS)
         for i, back in enumerate(reverse.tolist()):
@@ -149,5 +148,5 @@ class Lexicon:
                 shapes[i, a], places[i, a], shape, places[i, b],
                 palms[orientation[i]], MOVEMENTS[movement[i]], HANDS[hands[i]],
             )  # fmt: skip
-            found.append("-".join(str(w) for w in words if w))
-        return found
+            names.append("-".join(str(w) for w in words if w))
+        return names

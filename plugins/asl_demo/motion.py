@@ -1,8 +1,8 @@
-"""From signs to the course of both hands: poses held one after the other, and the paths between them.
+"""The course of both hands through signs: poses held one after the other, and the paths between them.
 
-A clip is ``rest → pose → … → pose → rest``. Every sign takes four keys (its two poses, and again where it is
-done twice; otherwise the last three keys are the same pose and take no time), so that all clips of a block
-share one array and no clip needs a loop.
+A clip is ``rest → pose → … → pose → rest``. Every sign has four keys (its two poses, and both again where it is done
+twice; otherwise the last three keys are the same pose and take no time), so that all clips of a block share one array
+without loops over clips.
 """
 
 from __future__ import annotations
@@ -14,27 +14,26 @@ from asl_demo.lexicon import ARC, BASE, BOTH, ONE, TWICE, WAVE, Signs
 
 __all__ = ["FLEX", "NORMAL", "PLACE", "Course", "Frames", "mirrored"]
 
-PLACE, FLEX, NORMAL = slice(0, 3), slice(3, 8), slice(8, 11)  # parts of a hand's 11 numbers
+PLACE, FLEX, NORMAL = slice(0, 3), slice(3, 8), slice(8, 11)  # of the 11 numbers of a hand
 _MIRROR = np.array([-1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1.0])
 
 _REST = np.array([-0.45, 2.1, 0.0, 0.6, 0.7, 0.8, 0.9, 1.0, 0.6, 0.2, -0.75])
 _SUPPORT = np.array([-0.15, 1.2, -0.05, 0.3, 0.1, 0.1, 0.1, 0.1, 0.0, -1.0, 0.0])
 _KEYS = 4
-_BOW = 0.5  # how far an arc or a wave leaves the straight path
+_BOW = 0.5  # how far an arc or a wave departs from the straight path
 
-# Shares of a sign's frames; what is left of 1 after the way in and out is the sign itself.
+# Shares of a sign's frames for the way in and out and between signs; the rest of 1 is the sign itself.
 _WAY, _BETWEEN = 0.2, 0.2
 _SIGN = 1 - 2 * _WAY
 
 
 def mirrored(hands: np.ndarray) -> np.ndarray:
-    """Hands (..., 11) as seen in a mirror.
+    """Mirror images of hands (..., 11).
 
-    A palm normal is a cross product of two landmark vectors, so it keeps x and turns y and z around where a
-    place turns x around.
+    A palm normal is a cross product of two landmark vectors, so a mirror keeps its x and reverses y and z; of a place
+    it reverses x.
     """
-    turned: np.ndarray = hands * _MIRROR
-    return turned
+    return np.asarray(hands * _MIRROR)
 
 
 @attrs.frozen(eq=False)
@@ -42,7 +41,7 @@ class Frames:
     """Frames of several clips end to end."""
 
     clip: np.ndarray  #: (F,) which clip of the block
-    number: np.ndarray  #: (F,) 0 … in its clip
+    number: np.ndarray  #: (F,) index in its clip
     hands: np.ndarray  #: (F, 2, 11) place, flexion, normal of the other hand and of the dominant one
     shown: np.ndarray  #: (F, 2) whether the hand is in use
 
@@ -58,20 +57,20 @@ class Course:
 
     @classmethod
     def of(cls, signs: Signs, counts: np.ndarray, frames: float) -> Course:
-        """What B clips of up to N signs look like before anybody performs them.
+        """The course of B clips of up to N signs, without the habits of a signer.
 
         Args:
             signs: parameters of shape (B, N).
-            counts: (B,) signs of each clip; those after are ignored.
-            frames: that a clip of one sign takes, the ways from and to rest included.
+            counts: (B,) signs of each clip; further ones are ignored.
+            frames: length of a clip of one sign, with the ways from and to rest.
         """
         clips, most = signs.movement.shape
         total = _KEYS * most + 2
         inside = np.arange(most) < counts[:, None]
         twice = signs.movement == TWICE
-        taken = np.where(twice[..., None], [0, 1, 0, 1], [0, 1, 1, 1])[..., None]  # (B, N, 4, 1)
+        order = np.where(twice[..., None], [0, 1, 0, 1], [0, 1, 1, 1])[..., None]  # (B, N, 4, 1)
         pose = np.concatenate([signs.places, signs.flexion, signs.normals], axis=-1)
-        pose = np.take_along_axis(pose, taken, axis=-2)  # (B, N, 4, 11)
+        pose = np.take_along_axis(pose, order, axis=-2)  # (B, N, 4, 11)
         hands = signs.hands[..., None, None]
         other = np.where(hands == BOTH, mirrored(pose), np.where(hands == BASE, mirrored(_SUPPORT), mirrored(_REST)))
 
@@ -96,19 +95,19 @@ class Course:
 
         bow = np.zeros((clips, total - 1, 2, 2, 3))
         kinds = np.stack([signs.movement == ARC, signs.movement == WAVE], axis=-1) & inside[..., None]
-        own = _BOW * kinds[..., None] * signs.bow[..., None, :]  # (B, N, 2 kinds, 3)
-        bow[:, 1::_KEYS][:, :most, :, 1] = own
+        dominant = _BOW * kinds[..., None] * signs.bow[..., None, :]  # (B, N, 2 kinds, 3)
+        bow[:, 1::_KEYS][:, :most, :, 1] = dominant
         both = (signs.hands == BOTH)[..., None, None]
-        bow[:, 1::_KEYS][:, :most, :, 0] = np.where(both, own * (-1.0, 1.0, 1.0), 0.0)
+        bow[:, 1::_KEYS][:, :most, :, 0] = np.where(both, dominant * (-1.0, 1.0, 1.0), 0.0)
         return cls(keys=keys, shown=shown, bow=bow, frames=steps)
 
     def sample(self, hold: np.ndarray, start: np.ndarray, end: np.ndarray) -> Frames:
-        """One frame for each unit of time.
+        """One frame per unit of time.
 
         Args:
-            hold: (B,) share of every step in which the hand stays at its keys.
-            start: (B,) share of the way from rest that the clip misses.
-            end: (B,) share of the way back to rest that it misses.
+            hold: (B,) share of every step in which the hand rests at its keys.
+            start: (B,) share of the way from rest that is cut off.
+            end: (B,) share of the way back to rest that is cut off.
         """
         clips = len(self.frames)
         ends = np.cumsum(self.frames, axis=1)
@@ -121,8 +120,8 @@ class Course:
 
         time = first[clip] + number
         step = np.minimum((time[:, None] >= ends[clip]).sum(axis=1), last[clip])
-        took = self.frames[clip, step]
-        u = (time - (ends[clip, step] - took)) / took
+        duration = self.frames[clip, step]
+        u = (time - (ends[clip, step] - duration)) / duration
         rest = hold[clip]
         v = np.clip((u - rest / 2) / (1 - rest), 0.0, 1.0)
         s = v**3 * (10 + v * (6 * v - 15))  # least jerk (Flash and Hogan 1985)

@@ -1,4 +1,4 @@
-"""The ``packed`` data set: what ``asl pack`` wrote of another one, read from mapped files."""
+"""The data set ``packed``: files that ``asl pack`` wrote, memory-mapped."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from asl_packed.options import PackedOptions
 
 @hookimpl
 def asl_datasets() -> list[Component]:
-    """The one data set of this package."""
+    """The data set ``packed``."""
     return [
         Component(
             name="packed",
             factory="asl_packed.dataset:PackedDataset",
             options=PackedOptions,
-            # Those of the feature pickles, so that a run on packed pickles is the run on the pickles.
+            # As of wlasl, so that a run on packed pickles is the run on the pickles.
             suggests={
                 "train.epochs": 80,
                 "train.learning-rate": 2e-3,

@@ -1,4 +1,4 @@
-"""Where packed clips are."""
+"""Options of the data set ``packed``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ __all__ = ["PackedOptions"]
 class PackedOptions:
     """Options of the ``packed`` data set."""
 
-    root: str | None = option(None, path=True, exists=True, help="folder that `asl pack` made")
-    fps: float | None = option(None, help="frames per second of clips that do not say", gt=0, le=1000)
-    bad_clips: str = option("stop", choices=("stop", "drop"), help="clips with NaN or infinite numbers: stop, or drop")
+    root: str | None = option(None, path=True, exists=True, help="folder that `asl pack` wrote")
+    fps: float | None = option(None, help="frames per second of clips without a rate", gt=0, le=1000)
+    bad_clips: str = option(
+        "stop", choices=("stop", "drop"), help="what to do with clips that have NaN or infinite numbers"
+    )

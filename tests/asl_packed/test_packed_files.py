@@ -299,11 +299,11 @@ def test_what_a_manifest_holds_beside_what_is_known_does_no_harm(packed: Path) -
 
 
 def test_what_is_missing_is_named(packed: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"give --dataset.root OUT of `asl pack"):
+    with pytest.raises(DataError, match=r"give --dataset.root OUT, the folder of `asl pack"):
         PackedDataset(PackedOptions()).splits()
     with pytest.raises(DataError, match=r"holds no packed.json; expected a folder that `asl pack` made"):
         dataset(tmp_path).splits()
-    with pytest.raises(DataError, match="holds no split 'test'; there is train, val"):
+    with pytest.raises(DataError, match="has no split 'test'; it has train, val"):
         dataset(packed).clips("test")
     (packed / "val.safetensors").unlink()
     with pytest.raises(DataError, match="does not exist; expected a file that `asl pack` made"):
