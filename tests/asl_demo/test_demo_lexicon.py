@@ -79,5 +79,5 @@ def test_numbers_of_any_shape() -> None:
 
 
 def test_more_signs_than_there_are() -> None:
-    with pytest.raises(DataError, match="is more. Give a smaller"):
+    with pytest.raises(DataError, match="glosses 1,088,641 is more"):
         Lexicon(SIGNS + 1, 0)
