@@ -194,7 +194,9 @@ def val_unlabelled(place: Path) -> str:
         refused = asl(place, "run", *flags(RUN | {"run.name": "t", "train.select": "top1"}))
         why = asl(place, "eval", "runs/r", "--errors")
     assert refused.code == 2, refused.text
-    assert "'top1', which is not measured by this run; choose among" in refused.error, refused.error
+    assert "'top1', which is not measured by this run (it needs a head that ranks glosses" in refused.error, (
+        refused.error
+    )
     assert "no clip of val has a gloss" in why.error, why.text
     return said.text
 

@@ -143,7 +143,9 @@ def bare(place: Path) -> str:
         said = typed(place, *words)
         assert said.code == 0, (words, said.text)
     (place / "first").mkdir()
-    assert "first is not a run directory" in typed(place, "eval", "first").error, "a path that is there is meant"
+    assert "first is a folder; expected a run directory" in typed(place, "eval", "first").error, (
+        "a path that is there is meant"
+    )
     (place / "asl.toml").write_text('[run]\nout = "other"\n')
     (place / "other").mkdir()
     shutil.move(place / "runs" / "second run", place / "other" / "kept")
@@ -195,7 +197,7 @@ def incomparable(place: Path) -> str:
     fewer = typed(place, "compare", "first", "fewer")
     assert (fewer.code, "6 only in runs/first" in fewer.error) == (2, True), fewer.text
     noisy = typed(place, "compare", "first", "noisy")
-    assert "the same names and other numbers" in noisy.error, noisy.text
+    assert "the same ids and other features" in noisy.error, noisy.text
     assert "stopped by its figures on val" in typed(place, "compare", "first", "patient").err
     (place / "runs" / "patient" / "summary.json").unlink()
     for other, part in {"patient": "is not finished", "first": "the same run", "two": "name one of its stages"}.items():
