@@ -40,7 +40,7 @@ def fault(what: str) -> None:
 def record(file: Path) -> None:
     """Write down, clip by clip, what the augmented frames come to."""
     seen: dict[str, list[list[float]]] = {}
-    whole = objectives._seen
+    whole = objectives._input
 
     def noted(model, batch, augments, random, view, aligned):
         found = whole(model, batch, augments, random, view, aligned)
@@ -52,7 +52,7 @@ def record(file: Path) -> None:
             file.with_suffix(f".{RANK}").write_text(json.dumps({"seen": seen, "seed": torch.initial_seed()}))
         return found
 
-    objectives._seen = noted
+    objectives._input = noted
 
 
 if __name__ == "__main__":

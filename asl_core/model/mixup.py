@@ -1,7 +1,7 @@
 """Mixup (Zhang et al. 2018): pairs of clips, and the loss of either's gloss.
 
-A clip's frames are mixed with those of another clip of its batch, the loss is taken against both glosses and weighed
-by their shares. That needs no soft targets, so it works for every loss that takes one gloss a clip.
+A clip's frames are mixed with those of another clip of its batch; the loss is taken for each of the two glosses and
+weighted by their shares. That needs no soft targets, so it works for every loss that takes one gloss per clip.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Mixed:
 
     first: list[Batch]  #: of each view, the mixed frames with the glosses of the clips that weigh more
     second: list[Batch]  #: the same frames with the glosses of their partners
-    share: float  #: of the first in every pair, at least 0.5
+    share: float  #: of the first, at least 0.5
 
 
 def mix(views: Sequence[Batch], random: ClipRandom, alpha: float) -> Mixed | None:
-    """Half of all batches mixed, clip by clip in pairs; None for the other half, which keep the clips as they are.
+    """Mix the clips of a batch in pairs; None for half of all batches, which stay as they are.
 
-    A pair's frames are added from the first on, so the longer clip's end stands alone, weighed by its share. The share
-    is drawn from Beta(alpha, alpha) once a batch. All randomness comes from the keys of the batch's clips. Every view
-    of a clip is mixed with that view of its partner.
+    A pair's frames are added from the first on, and the end of the longer clip is weighted by its share. The share is
+    drawn from Beta(alpha, alpha) once per batch, from the keys of its clips. Each view is mixed with the same view of
+    the partner.
 
     Args:
         views: standardised and augmented clips of one gloss each, the same clips in each view.

@@ -1,8 +1,8 @@
 """Losses on heads, and one pass of a batch through the model for all of them.
 
-A loss may ask for two augmented views of each clip, or corrupt the batch it is shown. The views and corrupted
-copies are stacked along the batch, the encoder runs once over the stack, and each loss is given the rows that
-are its own. So contrast, masking, consistency and joint losses need no loop of their own.
+A loss may ask for two augmented views of each clip, or corrupt the batch. Views and corrupted copies are stacked along
+the batch, the encoder runs once over the stack, and each loss gets its own rows. So contrast, masking, consistency and
+joint losses need no loop of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Objective", "StepResult", "build_objectives", "changes", "compute", 
 
 
 class Objective(nn.Module):
-    """A loss, its weight in the sum, and the head it stands on."""
+    """A loss, its weight in the sum, and its head."""
 
     def __init__(self, name: str, head: str, loss: Loss, weight: float):
         super().__init__()
@@ -38,7 +38,7 @@ class Objective(nn.Module):
 
     @property
     def plain(self) -> bool:
-        """Whether it looks at the clips as they are: one view, nothing corrupted."""
+        """Whether it takes one view, not corrupted."""
         return self.loss.views == 1 and not self.loss.corrupts
 
 
@@ -50,19 +50,19 @@ def build_objectives(config: RunConfig, facts: Facts | None = None) -> list[Obje
         facts: what is known of its clips; None where they were not read.
 
     Raises:
-        ConfigError: a loss asks for two views and a corrupted batch, of which it could only have one, or for what
-            mixup cannot give.
+        ConfigError: a loss asks for two views and a corrupted batch, of which it can have one, or does not work with
+            mixup.
     """
     several = len(config.heads) > 1
-    found: list[Objective] = []
+    objectives: list[Objective] = []
     for head, choice in config.heads.items():
         for key, loss in choice.losses.items():
             name = loss.choice.name if key == "main" and loss.choice.name not in choice.losses else key
             built: Loss = loss.choice.build(facts=facts)
             if built.corrupts and built.views > 1:
                 raise ConfigError([f"loss {loss.choice.name!r} asks for {built.views} views and corrupts the batch"])
-            found.append(Objective(f"{head}.{name}" if several else name, head, built, loss.weight))
-    if config.train.mixup and (unfit := [o.name for o in found if o.loss.corrupts or o.loss.labels != "one"]):
+            objectives.append(Objective(f"{head}.{name}" if several else name, head, built, loss.weight))
+    if config.train.mixup and (unfit := [o.name for o in objectives if o.loss.corrupts or o.loss.labels != "one"]):
         origin = config.origin("train.mixup")
         raise ConfigError(
             [
@@ -70,7 +70,7 @@ def build_objectives(config: RunConfig, facts: Facts | None = None) -> list[Obje
                 f"for another kind of training; set it to 0"
             ]
         )
-    return found
+    return objectives
 
 
 @attrs.frozen(eq=False)
@@ -101,21 +101,21 @@ def compute(
         batch: frames as stored.
         random: purpose -> random numbers for the clips of this batch.
         augments: applied in order to every view.
-        encoded: the encoder's frames and lengths for this very batch, where they are known already.
+        encoded: the encoder's frames and lengths of this batch, if they are known already.
         figures: also gather the figures of the losses.
-        mixup: alpha of :func:`asl_core.model.mixup.mix`, for losses that look at the clips as they are; 0 for none.
+        mixup: alpha of :func:`asl_core.model.mixup.mix`, for losses without views and corruption; 0 for none.
     """
     views, aligned = viewed(objectives)
-    seen = [
-        _seen(model, batch, augments, random, view, aligned) for view in range(max(views, 1) if encoded is None else 0)
+    inputs = [
+        _input(model, batch, augments, random, view, aligned) for view in range(max(views, 1) if encoded is None else 0)
     ]
-    pieces = seen[:views] if encoded is None else [batch]
+    pieces = inputs[:views] if encoded is None else [batch]
     mixed = mix(pieces, random("mixup"), mixup) if mixup else None
     if mixed is not None:
         pieces = mixed.first
     for objective in objectives:
         if objective.loss.corrupts:
-            pieces.append(objective.loss.corrupt(seen[0], random(f"corrupt {objective.name}")))
+            pieces.append(objective.loss.corrupt(inputs[0], random(f"corrupt {objective.name}")))
     stack = Batch.cat(pieces)
     frames, lengths = model.encode(stack) if encoded is None else encoded
 
@@ -127,7 +127,7 @@ def compute(
     for objective in objectives:
         if objective.loss.corrupts:
             start, end, after = after, after + size, after + size
-            clean = _padded(seen[0], stack.features.shape[1])
+            clean = _padded(inputs[0], stack.features.shape[1])
         else:
             start, end, clean = 0, views * size, None
         key = (objective.head, start)
@@ -157,13 +157,13 @@ def _result(loss: Loss, sample: Sample) -> LossResult:
 
 
 def _weighed(first: LossResult, second: LossResult, share: float) -> LossResult:
-    """The loss against the glosses of both clips of each pair."""
+    """The loss for the glosses of both clips of each pair."""
     parts = {name: share * value + (1 - share) * second.parts[name] for name, value in first.parts.items()}
     return LossResult(share * first.total + (1 - share) * second.total, parts)
 
 
 def viewed(objectives: Sequence[Objective]) -> tuple[int, bool]:
-    """The views of each clip that losses without corruption ask for, 0 without such, and whether they are aligned."""
+    """How many views of each clip the losses without corruption ask for, and whether they are aligned."""
     views = max((o.loss.views for o in objectives if not o.loss.corrupts), default=0)
     return views, any(o.loss.aligned for o in objectives)
 
@@ -171,9 +171,9 @@ def viewed(objectives: Sequence[Objective]) -> tuple[int, bool]:
 def changes(
     model: Recognizer, augments: Sequence[Augment], random: Callable[[str], ClipRandom], view: int, aligned: bool
 ) -> Iterator[tuple[Augment | Standardiser, Callable[[Batch], Batch]]]:
-    """What changes a stored batch into what the encoder sees in one view, in order: each component and its doing.
+    """The steps from a stored batch to the encoder's input in one view, in order: each component and its function.
 
-    In ``aligned`` views, what changes time is drawn once for all of them.
+    ``aligned`` views share one draw of what changes time.
     """
     for raw in (True, False):
         for place, augment in enumerate(augments):
@@ -193,7 +193,7 @@ def _with(augment: Augment, random: ClipRandom) -> Callable[[Batch], Batch]:
     return change
 
 
-def _seen(
+def _input(
     model: Recognizer,
     batch: Batch,
     augments: Sequence[Augment],
@@ -201,7 +201,7 @@ def _seen(
     view: int,
     aligned: bool,
 ) -> Batch:
-    """What the encoder sees of the clips in one view: standardised, and augmented before and after that."""
+    """The encoder's input in one view: augmented, standardised, augmented."""
     for _, change in changes(model, augments, random, view, aligned):
         batch = change(batch)
     return batch

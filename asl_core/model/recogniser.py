@@ -28,7 +28,7 @@ class Standardiser(nn.Module):
     """Features to mean 0 and deviation 1 by the statistics of the train frames, which travel with the weights.
 
     Args:
-        width: numbers a frame as they are stored.
+        width: features per frame as they are stored.
         transforms: batchwise, applied before the scaling, in this order.
     """
 
@@ -40,16 +40,16 @@ class Standardiser(nn.Module):
         self.transforms = tuple(transforms)
         self.stored_width = width
         self.width = functools.reduce(lambda w, transform: transform.output_width(w), self.transforms, width)
-        self.bounded = True  #: whether numbers are held at so many deviations; not where features are taken as stored
+        self.bounded = True  #: whether values are clamped to so many deviations; not for features as stored
         self.register_buffer("mean", torch.zeros(self.width))
         self.register_buffer("scale", torch.ones(self.width))
 
     def described(self, store: ClipStore) -> ClipStore:
-        """The clips as the batchwise transforms hand them on: what is to be fitted on, and not yet scaled."""
+        """The clips after the batchwise transforms, before scaling: what statistics are taken from."""
         if not self.transforms:
             return store
-        places = track(torch.split(torch.arange(len(store)), 256), "describing train")
-        batches = (self._transformed(store.batch(place)) for place in places)
+        indices = track(torch.split(torch.arange(len(store)), 256), "describing train")
+        batches = (self._transformed(store.batch(index)) for index in indices)
         parts = (batch.features[batch.mask].numpy() for batch in batches)
         return store.with_features(torch.from_numpy(gathered(parts, len(store.features), self.width)))
 
@@ -58,12 +58,12 @@ class Standardiser(nn.Module):
             before = batch
             batch = transform(before)
             given = tuple(batch.features.shape) if isinstance(batch, Batch) else type(batch).__name__
-            said = (*before.features.shape[:2], transform.output_width(before.features.shape[2]))
-            if given != said:
+            expected = (*before.features.shape[:2], transform.output_width(before.features.shape[2]))
+            if given != expected:
                 raise RunError(
                     f"batchwise transform {_named(transform)} gave {given} for a batch of "
-                    f"{tuple(before.features.shape)}; its output_width and the batch say {said}. This is a fault of "
-                    f"the plugin it comes from: `asl plugins check {_package(transform)}` shows it."
+                    f"{tuple(before.features.shape)}; its output_width and the batch say {expected}. This is a fault "
+                    f"of the plugin it comes from: `asl plugins check {_package(transform)}` shows it."
                 )
         return batch
 
@@ -74,16 +74,16 @@ class Standardiser(nn.Module):
         self.scale.copy_(scale)
 
     def deviations(self, batch: Batch) -> Tensor:
-        """(B, T, D) how far the described frames are from the mean, in deviations; whatever in padding."""
+        """(B, T, D) distance of the transformed frames from the mean, in deviations; padding holds anything."""
         return (self._transformed(batch).features - self.mean) / self.scale
 
     def forward(self, batch: Batch) -> Batch:
-        """The batch with described and scaled frames; padding stays zero."""
+        """The batch with transformed and scaled frames; padding stays zero."""
         batch = self._transformed(batch)
         features = (batch.features - self.mean) / self.scale
         if self.bounded:
-            held = features.clamp(-DEVIATIONS, DEVIATIONS)
-            features = torch.where(features.isinf(), features, held)  # a fault to be traced, and not to be hidden
+            clamped = features.clamp(-DEVIATIONS, DEVIATIONS)
+            features = torch.where(features.isinf(), features, clamped)  # infinite values are a fault to be found
         return batch.with_features(features * batch.mask[:, :, None])
 
 
@@ -91,7 +91,7 @@ class Recognizer(nn.Module):
     """Standardiser, encoder, heads.
 
     Attributes:
-        standardiser: applied once, before augmentation; see :meth:`encode` for frames that are scaled already.
+        standardiser: applied once, before augmentation; :meth:`encode` takes standardised batches.
         encoder: the component's module.
         heads: name -> head.
     """
@@ -142,7 +142,7 @@ class Recognizer(nn.Module):
         return next((name for name in self.heads if self.head(name).ranks), None)
 
     def parameter_count(self) -> int:
-        """Trained numbers."""
+        """Number of trained parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
 

@@ -27,7 +27,7 @@ def asl_augments() -> list[Component]:
             name="crop",
             factory="asl_augment.timing:Crop",
             options=CropOptions,
-            summary="leaves out frames at either end (may cut off a sentence's first or last sign)",
+            summary="removes frames at either end (may cut off a sentence's first or last sign)",
         ),
         Component(
             name="mask",

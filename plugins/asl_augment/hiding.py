@@ -1,4 +1,4 @@
-"""Augmentations that put 0, the mean of standardised features, in place of what was seen."""
+"""Augmentations that replace features by 0, the mean of standardised features."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Mask:
 class Drop:
     """Each feature dimension of a clip set to 0 throughout with chance ``share``; the rest are not scaled up.
 
-    Scaling, as dropout does, would move the features that are left away from what they are at prediction.
+    Scaling, as in dropout, would move the remaining features away from their values at prediction.
     """
 
     def __init__(self, options: DropOptions):

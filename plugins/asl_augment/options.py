@@ -61,7 +61,7 @@ class DropOptions:
 
 @attrs.frozen
 class NoiseOptions:
-    """Noise on every number of every frame."""
+    """Noise on every feature of every frame."""
 
     std: float = option(0.1, help="standard deviation of the noise, in feature units", ge=0, le=100)
     probability: float = _probability(1.0)

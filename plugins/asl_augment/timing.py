@@ -1,8 +1,8 @@
-"""Augmentations of time: each frame of the new clip is read at a place, whole or between two, of the old one.
+"""Augmentations of time: each frame of the new clip is interpolated at a position of the old one.
 
-Places and lengths are computed per clip from its own length, and interpolation is written as separate
-multiplications and additions (a fused one rounds differently in the last lanes of a row), so that a clip comes
-out the same to the bit alone and in any batch.
+Positions and lengths are computed from each clip's own length, and interpolation uses separate multiplications and
+additions (fused ones round differently in the last lanes of a row), so that a clip is the same to the bit alone and in
+any batch.
 """
 
 from __future__ import annotations
@@ -21,15 +21,12 @@ __all__ = ["Crop", "Speed", "fewest_frames", "read_at"]
 
 
 def fewest_frames(batch: Batch) -> Tensor:
-    """(B,) frames that a clip is never shortened below: CTC may need two for each gloss of its label.
-
-    A clip that has fewer to begin with keeps its length.
-    """
+    """(B,) frames that a clip keeps at least: CTC may need two for each gloss. A shorter clip keeps its length."""
     return torch.minimum(batch.lengths, (2 * batch.target_lengths).clamp(min=1))
 
 
 def read_at(features: Tensor, lengths: Tensor, places: Tensor, new_lengths: Tensor) -> Tensor:
-    """Frames (B, T', D) at fractional places (B, T') of features (B, T, D), linear in between, 0 when padded."""
+    """Frames (B, T', D) interpolated linearly at positions (B, T') of features (B, T, D); padding is 0."""
     clips, frames, width = features.shape
     last = (lengths - 1)[:, None]
     places = places.clamp(min=0.0)
@@ -49,8 +46,8 @@ def read_at(features: Tensor, lengths: Tensor, places: Tensor, new_lengths: Tens
 class Speed:
     """Each clip resampled to its length times a factor, log-uniform in 1 / (1 + max) … 1 + max.
 
-    With ``warp``, place u of the clip (0 … 1) is read at u + a·sin(πu)/π, a uniform in ±warp: one part is
-    faster and the other slower, and time never runs backwards.
+    With ``warp``, position u (0 … 1) is read at u + a·sin(πu)/π, a uniform in ±warp: one part is faster and the other
+    slower, and time never runs backwards.
     """
 
     changes_time = True
@@ -74,7 +71,7 @@ class Speed:
         return batch.with_features(read_at(batch.features, lengths, places, new_lengths), new_lengths)
 
     def views(self) -> Mapping[str, Callable[[Batch], Batch]]:
-        """``slower`` and ``faster``: every clip halfway to its largest change, √(1 + max) times as long or as short."""
+        """``slower`` and ``faster``: √(1 + max) times as long or as short, halfway to the largest change."""
         factor = math.sqrt(1.0 + self.options.max)
         return {
             "slower": functools.partial(self.played, factor=factor),
@@ -95,17 +92,17 @@ def _times(batch: Batch, factor: Tensor) -> Tensor:
 
 
 def _evenly(lengths: Tensor, new_lengths: Tensor) -> Tensor:
-    """(B, T') where each new frame is read, from the first of the old ones to the last."""
+    """(B, T') position of each new frame among the old ones, evenly from the first to the last."""
     time = torch.arange(int(new_lengths.max()), device=lengths.device)
-    # A ratio of exactly 1 where the length stays: then the frames stay what they are.
+    # The ratio is exactly 1, and the frames unchanged, if the length is the same.
     ratio = (lengths - 1) / (new_lengths - 1).clamp(min=1)
     return time * ratio[:, None]
 
 
 class Crop:
-    """A run of each clip's frames, uniform in ``min`` … 1 of its length, at a random place.
+    """A part of each clip, uniform in ``min`` … 1 of its length, from a random frame on.
 
-    Meant for isolated signs: what is cut off a sentence stays in its label.
+    For isolated signs: the label of a sentence keeps what is cut off.
     """
 
     changes_time = True

@@ -1,4 +1,4 @@
-"""Augmentations of the numbers themselves, in any layout."""
+"""Augmentations of feature values, in any layout."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["Noise", "Scale"]
 
 
 class Noise:
-    """Gaussian noise, independent for every number of every frame."""
+    """Gaussian noise, independent for every feature of every frame."""
 
     def __init__(self, options: NoiseOptions):
         self.options = options
 
     def __call__(self, batch: Batch, random: ClipRandom) -> Batch:
         """The same clips, noisier."""
-        # The clip's own factor (std, or 0 where it is left alone) and its padding, as one factor a frame.
+        # One factor per frame: std, and 0 for clips that are not changed and for padding.
         amount = self.options.std * random.chance(self.options.probability)[:, None] * batch.mask
         noise = random.stream("noise").normal(*batch.features.shape[1:])
         noise = noise * amount.to(noise.dtype)[:, :, None]

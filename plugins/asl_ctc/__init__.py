@@ -1,4 +1,4 @@
-"""Heads and losses that read glosses off encoder frames: CTC, CTC for isolated signs, and a pooled classifier."""
+"""Heads and losses over encoder frames: CTC, CTC for isolated signs, and a pooled classifier."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asl_ctc.options import CrossEntropyOptions, CtcHeadOptions, CtcIsolatedOpti
 
 @hookimpl
 def asl_heads() -> list[Component]:
-    """One head that keeps time, one that averages it away."""
+    """One head per frame, one on the mean of the frames."""
     return [
         Component(
             name="ctc",
@@ -41,7 +41,7 @@ def asl_losses() -> list[Component]:
             name="ctc-isolated",
             factory="asl_ctc.ctc_loss:CtcIsolatedLoss",
             options=CtcIsolatedOptions,
-            summary="cross-entropy over the CTC scores of all glosses (MMI), for clips of one sign",
+            summary="cross-entropy over the CTC scores of all glosses, for clips of one sign",
         ),
         Component(
             name="cross-entropy",

@@ -1,8 +1,8 @@
-"""Where glosses stand: the likeliest path of frames, free or through given glosses (Viterbi 1967; Graves et al. 2006).
+"""Alignment: the likeliest path of frames, free or through given glosses (Viterbi 1967; Graves et al. 2006).
 
-A path through glosses ``a b`` runs over the states ``∅ a ∅ b ∅``, one a frame: it stays, or goes on by one, or from a
-gloss to the next by two where they differ. The best score of state s on frame t is that of the best state before it
-plus the log-probability of its symbol, and the path is read backwards from the better of the last two states.
+A path through glosses ``a b`` runs over the states ``∅ a ∅ b ∅``, one per frame: it stays, advances by one, or by two
+from a gloss to a different one. The best score of a state on frame t is that of its best predecessor plus the
+log-probability of its symbol; the path is traced back from the better of the last two states.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def through(log_probs: Tensor, glosses: Sequence[int]) -> list[int]:
 
 
 def spans_of(path: Sequence[int], symbols: Sequence[int], log_probs: Tensor) -> list[Span]:
-    """The runs of a path (T,), whose entry on each frame stands for a symbol (T,)."""
-    found: list[Span] = []
+    """The runs of equal states in a path (T,), with the symbol (T,) of each frame."""
+    spans: list[Span] = []
     start = 0
     for _, frames in itertools.groupby(path):
         end = start + len(list(frames))
         symbol = symbols[start]
         probability = float(log_probs[start:end, symbol].exp().mean())
-        found.append(Span(None if symbol == _BLANK else symbol - 1, start, end, probability))
+        spans.append(Span(None if symbol == _BLANK else symbol - 1, start, end, probability))
         start = end
-    return found
+    return spans

@@ -1,13 +1,13 @@
-"""Consistency of two augmented views of each clip: what one view says, the other is to say as well.
+"""Consistency of two augmented views of each clip: their outputs should agree.
 
 CR-CTC (Yao et al., "CR-CTC: Consistency regularization on CTC for improved speech recognition", ICLR 2025): the loss
 of both views, averaged, plus a weight times
 
     ½ Σ_t [ KL( sg(p_t) ‖ q_t ) + KL( sg(q_t) ‖ p_t ) ]
 
-of the frames' distributions p and q in the two views, where sg is a target without a gradient. Frame t of both has to
-be the same moment: as in the paper, which warps time before it makes the views, what changes time is drawn once for
-both. The views are for training only; evaluation sees clips as they are, and its loss is that without consistency.
+of the frames' distributions p and q in the two views, where sg stops the gradient. Frame t of both must be the same
+moment: as in the paper, which warps time before it makes the views, changes of time are drawn once for both. Evaluation
+takes one view, and its loss has no consistency part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["ConsistentLoss", "between_views", "over_frames"]
 
 
 class ConsistentLoss(Loss):
-    """A loss that asks for two views while it is trained with a consistency, and for one otherwise.
+    """A loss that asks for two views in training with a consistency, and for one otherwise.
 
     Args:
         consistency: its weight; 0 for a loss that never asks for a second view.
@@ -34,7 +34,7 @@ class ConsistentLoss(Loss):
         self.train()
 
     def train(self, mode: bool = True) -> ConsistentLoss:  # noqa: FBT002 - nn.Module's signature
-        """See ``nn.Module``: training mode is with two views."""
+        """See ``nn.Module``; training takes two views."""
         super().train(mode)
         self.views = 2 if mode and self.consistency > 0 else 1
         return self

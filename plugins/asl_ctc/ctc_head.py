@@ -1,4 +1,4 @@
-"""Head ``ctc``: on every frame a distribution over blank and the glosses, and what can be read from it."""
+"""Head ``ctc``: a distribution over blank and the glosses on every frame; ranking, reading and alignment from it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ __all__ = ["BLANK", "CtcHead", "CtcOutput", "competing", "label_frames"]
 
 BLANK = 0  #: column of blank; class c has column c + 1
 
-# CTC peaks: a trained model may say one sign on one frame and blank on all others. Clips of isolated signs hold
-# some tens of frames, so one peak a clip leaves 95 to 98 % of blank, and more than this means clips without any.
+# CTC is peaky: a trained model may emit a sign on one frame and blank on all others. In clips of some tens of frames,
+# one peak per clip leaves 95 to 98 % blank; more means clips without a peak.
 COLLAPSED = 0.98
-RANKS_WELL = 3.0  #: times chance from which top-1 shows that the blanks do no harm to ranking
+RANKS_WELL = 3.0  #: top-1 in multiples of chance from which blanks do not harm ranking
 
 
 @attrs.frozen(eq=False)
 class CtcOutput(HeadOutput):
-    """Log-probabilities of the frames, and how their evidence is to be weighed against other glosses'."""
+    """Log-probabilities of the frames, and the scale of their scores."""
 
     score_scale: float = 0.0
 
 
 def competing(output: HeadOutput, scores: Tensor) -> Tensor:
-    """(B, C) scores as they compete with each other: scaled to the evidence of a fixed number of frames.
+    """(B, C) scores multiplied by ``score-scale`` / T, as if every clip had that many frames.
 
-    CTC multiplies frames as if they were independent, so raw scores grow with the clip and a softmax over them
-    saturates. As in speech (the acoustic scale of Woodland and Povey, Computer Speech & Language 2002) they are
-    scaled down first. The scale is one number a clip, so the order of the glosses is that of the exact model.
+    CTC multiplies frames as if they were independent, so scores grow with T and a softmax over them saturates. The
+    acoustic scale of speech recognition (Woodland and Povey, Computer Speech & Language 2002) corrects that. It is one
+    factor per clip, so the ranking of the glosses does not change.
     """
     scale = output.score_scale if isinstance(output, CtcOutput) else 0.0
     return scores * (scale / output.frame_lengths[:, None].to(scores)) if scale > 0 else scores
@@ -68,23 +68,23 @@ class CtcHead(Head):
             ValueError: the encoder pools time away.
         """
         if lengths is None or frames.ndim != 3:
-            raise ValueError(f"head ctc got {tuple(frames.shape)} and no time; expected frames (B, T, F)")
+            raise ValueError(f"head ctc got {tuple(frames.shape)} without lengths; expected frames (B, T, F)")
         logits = at_least_float32(self.linear(self.dropout(frames)))
         return CtcOutput(logits.log_softmax(-1), lengths, self.score_scale)
 
     def scores(self, output: HeadOutput) -> Tensor:
-        """(B, classes) exact CTC scores, made to compete by :func:`competing` and normalised over the classes.
+        """(B, classes) exact CTC scores, scaled by :func:`competing` and normalised over the classes.
 
-        With ``score-scale`` 0 this is the posterior of the gloss given that the clip holds exactly one sign.
-        It ranks well even where blank wins every frame, since it counts all paths and not the best symbol of each
-        frame. Computed in float64 where there is one: scores of a hundred nats differ by a few.
+        With ``score-scale`` 0 this is the posterior of the gloss given that the clip holds exactly one sign. It sums
+        over all paths, so it ranks well even if blank wins every frame. Computed in float64 where the device has it:
+        scores of a hundred nats differ by a few.
         """
         values = output.values if output.values.device.type == "mps" else output.values.double()
         scores = competing(output, single_gloss_scores(values, output.frame_lengths))
         return scores.log_softmax(-1).to(output.values.dtype)
 
     def decode(self, output: HeadOutput) -> list[list[int]]:
-        """Greedy reading: the best symbol of each frame, repeats merged, blanks dropped; class numbers from 0."""
+        """Greedy decoding: the best symbol of each frame, repeats merged, blanks dropped; class numbers from 0."""
         values = output.values.detach()
         blank = values[..., :1] - self.decode_blank_penalty
         best = torch.cat([blank, values[..., 1:]], -1).argmax(-1)
@@ -94,8 +94,8 @@ class CtcHead(Head):
         return [(row[keep] - 1).tolist() for row, keep in zip(best.cpu(), new.cpu(), strict=True)]
 
     def align(self, output: HeadOutput, labels: Sequence[Sequence[int]] | None = None) -> list[list[Span]]:
-        """Runs of one symbol: on the path through each clip's label, or of the best symbol of each frame."""
-        found = []
+        """Runs of one symbol, on the best path through each clip's label or of the best symbol of each frame."""
+        spans = []
         for n, length in enumerate(output.frame_lengths.tolist()):
             frames = output.values[n, :length].detach()
             if labels is None:
@@ -103,8 +103,8 @@ class CtcHead(Head):
             else:
                 path = through(frames, labels[n])
                 symbols = [labels[n][s // 2] + 1 if s % 2 else BLANK for s in path]
-            found.append(spans_of(path, symbols, frames))
-        return found
+            spans.append(spans_of(path, symbols, frames))
+        return spans
 
     def min_frames(self, targets: Sequence[int]) -> int:
         """See :func:`label_frames`."""
@@ -119,10 +119,10 @@ class CtcHead(Head):
         }
 
     def diagnose(self, figures: Mapping[str, float]) -> str | None:
-        """Name blank collapse: hardly a frame of any clip says a gloss.
+        """Name blank collapse: hardly any frame emits a gloss.
 
-        Silent where ``top1`` is known to be well above ``chance``: peaks may then be rare because clips are long,
-        or too low to win a frame, and the ranking does not suffer.
+        Silent if ``top1`` is well above ``chance``: peaks may be rare because clips are long, or too low to win a
+        frame, without harm to the ranking.
         """
         blank, top1, chance = figures.get("blank", 0.0), figures.get("top1"), figures.get("chance")
         if not blank > COLLAPSED:
@@ -130,7 +130,7 @@ class CtcHead(Head):
         if top1 is not None and chance is not None and top1 > RANKS_WELL * chance:
             return None
         return (
-            f"blank collapse: blank wins {blank:.1%} of the frames, so that almost every clip reads as empty; "
+            f"blank collapse: blank wins {blank:.1%} of the frames, so almost every clip decodes to nothing; "
             "try --loss ctc-isolated where clips hold one sign, else a larger --loss.blank-penalty or "
             "--head.blank-bias -4."
         )

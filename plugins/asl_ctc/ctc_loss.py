@@ -1,11 +1,11 @@
 """Losses on the frames of head ``ctc``: plain CTC for any label, and its class-normalised form for one sign.
 
-Both average over clips, whatever the length of a label: the negative log-likelihood of a clip is that of its
-whole label, so that a sentence weighs what it says, and a loss can be compared between batches of any make-up.
+Both are means over clips, not over glosses: the negative log-likelihood of a clip is that of its whole label, so losses
+of different batches can be compared.
 
-The blank penalty is the mean blank probability of a clip's real frames (then of clips), times a weight. It is a
-training loss with a gradient. What speech toolkits call a blank penalty, a number taken from the blank logit when
-decoding, is the head's ``decode-blank-penalty``.
+The blank penalty is a weight times the mean blank probability of a clip's real frames, averaged over clips: a training
+loss with a gradient. What speech toolkits call a blank penalty, a number subtracted from the blank logit in decoding,
+is the head's ``decode-blank-penalty``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["CtcIsolatedLoss", "CtcLoss", "blank_probability"]
 
 
 class FrameLoss(ConsistentLoss):
-    """What losses on the frames of head ``ctc`` have in common: consistency, a label prior, a blank penalty."""
+    """The common part of both losses: consistency, label prior, blank penalty."""
 
     accepts = frozenset({"ctc"})
 
@@ -40,18 +40,18 @@ class FrameLoss(ConsistentLoss):
         self.running = options.label_prior > 0
 
     def prepare(self, store: ClipStore) -> None:
-        """As many symbols as the train clips have glosses, and blank."""
+        """Size the label prior: the glosses of the train clips, and blank."""
         self.prior.begin(len(store.vocabulary))
 
     def added_up(self, parts: dict[str, Tensor], output: HeadOutput) -> LossResult:
-        """The parts, with the blank penalty among them where there is one, and their sum."""
+        """The parts, the blank penalty included, and their sum."""
         if self.blank_penalty > 0:
             parts = {**parts, "blank-penalty": self.blank_penalty * blank_probability(output)}
         return LossResult(torch.stack(list(parts.values())).sum(), parts)
 
 
 class CtcLoss(FrameLoss):
-    """CTC (Graves et al., ICML 2006) plus a blank penalty. Parts, which add up to the total: both."""
+    """CTC (Graves et al., ICML 2006) plus a blank penalty; the parts add up to the total."""
 
     labels = "any"
 
@@ -59,7 +59,7 @@ class CtcLoss(FrameLoss):
         """Mean over clips.
 
         Raises:
-            DataError: a clip has fewer frames than its label needs, as augmentation can make it.
+            DataError: augmentation left a clip fewer frames than its label needs.
         """
         self.prior.see(sample.output)
         parts = {"ctc": _label_nll(sample, self.prior).mean()}
@@ -71,13 +71,13 @@ class CtcLoss(FrameLoss):
 class CtcIsolatedLoss(FrameLoss):
     """Cross-entropy over the glosses' CTC scores, for clips of exactly one sign.
 
-    Plain CTC has to beat every sentence and silence, and finds blank everywhere first. Normalised over the
-    one-gloss labels, the same scores only compete with each other. This is maximum mutual information (Bahl et
-    al., ICASSP 1986) with the one-sign labels as the competing hypotheses and a flat prior.
+    Plain CTC normalises over all sentences and silence, and first learns blank everywhere. Here the scores are
+    normalised over the labels of one gloss only: maximum mutual information (Bahl et al., ICASSP 1986) with these
+    labels as the competing hypotheses and a flat prior.
 
-    They compete as the head scales them (:func:`asl_ctc.ctc_head.competing`), so that what is trained is the
-    probability that the head tells. A path may spend one frame on a sign, and then only that frame learns: the
-    ``frame-ce`` part, a cross-entropy on the mean over frames, gives all of them a gradient.
+    The scores are scaled as in the head (:func:`asl_ctc.ctc_head.competing`), so that the head's probabilities are what
+    is trained. A path may spend one frame on a sign, and then only that frame learns: the part ``frame-ce``, a
+    cross-entropy on the mean over frames, gives all of them a gradient.
     """
 
     labels = "one"
@@ -100,8 +100,8 @@ class CtcIsolatedLoss(FrameLoss):
             matched = F.cross_entropy(against, target, label_smoothing=self.label_smoothing)
             parts["ctc-ce"] = (1 - self.ctc_weight) * (1 - self.frame_weight) * matched
         if self.ctc_weight < 1 and self.frame_weight > 0:
-            # Over the glosses, log-probabilities differ from logits by a number a frame, which the softmax drops:
-            # this is the cross-entropy of a mean-pooling head that shares the CTC head's weights.
+            # Over the glosses, log-probabilities differ from logits by one number per frame, which the softmax drops:
+            # the cross-entropy of a mean-pooling head with the CTC head's weights.
             glosses = at_least_float32(sample.output.values[..., 1:])
             pooled = mean_over_frames(glosses, sample.output.frame_lengths)
             matched = F.cross_entropy(pooled, target, label_smoothing=self.label_smoothing)
@@ -109,15 +109,15 @@ class CtcIsolatedLoss(FrameLoss):
         if self.ctc_weight > 0:
             parts["ctc"] = self.ctc_weight * F.nll_loss(scores, target)
         if sample.views == 2:
-            parts["consistency"] = self.consistency * self._apart(sample, scores).mean()
+            parts["consistency"] = self.consistency * self._divergence(sample, scores).mean()
         return self.added_up(parts, sample.output)
 
-    def _apart(self, sample: Sample, scores: Tensor) -> Tensor:
-        """(B,) how far the views of each clip differ, weighed as :func:`competing` weighs the scores of its frames."""
+    def _divergence(self, sample: Sample, scores: Tensor) -> Tensor:
+        """(B,) divergence of the views of each clip, scaled as :func:`competing` scales its scores."""
         if not self.aligned:
             return between_views(competing(sample.output, scores).log_softmax(-1))
-        apart = over_frames(sample)
-        return competing(sample.output.rows(0, len(apart)), apart[:, None])[:, 0]
+        divergence = over_frames(sample)
+        return competing(sample.output.rows(0, len(divergence)), divergence[:, None])[:, 0]
 
 
 def blank_probability(output: HeadOutput) -> Tensor:
@@ -127,18 +127,18 @@ def blank_probability(output: HeadOutput) -> Tensor:
 
 
 def _label_nll(sample: Sample, prior: LabelPrior) -> Tensor:
-    """(B,) negative log-likelihood of each clip's label, its symbols weighed by the prior, on the output's device.
+    """(B,) negative log-likelihood of each clip's label, with symbols weighted by the prior.
 
-    Computed on the CPU wherever the model is: torch has no CTC for MPS and no deterministic gradient of it for
-    CUDA, and a resumed run has to end with the same bits.
+    Computed on the CPU: torch has no CTC for MPS and no deterministic CTC gradient for CUDA, and a resumed run must end
+    with the same bits.
     """
     values, batch = prior.weighed(sample.output.values), sample.batch
-    # torch's gradient is that of distributions only. So it is given some, and since every path has one symbol a frame,
-    # what they were divided by is a number of the clip.
-    divided = None
+    # torch's gradient is right for distributions only. So the weighted values are normalised per frame; as every path
+    # has one symbol per frame, that changes the result by one number per clip, which is added back.
+    norm = None
     if prior.alpha:
         total = values.logsumexp(-1)
-        divided = total.masked_fill(~frame_mask(sample.output.frame_lengths, values.shape[1]), 0.0).sum(1)
+        norm = total.masked_fill(~frame_mask(sample.output.frame_lengths, values.shape[1]), 0.0).sum(1)
         values = values - total[..., None]
     lengths = sample.output.frame_lengths.cpu()
     label_lengths = batch.target_lengths.cpu()
@@ -154,7 +154,7 @@ def _label_nll(sample: Sample, prior: LabelPrior) -> Tensor:
     if bool(nll.detach().isinf().any()):
         _refuse_long_labels(batch, lengths)
     nll = nll.to(values.device)
-    return nll if divided is None else nll - divided
+    return nll if norm is None else nll - norm
 
 
 def _refuse_long_labels(batch: Batch, lengths: Tensor) -> None:
@@ -164,6 +164,6 @@ def _refuse_long_labels(batch: Batch, lengths: Tensor) -> None:
         if frames < needed:
             raise DataError(
                 f"clip {name!r} has {frames} encoder frames, but its {len(label)} glosses need at least {needed} "
-                "(one each, and a blank between equal neighbours). Before training every clip had enough, so an "
-                "augmentation cut this one: crop or speed up less, or choose an encoder that downsamples less."
+                "(one each, and a blank between equal neighbours). An augmentation shortened this clip: crop or speed "
+                "up less, or choose an encoder that downsamples less."
             )

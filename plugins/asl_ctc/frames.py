@@ -1,4 +1,4 @@
-"""The mean over a clip's real frames, which heads and losses share."""
+"""The mean over a clip's real frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Head ``mean`` and loss ``cross-entropy``: one classifier on the average of a clip's frames, the plain baseline."""
+"""Head ``mean`` and loss ``cross-entropy``: a classifier on the mean of a clip's frames, the plain baseline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MeanHead(Head):
         """Logits of frames (B, T', input_size), or of an encoder's own pooling (B, input_size).
 
         Raises:
-            ValueError: frames came without their lengths, so that padding cannot be told from them.
+            ValueError: frames without lengths.
         """
         if frames.ndim == 3:
             if lengths is None:
@@ -42,7 +42,7 @@ class MeanHead(Head):
 
 
 class CrossEntropyLoss(ConsistentLoss):
-    """Cross-entropy of the one gloss of each clip; with a consistency, of two views and how far they differ."""
+    """Cross-entropy of the one gloss of each clip; with a consistency, of two views plus their divergence."""
 
     accepts = frozenset({"logits"})
     labels = "one"
@@ -57,5 +57,5 @@ class CrossEntropyLoss(ConsistentLoss):
         loss = F.cross_entropy(logits, sample.batch.single, label_smoothing=self.label_smoothing)
         if sample.views == 1:
             return LossResult(loss, {"cross-entropy": loss})
-        apart = self.consistency * between_views(logits.log_softmax(-1)).mean()
-        return LossResult(loss + apart, {"cross-entropy": loss, "consistency": apart})
+        consistency = self.consistency * between_views(logits.log_softmax(-1)).mean()
+        return LossResult(loss + consistency, {"cross-entropy": loss, "consistency": consistency})

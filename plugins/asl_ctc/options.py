@@ -1,4 +1,4 @@
-"""Options of this package's heads and losses. Nothing here imports torch."""
+"""Options of the heads and losses; nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ def _consistency(of: str) -> Any:
     return option(
         0.0,
         ge=0,
-        help=f"weight of the consistency of {of} between two augmented views of each clip; every clip then goes "
-        "through the encoder twice, which doubles the time of training",
+        help=f"weight of the consistency of {of} between two augmented views of each clip; doubles the training time",
     )
 
 
@@ -25,9 +24,8 @@ def _label_prior() -> Any:
         0.0,
         ge=0,
         le=1,
-        help="power of the label prior that frames' probabilities are divided by in training, so that blank pays for "
-        "being everywhere and signs spread over more frames (Huang et al. 2024; 0.3 there); 0: none. Of plain CTC and "
-        "of the CTC scores, not of the frames' mean",
+        help="in training, divide frames' probabilities by the label prior to this power, so that signs spread over "
+        "more frames (Huang et al. 2024; 0.3 there); 0 for none; not in the part frame-ce",
     )
 
 
@@ -44,13 +42,13 @@ class CtcHeadOptions:
         6.0,
         ge=0,
         former="evidence-frames",
-        help="scores of a clip of T frames are multiplied by this / T before glosses compete, in probabilities "
-        "and in loss ctc-isolated, so that long clips are not surer than short ones; 0 leaves them as they are",
+        help="multiply the CTC scores of a clip of T frames by this / T, in probabilities and in loss ctc-isolated, so "
+        "that long clips are not more confident than short ones; 0 leaves them as they are",
     )
     decode_blank_penalty: float = option(
         0.0,
-        help="subtracted from the blank logit when glosses are read off the frames; training and top-k never "
-        "see it (the training loss is --loss.blank-penalty)",
+        help="subtracted from the blank log-probability in greedy decoding; not in training and ranking (the training "
+        "loss is --loss.blank-penalty)",
     )
 
 
@@ -77,8 +75,8 @@ class CtcIsolatedOptions:
         0.5,
         ge=0,
         le=1,
-        help="joint CTC and cross-entropy: share of a cross-entropy on the frames' mean, which gives every frame a "
-        "gradient; 0 is CTC alone, 1 mean pooling alone",
+        help="share of the part frame-ce, a cross-entropy on the frames' mean, beside ctc-ce; 0 is CTC alone, 1 mean "
+        "pooling alone",
     )
     ctc_weight: float = option(0.0, ge=0, le=1, help="share of plain CTC in the loss; 1 is plain CTC alone")
     blank_penalty: float = option(
@@ -92,8 +90,8 @@ class CtcIsolatedOptions:
     consistency_of: str = option(
         "frames",
         choices=("frames", "clips"),
-        help="which distributions: of blank and glosses on every frame, where speed and crop are drawn once for both "
-        "views, or of the glosses on the whole clip, where they are drawn for each",
+        help="which distributions: of blank and glosses on every frame (speed and crop are then the same in both "
+        "views), or of the glosses on the whole clip",
     )
 
 

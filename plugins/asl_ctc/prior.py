@@ -1,16 +1,15 @@
-r"""Label priors: each symbol of a frame weighed by how rare it is.
+r"""Label priors: each symbol of a frame weighted by how rare it is.
 
 Huang et al., "Less Peaky and More Accurate CTC Forced Alignment by Label Priors" (ICASSP 2024), train with
 
     -log Σ_paths Π_t  p(k_t | x) / prior(k_t)^α
 
-where prior is the model's own mean output over frames. Blank wins most frames, so a path pays for every blank that a
-gloss could take, and glosses spread over the frames of their sign instead of one peak. Prediction is by p alone.
+where prior is the model's own mean output over frames. Blank wins most frames, so a path pays for every blank, and
+glosses spread over the frames of their sign instead of one peak. Prediction uses p alone.
 
-The weights are multiplied here by one constant, exp(-α H) with H the prior's entropy, so that a path in which every
-symbol is as frequent as the prior says weighs 1: that changes no gradient, keeps the loss near the scale that it has
-without a prior, and makes a flat prior no prior. A path with more glosses than usual may weigh more than 1, so the loss
-can be negative.
+The weights are multiplied by exp(-α H), H the prior's entropy, so that a path with symbols as frequent as the prior
+says has weight 1. That changes no gradient, keeps the scale of the loss, and makes a flat prior no prior. A path with
+more glosses than usual may have a weight above 1, so the loss can be negative.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from asl_core import HeadOutput, at_least_float32, frame_mask
 
 __all__ = ["LabelPrior"]
 
-DECAY = 0.98  #: of the running mean, a batch: it looks back on some fifty of them
-LEAST = 1e-6  #: prior of a symbol that no frame ever says, so that its weight stays finite
+DECAY = 0.98  #: of the running mean, per batch
+LEAST = 1e-6  #: smallest prior, so that weights stay finite
 
 
 class LabelPrior(nn.Module):
-    """A running mean of the frames' distributions, kept with the run's state so that a resume goes on from it.
+    """A running mean of the frames' distributions, part of the run's state.
 
-    Like a batch norm's averages it is taken in training mode alone, from the clips that a process sees.
+    Like a batch norm's averages it is updated in training mode only, from the clips of this process.
 
     Args:
         alpha: power of the prior; 0 for none.
@@ -46,15 +45,15 @@ class LabelPrior(nn.Module):
             self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def begin(self, classes: int) -> None:
-        """A flat prior over blank and so many glosses, where there is to be one."""
+        """Start with a flat prior over blank and ``classes`` glosses, if alpha is not 0."""
         if self.alpha:
             self.mean = torch.full((1 + classes,), 1 / (1 + classes))
 
     def see(self, output: HeadOutput) -> None:
-        """Take a batch's real frames, each counting the same, into the mean.
+        """Update the mean with a batch's real frames, equally weighted.
 
-        After n batches the decay is min(0.98, (1 + n) / (10 + n)): the flat prior is soon forgotten. A batch that is
-        mixed counts twice, once with the glosses of each half of its pairs.
+        After n batches the decay is min(0.98, (1 + n) / (10 + n)), so that the flat prior is soon forgotten. A mixed
+        batch counts twice, once for each gloss of its pairs.
         """
         if not self.alpha or not self.training:
             return
@@ -66,7 +65,7 @@ class LabelPrior(nn.Module):
         self.batches += 1
 
     def weighed(self, log_probs: Tensor) -> Tensor:
-        """Log-probabilities (B, T, K) with the log weight of each symbol added: no distributions any more."""
+        """Log-probabilities (B, T, K) plus the log weight of each symbol: no longer distributions."""
         log_probs = at_least_float32(log_probs)
         if not self.alpha:
             return log_probs

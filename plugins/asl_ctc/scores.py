@@ -1,8 +1,8 @@
 r"""The exact CTC log-probability of every one-gloss label at once, in O(T·C).
 
-A clip that holds one sign has C possible labels, and CTC gives label c the probability of all frame paths
-``∅* c⁺ ∅*`` (∅ is blank). Such a path is fixed by the frames s ≤ e on which c starts and ends, so with
-log-probabilities ``l[t]`` of c and ``b[t]`` of blank
+A clip of one sign has C possible labels, and CTC gives label c the probability of all frame paths ``∅* c⁺ ∅*`` (∅ is
+blank). A path is determined by the frames s ≤ e on which c starts and ends, so with log-probabilities ``l[t]`` of c and
+``b[t]`` of blank
 
     score(c) = log Σ_{s≤e} exp( Σ_{t<s} b[t]  +  Σ_{s≤t≤e} l[t]  +  Σ_{t>e} b[t] ).
 
@@ -12,18 +12,18 @@ because it was there on frame e-1 or because it starts on e, hence
 
     ending[e] = log( exp ending[e-1] + exp before[e] ) + l[e],        score = log Σ_e exp( ending[e] + after[e] ).
 
-One state a class is enough, where the textbook recursion (Graves et al., ICML 2006) carries three. Read from the
-end, ``rest[t] = log( exp(rest[t+1] + l[t+1]) + exp after[t] )`` is what a path in c on frame t can still do, and
+One state per class suffices, where the textbook recursion (Graves et al., ICML 2006) has three. From the end,
+``rest[t] = log( exp(rest[t+1] + l[t+1]) + exp after[t] )`` sums over the continuations of a path in c on frame t, and
 
     γ[t] = exp( ending[t] + rest[t] - score )
 
 is the posterior of being in c on frame t. As every path spends each frame either in c or in blank, the gradient
 of score(c) is γ[t] for ``l[t]`` and 1 - γ[t] for ``b[t]``.
 
-All terms are sums of log-probabilities, so nothing cancels however peaked they are. The closed form over the
-running sum D of l - b, ``Σ b + log Σ_e exp(D[e+1]) Σ_{s≤e} exp(-D[s])``, needs no loop over time but subtracts
-sums that grow with T (float32 is then wrong in the fourth digit), and torch's ``logcumsumexp`` makes it slower
-than the loop with the gradient above. The loop costs two small operations a frame in each direction.
+All terms are sums of log-probabilities, so nothing cancels. The closed form over the running sum D of l - b,
+``Σ b + log Σ_e exp(D[e+1]) Σ_{s≤e} exp(-D[s])``, needs no loop over time, but subtracts sums that grow with T (float32
+is then wrong in the fourth digit), and with torch's ``logcumsumexp`` it is slower than this loop of two small
+operations per frame and direction.
 """
 
 from __future__ import annotations

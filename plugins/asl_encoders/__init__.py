@@ -8,7 +8,7 @@ from asl_encoders.options import ConvformerOptions, GruOptions, LstmOptions, Tra
 
 @hookimpl
 def asl_encoders() -> list[Component]:
-    """Recurrent encoders and one of attention."""
+    """Two recurrent encoders, two with attention."""
     return [
         Component(
             name="gru",

@@ -12,22 +12,22 @@ __all__ = ["Attention", "FeedForward", "Residual", "attention_pair", "refuse_une
 
 
 def skip_rates(most: float, blocks: int) -> list[float]:
-    """How often each block is left out in training, the later the more often (Huang et al. 2016, section 3)."""
+    """Rate at which each block is skipped in training, rising linearly with depth (Huang et al. 2016, section 3)."""
     return [most * n / max(blocks - 1, 1) for n in range(blocks)]
 
 
 def refuse_unequal_heads(encoder: str, size: int, heads: int) -> None:
-    """Every head takes as many numbers of a frame, and turns them in pairs.
+    """Heads are of equal size, and rotary positions need pairs.
 
     Raises:
-        ConfigError: the size cannot be shared out so.
+        ConfigError: the size is not an even multiple of the heads.
     """
     if size % heads or (size // heads) % 2:
         raise ConfigError([f"encoder {encoder}: hidden-size {size} has to be an even multiple of heads {heads}"])
 
 
 class Residual(nn.Module):
-    """A residual branch: ``inner``, dropout, left out of some clips in training."""
+    """A residual branch: ``inner`` and dropout, skipped for some clips in training."""
 
     def __init__(self, inner: nn.Module, dropout: float, skip: float):
         super().__init__()
@@ -36,7 +36,7 @@ class Residual(nn.Module):
         self.skip = skip
 
     def forward(self, frames: Tensor, real: Tensor) -> Tensor:
-        """(B, T, size) of the same shape; ``real`` (B, T) bool says which frames are no padding."""
+        """(B, T, size) to the same shape; ``real`` (B, T) bool is False for padding."""
         branch: Tensor = self.dropout(self.inner(frames, real))
         if self.training and self.skip:
             kept = torch.rand(len(frames), 1, 1, device=frames.device) >= self.skip
@@ -55,20 +55,20 @@ class Attention(nn.Module):
         self.merge = nn.Linear(size, size)
 
     def forward(self, frames: Tensor, real: Tensor) -> Tensor:
-        """What each frame takes from the real frames of its clip."""
+        """(B, T, size) attention of each frame to the real frames of its clip."""
         clips, length, size = frames.shape
         shape = (clips, length, 3, self.heads, size // self.heads)
         query, key, value = self.project(self.norm(frames)).view(shape).permute(2, 0, 3, 1, 4)
-        turn = _angles(length, size // self.heads, frames)
-        seen = nn.functional.scaled_dot_product_attention(
-            _turned(query, *turn), _turned(key, *turn), value, attn_mask=real[:, None, None, :]
+        angles = _angles(length, size // self.heads, frames)
+        attended = nn.functional.scaled_dot_product_attention(
+            _rotated(query, *angles), _rotated(key, *angles), value, attn_mask=real[:, None, None, :]
         )
-        found: Tensor = self.merge(seen.transpose(1, 2).reshape(clips, length, size))
-        return found
+        merged: Tensor = self.merge(attended.transpose(1, 2).reshape(clips, length, size))
+        return merged
 
 
 class FeedForward(nn.Module):
-    """Two layers a frame."""
+    """Two layers on each frame."""
 
     def __init__(self, size: int, expansion: int, dropout: float):
         super().__init__()
@@ -81,13 +81,12 @@ class FeedForward(nn.Module):
         )
 
     def forward(self, frames: Tensor, real: Tensor) -> Tensor:
-        """Each frame by itself."""
-        found: Tensor = self.layers(frames)
-        return found
+        """(B, T, size) to the same shape."""
+        return self.layers(frames)  # type: ignore[no-any-return]
 
 
 def attention_pair(size: int, heads: int, expansion: int, dropout: float, skip: float) -> list[Residual]:
-    """An attention block and the two layers after it, left out as often as each other."""
+    """An attention block and its feed-forward block, with the same skip rate."""
     inner = Attention(size, heads), FeedForward(size, expansion, dropout)
     return [Residual(one, dropout, skip) for one in inner]
 
@@ -99,7 +98,7 @@ def _angles(frames: int, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
 
 
-def _turned(values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Pairs of numbers (..., T, size) turned by their frame's angle; which numbers pair up does not matter."""
+def _rotated(values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Pairs of features (..., T, size) rotated by their frame's angle; which features form a pair does not matter."""
     one, other = values.chunk(2, dim=-1)
     return torch.cat([one * cosine - other * sine, one * sine + other * cosine], dim=-1)

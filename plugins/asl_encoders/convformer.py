@@ -1,4 +1,4 @@
-"""The convolution + transformer encoder: wide depth-wise convolutions see the movement, attention sees the clip."""
+"""The convolution + transformer encoder: wide depth-wise convolutions for movement, attention over the clip."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["ConvformerEncoder"]
 class ConvformerEncoder(Encoder):
     """(B, T, D) to (B, ⌈T/downsample⌉, hidden-size).
 
-    Stages of some convolution blocks and one attention block each, pre-norm, every block beside a residual branch that
-    stochastic depth (Huang et al. 2016) leaves out in training, the later the block the more often. Positions are
-    rotary (Su et al. 2021): attention knows how far apart two frames are, not where in the clip they stand.
+    Each stage has some convolution blocks and one attention block, pre-norm and residual, with stochastic depth (Huang
+    et al. 2016). Positions are rotary (Su et al. 2021): attention depends on the distance of two frames, not on their
+    place in the clip.
     """
 
     def __init__(self, options: ConvformerOptions, input_size: int):
@@ -31,7 +31,7 @@ class ConvformerEncoder(Encoder):
         self.project = nn.Linear(input_size, size)
         self.project_norm = nn.LayerNorm(size)
         self.downsample = Downsample(options.downsample)
-        steps = options.convolutions + 1  # the attention and its two layers are left out as often as each other
+        steps = options.convolutions + 1  # the attention pair shares one rate
         rates = iter(skip_rates(options.stochastic_depth, options.stages * steps))
         blocks: list[Residual] = []
         for _ in range(options.stages):
@@ -49,7 +49,7 @@ class ConvformerEncoder(Encoder):
         return self.downsample.output_lengths(lengths)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Frames that have seen all others of their clip, and no padding."""
+        """(B, T', hidden-size) frames; padding changes none of them."""
         frames, lengths = self.downsample(self.project_norm(self.project(features)), lengths)
         real = frame_mask(lengths, frames.shape[1])
         for block in self.blocks:
@@ -58,7 +58,7 @@ class ConvformerEncoder(Encoder):
 
 
 class _Convolution(nn.Module):
-    """Widen, convolve over time number by number, narrow; batch norm, which is 3 points better here than layer norm."""
+    """Widen, convolve each feature over time, narrow; batch norm is 3 points better here than layer norm."""
 
     def __init__(self, size: int, expansion: int, kernel: int):
         super().__init__()
@@ -71,5 +71,5 @@ class _Convolution(nn.Module):
     def forward(self, frames: Tensor, real: Tensor) -> Tensor:
         # The first layer's bias fills padding, which the convolution would read: zero it again.
         frames = nn.functional.silu(self.widen(self.norm(frames, real))) * real[:, :, None]
-        found: Tensor = self.narrow(nn.functional.silu(self.inner_norm(self.convolution(frames), real)))
-        return found
+        convolved = nn.functional.silu(self.inner_norm(self.convolution(frames), real))
+        return self.narrow(convolved)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Fewer frames: neighbours averaged, padding left out of every average."""
+"""Fewer frames: means of neighbours, without padding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asl_core import frame_mask
 
 
 class Downsample(nn.Module):
-    """Average every ``factor`` neighbouring frames; the last group of a clip averages what is left.
+    """Average every ``factor`` neighbouring frames; the last group of a clip may be smaller.
 
     (B, T, D) and lengths (B,) become (B, ⌈T/factor⌉, D) and ⌈length/factor⌉.
     """
@@ -19,7 +19,7 @@ class Downsample(nn.Module):
         self.factor = factor
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """(B,) frames after it."""
+        """(B,) frames after downsampling."""
         return torch.div(lengths + self.factor - 1, self.factor, rounding_mode="floor")
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,15 +9,15 @@ __all__ = ["Dropout"]
 
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout`` that draws one byte a number on a CPU, where torch draws a double.
+    """``nn.Dropout`` that draws one byte per value on a CPU, where torch draws a double.
 
-    torch's Bernoulli draws took a sixth of a transformer's training step. A byte is enough: the share that is
-    dropped is rounded to a multiple of 1/256, and what is kept is scaled by that rounded share, so the expectation
-    is exact. On other devices it is ``nn.Dropout``. The numbers come from torch's global generator.
+    torch's draws took a sixth of a transformer's training step. The dropped share is rounded to a multiple of 1/256,
+    and the rest is scaled by the rounded share, so the expectation is exact. Random numbers are from torch's global
+    generator.
     """
 
     def forward(self, values: Tensor) -> Tensor:
-        """Values with some of them zeroed in training."""
+        """The values, some of them zeroed in training."""
         if not self.training or self.p == 0 or values.device.type != "cpu":
             return super().forward(values)
         dropped = min(max(round(256 * self.p), 1), 255)

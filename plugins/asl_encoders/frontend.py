@@ -1,4 +1,4 @@
-"""What stands before the frames meet each other in time: a projection and a short convolution."""
+"""The front end of an encoder: a projection and a short convolution."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ __all__ = ["FrontEnd"]
 class FrontEnd(nn.Module):
     """Linear layer, depth-wise convolution over ``kernel`` frames beside it, GELU, layer norm, dropout.
 
-    (B, T, D) to (B, T, size). A frame sees its neighbours before the encoder does, which smooths the jitter of
-    landmark detectors; padding is zero where the convolution reads it, so it never counts.
+    (B, T, D) to (B, T, size). The convolution smooths the jitter of landmark detectors; padding is zeroed before it.
     """
 
     def __init__(self, input_size: int, size: int, kernel: int, dropout: float):
@@ -26,7 +25,7 @@ class FrontEnd(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Frames of width ``size``; what stands past a clip's end is without meaning."""
+        """(B, T, size) frames; padding holds anything."""
         frames = self.project(features)
         if self.convolution is not None:
             frames = frames * frame_mask(lengths, frames.shape[1])[:, :, None]  # the bias fills padding otherwise

@@ -1,4 +1,4 @@
-"""The GRU encoder (Cho et al. 2014): every direction starts at a clip's own end, not in its padding."""
+"""The GRU encoder (Cho et al. 2014); both directions leave padding out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asl_encoders.recurrence import bidirectional_layer, reversal
 
 
 class GruEncoder(Encoder):
-    """(B, T, D) to (B, ⌈T/downsample⌉, hidden-size × directions): front end, then the recurrences."""
+    """(B, T, D) to (B, ⌈T/downsample⌉, hidden-size × directions): front end, then a GRU."""
 
     def __init__(self, options: GruOptions, input_size: int):
         super().__init__()
@@ -41,22 +41,22 @@ class GruEncoder(Encoder):
         return self.downsample.output_lengths(lengths)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Frames read in both directions; zeros past a clip's end."""
+        """(B, T', output_size) frames; padding is zero."""
         features, lengths = self.downsample(features, lengths)
         if self.front is not None:
             features = self.front(features, lengths)
-        by_hand = features.device.type == "cpu" and self.gru.bidirectional and not torch.is_autocast_enabled("cpu")
-        frames = self._by_hand(features, lengths) if by_hand else self._packed(features, lengths)
+        written_out = features.device.type == "cpu" and self.gru.bidirectional and not torch.is_autocast_enabled("cpu")
+        frames = self._written_out(features, lengths) if written_out else self._packed(features, lengths)
         return self.dropout(frames)  # type: ignore[no-any-return]
 
-    def _by_hand(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """On a CPU, where :mod:`asl_encoders.recurrence` takes half the time of the packed GRU."""
-        mirrored = reversal(lengths, features.shape[1])
+    def _written_out(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """By :mod:`asl_encoders.recurrence`, which takes half the time of the packed GRU on a CPU."""
+        reverse = reversal(lengths, features.shape[1])
         frames = features.transpose(0, 1)
         for layer in range(self.gru.num_layers):
             if layer:
                 frames = self.dropout(frames)
-            frames = bidirectional_layer(frames, mirrored, self.gru, layer)
+            frames = bidirectional_layer(frames, reverse, self.gru, layer)
         return frames.transpose(0, 1) * frame_mask(lengths, features.shape[1])[:, :, None]
 
     def _packed(self, features: Tensor, lengths: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class LstmEncoder(Encoder):
         self.dropout = Dropout(options.dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Frames read in both directions, each starting at a clip's own end."""
+        """(B, T, output_size) frames; both directions leave padding out."""
         frames = features if self.input_projection is None else self.input_projection(features)
         packed = pack_padded_sequence(frames, lengths.cpu(), batch_first=True, enforce_sorted=False)
         frames = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=features.shape[1])[0]

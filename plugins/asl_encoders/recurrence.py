@@ -1,10 +1,9 @@
 """The GRU recurrence for CPUs: both directions at once, with the gradient written out.
 
-On a CPU torch runs a packed bidirectional GRU as two recurrences of many small kernels, each recorded by
-autograd. Here the two directions are one batch of matrix products (the backward one reads clips that were
-reversed in place, so nothing is packed), the gates' factors of the gradient are computed for all frames at
-once, and the weights' gradients are one product over all frames. The numbers are those of ``nn.GRU`` up to
-rounding; a test compares outputs and gradients.
+On a CPU torch runs a packed bidirectional GRU as two recurrences of many small kernels, each recorded by autograd. Here
+the two directions are one batch of matrix products (the backward one reads reversed clips, so nothing is packed), the
+gates' factors of the gradient are computed for all frames at once, and the weights' gradients are one product over all
+frames. Outputs and gradients equal those of ``nn.GRU`` up to rounding (tested).
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ __all__ = ["bidirectional_layer", "reversal"]
 
 
 def reversal(lengths: Tensor, frames: int) -> Tensor:
-    """(frames, B) places that reverse each clip within its own length; padding stays where it is."""
-    places = torch.arange(frames, device=lengths.device)[:, None]
-    mirrored = lengths[None, :] - 1 - places
-    return torch.where(mirrored >= 0, mirrored, places)
+    """(frames, B) indices that reverse each clip within its own length; padding keeps its place."""
+    time = torch.arange(frames, device=lengths.device)[:, None]
+    reverse = lengths[None, :] - 1 - time
+    return torch.where(reverse >= 0, reverse, time)
 
 
-def bidirectional_layer(features: Tensor, mirrored: Tensor, gru: nn.GRU, layer: int) -> Tensor:
+def bidirectional_layer(features: Tensor, reverse: Tensor, gru: nn.GRU, layer: int) -> Tensor:
     """One layer of a bidirectional GRU.
 
     Args:
-        features: (T, B, D); what stands past a clip's end changes nothing before it.
-        mirrored: of :func:`reversal`, (T, B).
+        features: (T, B, D); padding changes no frame before it.
+        reverse: of :func:`reversal`, (T, B).
         gru: holds the weights.
         layer: which of its layers.
 
@@ -42,12 +41,12 @@ def bidirectional_layer(features: Tensor, mirrored: Tensor, gru: nn.GRU, layer: 
         torch.stack([getattr(gru, f"{name}_l{layer}"), getattr(gru, f"{name}_l{layer}_reverse")])
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     ]
-    there = mirrored[:, :, None]
-    both = torch.stack([features, features.gather(0, there.expand(-1, -1, width))]).view(2, frames * size, width)
+    index = reverse[:, :, None]
+    both = torch.stack([features, features.gather(0, index.expand(-1, -1, width))]).view(2, frames * size, width)
     gates = torch.baddbmm(weights[2][:, None], both, weights[0].transpose(1, 2))
     gates = gates.view(2, frames, size, -1).transpose(0, 1)
     states: Tensor = _Recurrence.apply(gates, weights[1], weights[3])  # type: ignore[no-untyped-call]
-    backward = states[:, 1].gather(0, there.expand(-1, -1, gru.hidden_size))
+    backward = states[:, 1].gather(0, index.expand(-1, -1, gru.hidden_size))
     return torch.cat([states[:, 0], backward], -1)
 
 

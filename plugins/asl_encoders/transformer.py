@@ -14,8 +14,7 @@ from asl_encoders.options import TransformerOptions
 class TransformerEncoder(Encoder):
     """(B, T, D) to (B, ⌈T/downsample⌉, hidden-size).
 
-    Positions are rotary (Su et al. 2021), and later blocks are left out in training now and then (Huang et al. 2016),
-    as in the convformer.
+    Positions are rotary (Su et al. 2021), and blocks have stochastic depth (Huang et al. 2016), as in the convformer.
     """
 
     def __init__(self, options: TransformerOptions, input_size: int):
@@ -37,7 +36,7 @@ class TransformerEncoder(Encoder):
         return self.downsample.output_lengths(lengths)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Frames that have seen all others of their clip, and no padding."""
+        """(B, T', hidden-size) frames; padding changes none of them."""
         features, lengths = self.downsample(features, lengths)
         real = frame_mask(lengths, features.shape[1])
         frames = self.front(features, lengths)

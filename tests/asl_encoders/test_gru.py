@@ -26,7 +26,7 @@ def test_equals_the_packed_gru(lengths: list[int], layers: int, hidden: int, dow
     encoder = GruEncoder(options, 7).double()
     batch = testing.random_batch(tuple(lengths), width=7)
     results = []
-    for run in (encoder._by_hand, encoder._packed):
+    for run in (encoder._written_out, encoder._packed):
         encoder.zero_grad()
         features = batch.features.clone().requires_grad_()
         frames = run(*encoder.downsample(features, batch.lengths))

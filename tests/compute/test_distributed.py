@@ -166,7 +166,7 @@ def test_augmentation_is_the_clips_own_and_dropout_the_processes_own(
     failed: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, _ = failed
-    monkeypatch.setattr(objectives, "_seen", objectives._seen)  # taken back afterwards
+    monkeypatch.setattr(objectives, "_input", objectives._input)  # taken back afterwards
     ranks.record(out / "one")
     api.run(api.configure(varied(out, "a"), environ={}))
 
