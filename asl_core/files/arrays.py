@@ -1,4 +1,4 @@
-"""Arrays of clips in other shapes than (frames, numbers a frame): which layout it is, and how to turn it into ours."""
+"""Arrays of clips in other shapes than (frames, features): their layout, and how to convert them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from asl_core.errors import as_word
 __all__ = ["NpyHeader", "array_layout", "array_remedy", "read_npy_header"]
 
 _LONGEST_HEADER = 1000  #: bytes of a .npy header; an array of numbers needs some 100
-_POINT = (2, 3, 4)  #: numbers of a point: x and y, with z or confidence, or both
+_POINT = (2, 3, 4)  #: coordinates of a point: x and y, with z or confidence, or both
 
 
 @attrs.frozen
 class NpyHeader:
-    """What a .npy file says of its array."""
+    """The header of a .npy file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -31,17 +31,17 @@ class NpyHeader:
 
 
 def read_npy_header(path: Path) -> NpyHeader | Exception:
-    """The header of a .npy file, which numpy is not given before it was looked at; or why there is none."""
+    """The header of a .npy file, bounded before numpy parses it; or the fault."""
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # headers of Python 2 are read too
+            warnings.simplefilter("ignore")  # about headers written by Python 2
             version = np.lib.format.read_magic(file)
             if version not in ((1, 0), (2, 0), (3, 0)):
                 raise ValueError(f"its format has the version {version}")
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             start = file.tell()
             length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-            if length > _LONGEST_HEADER:  # numpy would make room for it
+            if length > _LONGEST_HEADER:  # numpy would allocate it
                 raise ValueError(f"its header claims {length} bytes")
             file.seek(start)
             shape, _, dtype = read(file, max_header_size=_LONGEST_HEADER)
@@ -52,10 +52,10 @@ def read_npy_header(path: Path) -> NpyHeader | Exception:
 
 
 def array_layout(shape: Sequence[int]) -> tuple[str, str] | None:  # noqa: PLR0911 - one for each layout
-    """What an array that is not (frames, numbers a frame) seems to be, and Python that makes it so from ``x``.
+    """The likely layout of an array that is not (frames, features), and Python that converts ``x``.
 
-    Sizes decide: a point has 2 to 4 numbers, a clip shows 1 or 2 people and has more frames and points than that.
-    None where no layout of the field has such sizes.
+    Decided by sizes: a point has 2 to 4 coordinates, a clip shows 1 or 2 people and has more frames and points. None
+    where no common layout has such sizes.
     """
     dims = len(shape)
     if 0 in shape:
@@ -100,12 +100,12 @@ def array_layout(shape: Sequence[int]) -> tuple[str, str] | None:  # noqa: PLR09
 
 
 def array_remedy(header: NpyHeader, path: Path, width: int | None = None) -> str:
-    """What to type to make one clip, or a pickle of clips, of a .npy file of another kind.
+    """The command that converts a .npy file of another shape to a clip or a pickle of clips.
 
     Args:
         header: of the file.
         path: of the file.
-        width: numbers a frame that are expected, where that is known.
+        width: features per frame that are expected, where known.
     """
     shape, dtype = header.shape, header.dtype
     if dtype.hasobject:
@@ -120,16 +120,16 @@ def array_remedy(header: NpyHeader, path: Path, width: int | None = None) -> str
             f'python -c "{code}" {as_word(path)} {as_word(path.with_suffix(".pkl"))}'
         )
     if dtype.kind not in "fiu" or dtype.names is not None:
-        return "Save the numbers themselves as float32, in an array of shape (frames, numbers a frame)."
+        return "Save the numbers themselves as float32, in an array of shape (frames, features)."
     if len(shape) == 2:
         code = "import numpy, pickle, sys; pickle.dump({'clip': numpy.load(sys.argv[1])}, open(sys.argv[2], 'wb'))"
         return (
-            f"asl predict takes it as it is; for a data set put it into a pickle: "
+            f"asl predict reads it as it is; for a data set put it into a pickle: "
             f'python -c "{code}" {as_word(path)} {as_word(path.with_suffix(".pkl"))}'
         )
     found = array_layout(shape)
     if found is None:
-        return "Save each clip by itself, in an array of shape (frames, numbers a frame)."
+        return "Save each clip by itself, in an array of shape (frames, features)."
     what, code = found
     if len(shape) == 1 and width and shape[0] % width == 0:
         code = f"x.reshape(-1, {width})"

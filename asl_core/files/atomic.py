@@ -1,4 +1,4 @@
-"""Writing files so that a kill or a full disk leaves the previous one whole."""
+"""Atomic writes: a kill or a full disk leaves the previous file whole."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["keep_as", "move", "sync_folder", "write_bytes", "write_text"]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside ``path``, flush to the disk, rename over it.
+    """Write to a temporary name beside ``path``, flush to the disk, and rename.
 
     Raises:
-        RunError: it cannot be written (disk full, folder read-only, …); what stood at ``path`` is untouched.
+        RunError: it cannot be written (disk full, folder read-only, …); ``path`` is unchanged.
     """
     temporary = path.with_name(f"{path.name}.part")
     try:
@@ -32,39 +32,39 @@ def write_bytes(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):  # the error that matters is the first
             temporary.unlink()
         raise RunError(
-            f"{path} cannot be written ({fault.strerror or fault}); the file that was there is untouched. Make room "
-            f"or choose another folder; a run that was begun goes on with --resume."
+            f"{path} cannot be written ({fault.strerror or fault}); the previous file is unchanged. Make room or "
+            f"choose another folder; an interrupted run continues with --resume."
         ) from fault
 
 
 def write_text(path: Path, content: str) -> None:
     """:func:`write_bytes` in UTF-8 with Unix line ends on every system.
 
-    Bytes of a file's name that are not UTF-8 are written as escapes, which JSON reads as what they were.
+    Bytes of file names that are not UTF-8 are written as escapes, which JSON reads back.
     """
     write_bytes(path, content.encode("utf-8", errors="backslashreplace"))
 
 
 def _new(path: Path) -> BinaryIO:
-    """A new file to write, never one that is there: a link in somebody else's folder would lead to another file."""
-    path.unlink(missing_ok=True)  # what a kill left, or a link, which goes and leaves what it leads to alone
+    """A new file to write; never an existing one, since a link in a shared folder would lead to another file."""
+    path.unlink(missing_ok=True)  # left by a kill, or a link, whose target stays
     return path.open("xb")
 
 
 def keep_as(path: Path, other: Path) -> None:
-    """Let ``other`` be what ``path`` is now, whatever is written to ``path`` later; at no moment is either missing.
+    """Keep the current content of ``path`` as ``other``; at no moment is either missing.
 
-    A second name for the same bytes where the file system has such, else a copy.
+    A hard link where the file system has them, else a copy.
 
     Raises:
-        RunError: it cannot be written; both are as they were.
+        RunError: it cannot be written; both are unchanged.
     """
     temporary = other.with_name(f"{other.name}.part")
     try:
         temporary.unlink(missing_ok=True)
         try:
             os.link(path, temporary)
-        except OSError:  # no second names here
+        except OSError:  # no hard links here
             with path.open("rb") as source, _new(temporary) as file:
                 shutil.copyfileobj(source, file)
                 file.flush()
@@ -79,16 +79,16 @@ def keep_as(path: Path, other: Path) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise RunError(
-            f"{other} cannot be written ({fault.strerror or fault}); {path.name} beside it is untouched. Make room, "
-            f"then go on with --resume."
+            f"{other} cannot be written ({fault.strerror or fault}); {path.name} beside it is unchanged. Make room, "
+            f"then continue with --resume."
         ) from fault
 
 
 def move(path: Path, other: Path) -> None:
-    """Rename over ``other``, and let the disk have it.
+    """Rename to ``other``, replacing it, and flush.
 
     Raises:
-        RunError: it cannot be done; both are as they were.
+        RunError: it cannot be done; both are unchanged.
     """
     try:
         path.replace(other)
@@ -96,14 +96,14 @@ def move(path: Path, other: Path) -> None:
     except OSError as fault:
         raise RunError(
             f"{path} cannot be renamed to {other.name} ({fault.strerror or fault}); make room, or put the folder back, "
-            f"then go on with --resume."
+            f"then continue with --resume."
         ) from fault
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the disk have the names of a folder's files: after a loss of power a rename without it may not have been.
+    """Flush the names of a folder's files: without it a rename may be lost in a power failure.
 
-    Windows, and some file systems of networks, have no such call; there the names follow in their own time.
+    Windows and some network file systems have no such call.
     """
     if os.name == "nt":
         return

@@ -1,4 +1,4 @@
-"""JSON and safetensors of strangers, refused before they take far more memory than the file has bytes."""
+"""JSON and safetensors of unknown origin, refused before they take far more memory than the file has bytes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _HEADER = 2 << 20  #: bytes of a safetensors header, of some hundred for each te
 
 
 def parse_json(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """JSON as Python has it, unless that would take far more memory than the text.
+    """JSON as Python values, unless they would take far more memory than the text.
 
     Args:
-        text: of a file that anybody may have written.
-        pairs: what makes a table of its pairs, as for :func:`json.loads`.
+        text: of a file.
+        pairs: ``object_pairs_hook`` of :func:`json.loads`.
 
     Raises:
-        ValueError: it is no JSON, is nested too deep, or is made of millions of empty lists and tables.
+        ValueError: it is not JSON, is nested too deep, or consists of millions of empty lists and tables.
     """
     # Bytes in CPython of a list, a dict, half a text and the place of an item in what holds it.
     weight = 72 * text.count("[") + 256 * text.count("{") + 32 * text.count('"') + 40 * text.count(",")
@@ -40,11 +40,11 @@ def open_tensors(path: Path) -> Iterator[Any]:
     """A safetensors file for reading on the CPU, its header bounded before it is parsed.
 
     Raises:
-        ValueError: the header is larger than that of any model, or not as long as it says.
+        ValueError: the header is larger than any model needs, or shorter than it claims.
         safetensors.SafetensorError: it is damaged.
         OSError: it cannot be read.
     """
-    import safetensors  # of no use to those who parse JSON alone
+    import safetensors  # slow, and not needed for JSON
 
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

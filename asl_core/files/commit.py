@@ -1,7 +1,7 @@
-"""The commit of the working folder, read from git's own files.
+"""The commit of the working directory, read from git's files.
 
-``git`` itself is not run: ``.git/config`` may name programs that it starts (``core.fsmonitor``, hooks, filters), and
-the folder may be a stranger's. So whether files differ from the commit is not known here.
+``git`` is not run: ``.git/config`` can name programs that it starts (``core.fsmonitor``, hooks, filters), and the
+directory may be of unknown origin. So uncommitted changes are not detected.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ _STEPS = 5  #: references that lead to others
 
 
 def commit_of(folder: Path) -> str | None:
-    """The hash of what is checked out in ``folder`` or one above it; None where git's files do not say it."""
+    """The hash of the commit checked out in ``folder`` or a parent; None where git's files do not give it."""
     try:
-        for place in (folder.absolute(), *folder.absolute().parents):
-            marker = place / ".git"
+        for parent in (folder.absolute(), *folder.absolute().parents):
+            marker = parent / ".git"
             if marker.is_dir():
                 return _head(marker, marker)
-            if marker.is_file():  # of a worktree or a submodule: a line that says where the rest is
-                inner = _path(place, _text(marker).removeprefix("gitdir:"))
+            if marker.is_file():  # of a worktree or submodule: names the folder of its data
+                inner = _path(parent, _text(marker).removeprefix("gitdir:"))
                 common = inner / "commondir"
                 return _head(inner, _path(inner, _text(common)) if common.is_file() else inner)
-    except (OSError, ValueError):  # the commit is a note; nothing depends on it
+    except (OSError, ValueError):  # the commit is informative only
         pass
     return None
 
 
 def _head(inner: Path, common: Path) -> str | None:
-    """What HEAD of ``inner`` comes to; ``common`` holds the references that all worktrees share."""
-    said = _text(inner / "HEAD")
+    """The commit of HEAD in ``inner``; ``common`` holds the references that all worktrees share."""
+    content = _text(inner / "HEAD")
     for _ in range(_STEPS):
-        if _HASH.fullmatch(said):
-            return said
-        name = said.removeprefix("ref:").strip()
-        if not said.startswith("ref:") or not _REF.fullmatch(name):
+        if _HASH.fullmatch(content):
+            return content
+        name = content.removeprefix("ref:").strip()
+        if not content.startswith("ref:") or not _REF.fullmatch(name):
             return None
         loose = next((p for p in (inner / name, common / name) if p.is_file()), None)
         if loose is None:
             return _packed(common / "packed-refs", name)
-        said = _text(loose)
+        content = _text(loose)
     return None
 
 
@@ -69,11 +69,11 @@ def _text(file: Path, most: int = _SHORT) -> str:
     """The text of a regular file.
 
     Raises:
-        OSError: it cannot be read, or is no file.
-        ValueError: it is longer than such a file is, or no text.
+        OSError: it cannot be read, or is not a regular file.
+        ValueError: it is too long, or not text.
     """
-    if not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for
-        raise OSError(f"{file} is no file")
+    if not stat.S_ISREG(file.stat().st_mode):  # a pipe would block
+        raise OSError(f"{file} is not a regular file")
     with file.open("rb") as opened:
         content = opened.read(most + 1)
     if len(content) > most:

@@ -1,4 +1,4 @@
-"""The folder of a curriculum, which holds a run for each stage: what to say where it is given for a run."""
+"""The folder of a curriculum, which holds a run per stage, and the error where it is given in place of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["of_curriculum", "stages_of"]
 
 
 def stages_of(path: Path) -> list[Path]:
-    """The runs of a curriculum's folder, in the order in which they were begun; none where it is another folder."""
+    """The runs in the folder of a curriculum, in the order they began; none for other folders."""
     try:
         if not (path / "curriculum.json").is_file():
             return []
@@ -21,11 +21,11 @@ def stages_of(path: Path) -> list[Path]:
 
 
 def of_curriculum(path: Path, command: str) -> str | None:
-    """What to say where a folder of a curriculum was given for a run; None where it is no such folder.
+    """The error text for the folder of a curriculum; None for other folders.
 
     Args:
         path: that folder.
-        command: what takes a run, with ``{}`` in its place: ``asl eval {}``.
+        command: one that takes a run, with ``{}`` in its place: ``asl eval {}``.
     """
     if not (path / "curriculum.json").is_file():
         return None

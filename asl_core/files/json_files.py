@@ -1,4 +1,4 @@
-"""Reading the JSON files of a run, which may be damaged or somebody else's."""
+"""The JSON files of a run, which may be damaged or of unknown origin."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["plain", "read_json"]
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """The table that a file holds.
+    """The table in a JSON file.
 
     Args:
         path: the file.
-        remedy: what to do where it cannot be read, as the end of the message.
+        remedy: what to do where it cannot be read; ends the message.
 
     Raises:
-        CheckpointError: missing, no file, no JSON, or not a table.
+        CheckpointError: missing, not a file, not JSON, or not a table.
     """
     try:
         if not path.is_file():
@@ -31,7 +31,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
             raise ValueError(f"it holds a {type(found).__name__} instead of a table")
     except (OSError, ValueError, RecursionError) as fault:
         raise CheckpointError(
-            f"{path} cannot be read ({type(fault).__name__}: {str(fault)[:200]}); expected what a run wrote there. "
+            f"{path} cannot be read ({type(fault).__name__}: {str(fault)[:200]}); expected a file written by a run. "
             f"{remedy}"
         ) from fault
     return found

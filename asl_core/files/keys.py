@@ -1,7 +1,7 @@
-"""Two tables joined by a key: what matched, what did not on either side, and keys that differ only in spelling.
+"""Joins of two tables by key: what matched, what did not, and keys that differ only in spelling.
 
-A join that drops what does not match is silent: labels of ``65539.mp4`` for the clip ``65539`` look like no labels.
-Data sets hold every such join against :func:`join_keys` and report it.
+A join that silently drops mismatches would treat labels of ``65539.mp4`` for the clip ``65539`` as no labels. Data sets
+report every join by :func:`join_keys`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _dashed(key: str) -> str:
     return key if key.isalnum() else _SPACES.sub("-", key)
 
 
-#: what two spellings may differ in, and how that is taken away; in this order
+#: differences of spelling, and how each is removed; in this order
 _SPELLINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("Unicode form or invisible characters", _visible),
     ("space or quotes around it", lambda key: key.strip(" \t\"'")),
@@ -49,7 +49,7 @@ _SPELLINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 def _plain(key: str, without: str | None = None) -> str:
-    """A key free of all that spellings differ in, but for one kind of it."""
+    """A key without any difference of spelling, except one kind."""
     for name, step in _SPELLINGS:
         if name != without:
             key = step(key)
@@ -58,20 +58,20 @@ def _plain(key: str, without: str | None = None) -> str:
 
 @attrs.frozen
 class KeyJoin:
-    """What a join by key matched and what it missed, each side in its own order."""
+    """The result of a join by key, each side in its own order."""
 
-    matched: tuple[str, ...]  #: keys that both sides have
-    lacking: tuple[str, ...]  #: keys that were looked up and are not in the table
-    unused: tuple[str, ...]  #: keys of the table that nothing looked up
-    near: Mapping[str, str]  #: of ``lacking``: the one key of ``unused`` that is the same but for its spelling
-    differ: tuple[str, ...]  #: what those pairs differ in, in words
+    matched: tuple[str, ...]  #: keys of both sides
+    lacking: tuple[str, ...]  #: wanted keys that the table lacks
+    unused: tuple[str, ...]  #: keys of the table that nothing wants
+    near: Mapping[str, str]  #: key of ``lacking`` -> the key of ``unused`` that differs only in spelling
+    differ: tuple[str, ...]  #: differences of those pairs, in words
 
     def counts(self, wanted: str, given: str) -> str:
-        """Both sides in one sentence without its full stop.
+        """Both sides in one sentence, without a full stop.
 
         Args:
-            wanted: what the looked-up keys stand for, ``train clips``.
-            given: what the keys of the table stand for, ``entries of labels.csv``.
+            wanted: name of the wanted keys, ``train clips``.
+            given: name of the table's keys, ``entries of labels.csv``.
         """
         all_wanted, all_given = len(self.matched) + len(self.lacking), len(self.matched) + len(self.unused)
         parts = [f"{len(self.matched)} of {all_wanted} {wanted} match one of {all_given} {given}"]
@@ -82,7 +82,7 @@ class KeyJoin:
         return "; ".join(parts)
 
     def near_miss(self) -> str:
-        """How many keys are the same but for their spelling, and in what they differ; empty where none are."""
+        """How many keys differ only in spelling, and how; empty where none do."""
         if not self.near:
             return ""
         one, other = next(iter(self.near.items()))
@@ -94,11 +94,11 @@ class KeyJoin:
 
 
 def join_keys(wanted: Iterable[str], given: Iterable[str]) -> KeyJoin:
-    """Hold the keys that are looked up against those that a table has.
+    """Join wanted keys with the keys of a table.
 
     Args:
-        wanted: ids of clips, names of classes: what is looked up.
-        given: what the table has entries for.
+        wanted: such as ids of clips or names of classes.
+        given: keys of the table.
     """
     asked, table = dict.fromkeys(wanted), dict.fromkeys(given)
     matched = tuple(key for key in asked if key in table)
@@ -110,7 +110,7 @@ def join_keys(wanted: Iterable[str], given: Iterable[str]) -> KeyJoin:
 
 
 def _near(lacking: Sequence[str], unused: Sequence[str], every: Sequence[str]) -> dict[str, str]:
-    """Pairs that are one but for their spelling, where no other key could be meant as well."""
+    """Pairs that differ only in spelling, where no third key could be meant."""
     plain = {key: _plain(key) for key in every}
     spellings = Counter(plain.values())
     others = {plain[key]: key for key in unused}
@@ -118,14 +118,14 @@ def _near(lacking: Sequence[str], unused: Sequence[str], every: Sequence[str]) -
 
 
 def _differences(near: Mapping[str, str]) -> tuple[str, ...]:
-    """The kinds of spelling without which some pair would differ."""
-    pairs = list(near.items())[:1000]  # of which the first is shown
+    """The differences of spelling that occur in some pair."""
+    pairs = list(near.items())[:1000]  # the first is shown
     found = tuple(
         name
         for name, _ in _SPELLINGS
         if any(_plain(one, without=name) != _plain(two, without=name) for one, two in pairs)
     )
-    return found or (("spelling",) if pairs else ())  # each of two kinds alone may make them one
+    return found or (("spelling",) if pairs else ())  # each of two kinds alone would do
 
 
 def _shown(keys: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Names and paths that come from files and flags: where they may lead. No torch, since ``--help`` needs it."""
+"""Checks on names and paths from files and flags. Imports no torch, since ``--help`` uses it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from asl_core.errors import UsageError
 
 __all__ = ["TRAINED_ON", "is_folder_name", "refuse_links"]
 
-#: of a run's folder: the clips that it and the runs before it were trained on
+#: file of a run: the clips that it and the runs it starts from were trained on
 TRAINED_ON = "trained-on.json"
 
 
 def is_folder_name(name: object) -> bool:
-    """Whether a name can be that of a folder below another, and leads nowhere else, on any system."""
+    """Whether a name can be that of a subfolder on any system, and leads nowhere else."""
     return (
         isinstance(name, str)
         and name.isprintable()
         and name not in ("", ".", "..")
         and Path(name).name == name
-        and PureWindowsPath(name).name == name  # a run may be copied to Windows, where "a:b" is on another disk
+        and PureWindowsPath(name).name == name  # runs are copied to Windows, where "a:b" is on another disk
     )
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse a run directory in which a name leads out of it, or to something that is neither file nor folder.
+    """Refuse a run directory with links that lead out of it, or with other things than files and folders.
 
-    Somebody else's run may hold a link by which a resume would write over a file of one's own. The folder itself may
-    be a link, and links may lead to other files of the run.
+    With such a link, resuming a run of unknown origin would overwrite another file. The folder itself may be a link,
+    and links may lead to other files of the run.
 
     Raises:
-        UsageError: naming what is there.
+        UsageError: naming the first.
     """
     inside = os.path.realpath(folder)
     for parent in (folder, folder / "last"):
@@ -43,8 +43,8 @@ def refuse_links(folder: Path) -> None:
             real = os.path.realpath(path)
             if not real.startswith(inside + os.sep):  # links, and Windows' junctions
                 raise UsageError(
-                    f"{path} is a link that leads out of the run's folder (to {real}), and a run is read and written "
-                    f"only there; put the file itself in its place."
+                    f"{path} is a link that leads out of the run directory (to {real}), and a run is read and written "
+                    f"only there; replace the link by the file."
                 )
             if not path.is_symlink() and not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-                raise UsageError(f"{path} is neither a file nor a folder, and has no place in a run; remove it.")
+                raise UsageError(f"{path} is neither a file nor a folder; remove it from the run.")

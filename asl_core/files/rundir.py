@@ -1,4 +1,4 @@
-"""The directory that a run leaves behind: one writer, nothing overwritten, every file whole."""
+"""The run directory: one writer, nothing overwritten, every file whole."""
 
 from __future__ import annotations
 
@@ -21,15 +21,12 @@ from asl_core.text import json_text, one_line
 
 __all__ = ["RunDir"]
 
-#: what may stand in a run's folder before config.toml is whole
+#: files of a run directory before config.toml is written
 _UNBEGUN = (".lock", "config.toml.part")
 
 
 class RunDir:
-    """Paths of a run's files, and the lock that keeps two processes from writing them.
-
-    The lock is the operating system's, so that a killed run leaves none.
-    """
+    """Paths of a run's files, and its lock, which the operating system releases when the process dies."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -43,7 +40,7 @@ class RunDir:
         self.final = path / "final.safetensors"
         self.last = path / "last" / "state.safetensors"
         self.previous = path / "last" / "previous.safetensors"
-        self.continues = path / "continues.json"  # where the run that it starts from is
+        self.continues = path / "continues.json"  # path of the run that it extends
         self.next = path / "last" / "next.safetensors"
         self.summary = path / "summary.json"
         self.environment = path / "environment.json"
@@ -55,10 +52,10 @@ class RunDir:
         """A new directory: ``out/name``, or ``out/stem-1``, ``-2``, … where no name is given.
 
         Raises:
-            UsageError: it exists already, or cannot be made.
+            UsageError: it exists, or cannot be made.
         """
         if name is not None and not is_folder_name(name):
-            raise UsageError(f"run name {name!r} cannot be a folder's; give a plain --name, and the place with --out.")
+            raise UsageError(f"run name {name!r} is not a folder name; give a plain --name, and the folder with --out.")
         try:
             out.mkdir(parents=True, exist_ok=True)
             for number in itertools.count(1):
@@ -68,9 +65,9 @@ class RunDir:
                     sync_folder(out)
                     return run
                 if name is not None:
-                    # What a kill before the first file left is no run, and would be in the way of the name for ever.
+                    # A kill before the first file leaves an empty directory, whose name stays usable.
                     if run.path.is_dir() and all(p.name in _UNBEGUN for p in run.path.iterdir()):
-                        refuse_links(run.path)  # the lock would be taken on, and made in, what a link leads to
+                        refuse_links(run.path)  # or the lock would be made where a link leads
                         return run
                     raise run.taken()
         except OSError as fault:
@@ -81,19 +78,19 @@ class RunDir:
         raise AssertionError("unreachable: there is a number for every run")
 
     def taken(self) -> UsageError:
-        """What to raise where a new run would be written over this one."""
+        """The error where a new run would overwrite this one."""
         if not self.config.is_file():
             if self.path.is_symlink() and not self.path.exists():
                 return UsageError(f"{self.path} is a broken link; remove it, or choose another --name.")
             return UsageError(f"{self.path} exists and is not a run, and is left as it is; choose another --name.")
         return UsageError(
-            f"run directory {self.path} exists, and a run is never overwritten; go on with it by "
-            f"`asl run --resume {as_word(self.path)}`, or choose another --name."
+            f"run directory {self.path} exists, and a run is never overwritten; continue it with `asl run --resume "
+            f"{as_word(self.path)}`, or choose another --name."
         )
 
     @staticmethod
     def clear_if_unbegun(path: Path) -> None:
-        """Remove a run's folder if a kill or a full disk left nothing in it but the lock's file."""
+        """Remove a run directory in which a kill or a full disk left only the lock."""
         if path.is_dir() and all(p.name in _UNBEGUN for p in path.iterdir()):
             for left in path.iterdir():
                 left.unlink()
@@ -109,8 +106,8 @@ class RunDir:
         run = cls(path)
         refuse_links(path)
         if (path / "curriculum.json").is_file():
-            told = of_curriculum(path, "asl run --resume {}")
-            raise UsageError(f"{told} `asl run FILE.toml` of its file goes on with all of them.")
+            advice = of_curriculum(path, "asl run --resume {}")
+            raise UsageError(f"{advice} `asl run FILE.toml` of its file continues all of them.")
         if not run.config.is_file():
             raise UsageError(
                 f"{path} is not a run directory (it has no config.toml); expected one that `asl run` made."
@@ -118,10 +115,10 @@ class RunDir:
         return run
 
     def lock(self) -> None:
-        """Take the run for this process until :meth:`release` or the process's end.
+        """Lock the run for this process until :meth:`release` or its end.
 
         Raises:
-            UsageError: another process has it.
+            UsageError: another process holds the lock.
         """
         try:
             self._lock.acquire()
@@ -135,9 +132,9 @@ class RunDir:
             ) from fault
 
     def _holder(self) -> str:
-        """What to do where the file system has no locks: there the file names its holder, and outlives a lost machine.
+        """What to do on a file system without locks, where the file names its holder and survives a lost machine.
 
-        The operating system's own locks leave the file empty.
+        Locks of the operating system leave the file empty.
         """
         try:
             with Path(self._lock.lock_file).open(encoding="utf-8", errors="replace") as file:
@@ -147,20 +144,20 @@ class RunDir:
         if len(holder) < 2:
             return ""
         return (
-            f" The file system has no locks, so {self._lock.lock_file} stands for one; machine {holder[1]!r} holds it. "
-            f"If that machine is gone, as a notebook's is after a disconnect, remove the file and resume."
+            f" The file system has no locks; {self._lock.lock_file} replaces one, and machine {holder[1]!r} holds it. "
+            f"If that machine is gone, as after a notebook's disconnect, remove the file and resume."
         )
 
     @property
     def has_state(self) -> bool:
-        """Whether there is one to go on from."""
+        """Whether there is a state to resume from."""
         return any(file.is_file() for file in (self.next, self.last, self.previous))
 
     def settle(self) -> None:
-        """Let a new state be the last one, and the last one be that before it.
+        """Make the new state the last one, and the last one the previous.
 
-        The new one is whole under a name of its own first, and only then is the oldest given up: whenever a kill
-        comes, two states are there, each with bytes of its own. After one that came in between, a resume does this.
+        The new state is complete under a third name before the oldest is replaced, so that two whole states exist
+        whenever a kill comes. A resume completes an interrupted change.
         """
         if self.next.is_file():
             if self.last.is_file():
@@ -168,17 +165,17 @@ class RunDir:
             move(self.next, self.last)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._lock.release()
 
     def write_history(self, history: Iterable[Mapping[str, Any]]) -> None:
-        """``metrics.jsonl``, whole: it holds no clock, so equal runs have equal files."""
+        """Write ``metrics.jsonl``; it has no times, so that equal runs have equal files."""
         write_text(
             self.metrics, "".join(json.dumps(plain(entry), sort_keys=True, allow_nan=False) + "\n" for entry in history)
         )
 
     def write_json(self, path: Path, value: Any) -> None:
-        """A JSON file, readable."""
+        """Write an indented JSON file."""
         write_text(path, json_text(plain(value), indent=2, sort_keys=True, default=str) + "\n")
 
     def note(self, *lines: str) -> None:
@@ -186,19 +183,19 @@ class RunDir:
         self._append(self.log, "".join(f"{one_line(line)}\n" for line in lines))
 
     def note_processes(self, size: int) -> list[str]:
-        """Keep by how many processes a run was trained, and say when it is not the same number throughout.
+        """Record the number of processes of a run; returns a note where it changed.
 
-        The checkpoints do not depend on it. Gradients are added up in another order, though, and dropout is drawn by
-        each process for its own clips, so that the bits after a change are not those of a run without one.
+        Checkpoints do not depend on it. But gradients are summed in another order, and each process draws dropout for
+        its own clips, so that after a change the bits differ from those of an unchanged run.
         """
         if self.summary.is_file():
             return []  # it is done
-        kept = read_json(self.environment, "Put the file back, or start a new run from its config.toml.")
+        kept = read_json(self.environment, "Restore the file, or start a new run from its config.toml.")
         numbers: list[int] = kept.get("processes", [1])
         if not isinstance(numbers, list) or not numbers or not all(type(n) is int for n in numbers):
             raise CheckpointError(
                 f"{self.environment} says of the run's processes {str(numbers)[:80]}; expected a list of their "
-                f"numbers, such as [1]. Put the file back, or start a new run from its config.toml."
+                f"numbers, such as [1]. Restore the file, or start a new run from its config.toml."
             )
         if numbers[-1] != size:
             numbers = [*numbers, size] if self.has_state else [size]
@@ -206,12 +203,12 @@ class RunDir:
             self.write_json(self.environment, kept | {"processes": numbers})
         if len(numbers) == 1:
             return []
-        told = (
-            f"{', then '.join(map(str, numbers))} processes train this run: it ends as good as a run that one number "
-            f"of them trained, and not with the same bits"
+        note = (
+            f"{', then '.join(map(str, numbers))} processes train this run: its result is as good as with a constant "
+            f"number, but not equal to the bit"
         )
-        self.note(told)
-        return [told]
+        self.note(note)
+        return [note]
 
     def note_timing(self, entry: Mapping[str, Any]) -> None:
         """Append to ``timings.jsonl``."""
@@ -223,14 +220,14 @@ class RunDir:
         try:
             content = path.read_bytes() if path.is_file() else b""
             size = content.rfind(b"\n") + 1
-            if size < len(content):  # a kill came in the middle of a line; the next would be appended to its half
+            if size < len(content):  # a kill left half a line
                 os.truncate(path, size)
             with path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 file.write(text)
         except OSError as fault:
             if size is not None:
-                with contextlib.suppress(OSError):  # half of it takes room, and would be read as the whole
+                with contextlib.suppress(OSError):  # half a line would be read as a whole one
                     os.truncate(path, size)
             raise RunError(
-                f"{path} cannot be written ({fault.strerror or fault}); make room, then go on with --resume."
+                f"{path} cannot be written ({fault.strerror or fault}); make room, then continue with --resume."
             ) from fault

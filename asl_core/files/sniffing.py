@@ -1,7 +1,4 @@
-"""What a file is by its content, and what to type to make of it what was expected: for error messages.
-
-Nothing here reads a format; a few kilobytes from the start tell most of them apart.
-"""
+"""The kind of a file by its first kilobytes, and how to convert it; for error messages."""
 
 from __future__ import annotations
 
@@ -22,22 +19,22 @@ from asl_core.text import shortened
 
 __all__ = ["FileKind", "recognise_file"]
 
-_START = 4096  #: bytes of a file, and of what a compressed one unpacks to, that are looked at
+_START = 4096  #: bytes of a file, and of the content of a compressed one, that are examined
 _PICKLE_DUMP = "pickle.dump({}, open(sys.argv[2], 'wb'))"
 
 
 @attrs.frozen
 class FileKind:
-    """What a file is."""
+    """The kind of a file."""
 
     code: str  #: short and stable: ``gzip``, ``npy``, ``pickle``, ``csv``
-    what: str  #: in words, with an article
-    remedy: str  #: what to type, or to do; a full sentence
-    text: bool = False  #: whether it is text that a person can read
+    what: str  #: with an article
+    remedy: str  #: what to type or do; a full sentence
+    text: bool = False  #: whether it is plain text
 
 
 def recognise_file(path: Path) -> FileKind | None:
-    """What a file is by its first bytes; None where that is not known, or it cannot be read."""
+    """The kind of a file by its first bytes; None where unknown or unreadable."""
     try:
         with path.open("rb") as file:
             start = file.read(_START)
@@ -47,7 +44,7 @@ def recognise_file(path: Path) -> FileKind | None:
 
 
 def python_line(code: str, path: Path, result: str) -> str:
-    """A command that turns ``path`` into the new file ``result`` beside it."""
+    """A command that converts ``path`` to the new file ``result`` beside it."""
     return f'python -c "{code}" {as_word(path)} {as_word(path.with_name(result))}'
 
 
@@ -70,12 +67,11 @@ def _binary(start: bytes, path: Path) -> FileKind | None:
 
 
 _LANDMARKS = (
-    "Extract landmarks from it in the way the training clips were extracted, and give their numbers: a .npy of shape "
-    "(frames, numbers a frame)."
+    "Extract landmarks as for the training clips, and save their features as a .npy of shape (frames, features)."
 )
-_CONVERT = "Convert it to a pickle {id: array (frames, numbers a frame)} with the program that reads it."
+_CONVERT = "Convert it to a pickle {id: array (frames, features)} with the program that reads it."
 _UNPACK = "Unpack it first."
-#: a pattern of the first bytes, a short name, what it is, and what to do
+#: pattern of the first bytes, code, name, remedy
 _MAGIC = (
     (rb".{4}ftyp(?!avif|heic|mif1)", "video", "a video (MP4 or MOV)", _LANDMARKS),
     (rb"\x1aE\xdf\xa3", "video", "a video (WebM or Matroska)", _LANDMARKS),
@@ -125,7 +121,7 @@ _PEEKS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def _peek(code: str, start: bytes) -> bytes:
-    """The first bytes of what is compressed; empty where they cannot be had."""
+    """The first bytes of the compressed content; empty where it cannot be unpacked."""
     if code not in _PEEKS:
         return b""
     try:

@@ -1,4 +1,4 @@
-"""Text as other programs write it: which encoding a file has, and what stands between its columns."""
+"""Text files of other programs: their encoding, their delimiter, and the values in their cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKS = {  # the longer first: UTF-32 begins as UTF-16 does
 }
 _DELIMITERS = (",", ";", "\t", "|")
 _LINES = 100  #: lines of the sample that are looked at
-_UNKNOWN = ("", "nan", "none", "null", "n/a")  #: how tables write that there is no value
+_UNKNOWN = ("", "nan", "none", "null", "n/a")  #: how tables write a missing value
 _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?")
 
 
@@ -41,21 +41,21 @@ def text_encoding(path: Path) -> str:
 
 
 def csv_delimiter(sample: str, known: Collection[str] = ()) -> str:
-    """What stands between the columns of CSV text: a comma, a semicolon, a tab or ``|``.
+    """The delimiter of CSV text: a comma, a semicolon, a tab or ``|``.
 
     Args:
         sample: the first lines.
-        known: names of columns in small letters; the delimiter that parts most of them in the first line is taken,
-            and among equals the one by which most lines have as many columns.
+        known: names of columns in lower case; the delimiter that separates most of them in the first line is chosen,
+            and among equals the one with which most lines have the same number of columns.
     """
     lines = sample.splitlines()[:_LINES]
-    if lines and re.fullmatch(r"(?i)sep=[,;\t|]", lines[0].strip(" ")):  # how Excel notes it
+    if lines and re.fullmatch(r"(?i)sep=[,;\t|]", lines[0].strip(" ")):  # as Excel writes it
         return lines[0].strip(" ")[4]
     return max(_DELIMITERS, key=lambda delimiter: _fit(lines, delimiter, known))
 
 
 def _fit(lines: list[str], delimiter: str, known: Collection[str]) -> tuple[int, float]:
-    """How well a delimiter parts some lines: known names in the first, share of lines of the usual width."""
+    """How well a delimiter fits: known names in the first line, share of lines of the most common width."""
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
     except csv.Error:
@@ -68,10 +68,10 @@ def _fit(lines: list[str], delimiter: str, known: Collection[str]) -> tuple[int,
 
 
 def metadata_text(value: object) -> str | None:
-    """A value that names something (a signer, a split) as text: 7.0 and "7.0" are "7"; NaN, "" and None are None.
+    """A name (of a signer, a split) as text: 7.0 and "7.0" are "7"; NaN, "" and None are None.
 
     Raises:
-        ValueError: it is neither text nor a whole number; the message names its type.
+        ValueError: it is neither text nor a whole number.
     """
     if value is None:
         return None
@@ -85,10 +85,10 @@ def metadata_text(value: object) -> str | None:
 
 
 def whole_number(value: object) -> int | None:
-    """A class number or the like: 2, 2.0, "2" and "2.0" are 2; NaN, "" and None are None.
+    """A number such as that of a class: 2, 2.0, "2" and "2.0" are 2; NaN, "" and None are None.
 
     Raises:
-        ValueError: it is no whole number; the message names its type.
+        ValueError: it is not a whole number.
     """
     if isinstance(value, str):
         text = value.strip()

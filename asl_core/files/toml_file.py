@@ -1,9 +1,8 @@
 """The one reader of TOML files: settings, curricula, recipes, ``asl.toml``, a package's ``pyproject.toml``.
 
-A TOML file may be a stranger's (``asl.toml`` lies in the working folder), and ``tomllib`` takes memory that grows with
-the square of the parts of a dotted key. So size, nesting and the number of keys are bounded by a scan that takes no
-more than a pass over the text, and only then is it parsed. The same scan finds the line of every key, which
-``tomllib`` does not keep.
+A TOML file may be of unknown origin (``asl.toml`` in the working directory), and ``tomllib`` takes memory quadratic in
+the parts of a dotted key. So one pass over the text first bounds size, nesting and the number of keys. The same pass
+finds the line of every key, which ``tomllib`` does not keep.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ Place = tuple[str | int, ...]  #: names of tables and keys, and numbers of the t
 
 @attrs.frozen
 class TomlFile:
-    """What a file holds."""
+    """The content of a file."""
 
     values: dict[str, Any]
-    lines: Mapping[Place, int]  #: the line of each key that does not stand in an array
+    lines: Mapping[Place, int]  #: line of each key outside of arrays
 
 
 class _RefusedError(ValueError):
@@ -47,25 +46,25 @@ def read_toml(path: Path, expected: str = 'tables such as [encoder] with name = 
 
     Args:
         path: the file.
-        expected: what it should hold, for messages.
+        expected: content, for messages.
 
     Raises:
-        ConfigError: it is missing, no file, no UTF-8, no TOML, or larger or deeper than any such file is.
+        ConfigError: it is missing, not a file, not UTF-8, not TOML, too large or nested too deep.
     """
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError([f"{path}: is no file; name a TOML file, of {expected}"])
+            raise ConfigError([f"{path}: is not a file; name a TOML file with {expected}"])
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)
     except (OSError, ValueError) as fault:  # the latter for a name with a NUL
         reason = getattr(fault, "strerror", None) or fault
-        raise ConfigError([f"{path}: cannot be read ({reason}); name a TOML file, of {expected}"]) from fault
+        raise ConfigError([f"{path}: cannot be read ({reason}); name a TOML file with {expected}"]) from fault
     try:
         text = _decoded(raw).replace("\r\n", "\n")
         lines = _Scan(text).lines
         values = tomllib.loads(text)
         _refuse_large_numbers(values)
-    except (ValueError, RecursionError) as fault:  # a number of thousands of digits is a ValueError, too
+    except (ValueError, RecursionError) as fault:  # also for a number of thousands of digits
         raise ConfigError([f"{path}: is not TOML ({str(fault)[:300]}); expected {expected}"]) from fault
     return TomlFile(values, lines)
 
@@ -77,7 +76,7 @@ def _decoded(raw: bytes) -> str:
         _RefusedError: it is too large, or in another encoding, which is named.
     """
     if len(raw) > _LARGEST:
-        raise _RefusedError(f"it is larger than {_LARGEST:,} bytes, and no settings take as much")
+        raise _RefusedError(f"it is larger than {_LARGEST:,} bytes; no settings need as much")
     for mark, name in _MARKS:
         if raw.startswith(mark):
             raise _RefusedError(f"it is in {name}; save it as UTF-8")
@@ -102,14 +101,14 @@ _MARKS = (
 
 
 def _refuse_large_numbers(value: Any) -> None:
-    """Python refuses to print whole numbers of more than 4,300 digits, so that no message could quote them."""
+    """Refuse integers of more than 4,300 digits, which Python cannot print in a message."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
             _refuse_large_numbers(item)
     elif isinstance(value, int) and value.bit_length() > _BITS:
-        raise _RefusedError("a whole number of it has thousands of digits")
+        raise _RefusedError("a whole number has thousands of digits")
 
 
 _TOKEN = re.compile(
@@ -131,68 +130,67 @@ _TOKEN = re.compile(
 class _Scan:
     """One pass over the tokens of a text: bounds, and the line of every key.
 
-    It need not find what is wrong with a text that is no TOML, which is left to ``tomllib``; up to the first such fault
-    it counts at least what ``tomllib`` would make.
+    Syntax errors are left to ``tomllib``; up to the first one the scan counts at least what ``tomllib`` would make.
     """
 
     def __init__(self, text: str) -> None:
         self.lines: dict[Place, int] = {}
         self._table: Place = ()
-        self._arrays: dict[Place, int] = {}  # of tables, and the number of their last one
-        self._run: list[str] = []  # parts of the dotted key that is being read
+        self._arrays: dict[Place, int] = {}  # array of tables -> number of its last table
+        self._run: list[str] = []  # parts of the current dotted key
         self._spent = 0
-        self._nested: list[Place | None] = []  # what each open bracket is the value of; None within an array
+        self._nested: list[Place | None] = []  # key of each open bracket; None within an array
         self._key: Place | None = ()
         self._scan(text)
 
     def _scan(self, text: str) -> None:
         line, fresh, header, joined = 1, True, 0, False
         for token in _TOKEN.finditer(text):
-            kind, said = token.lastgroup, token[0]
+            kind, word = token.lastgroup, token[0]
             if kind in ("space", "comment"):
                 continue
             if kind in ("text", "word"):
                 if not joined:
                     self._run.clear()
-                self._run.append(said)
+                self._run.append(word)
                 if len(self._run) > _PARTS:
                     raise _RefusedError(f"line {line} has a key of more than {_PARTS} parts")
-                line += said.count("\n")
+                line += word.count("\n")
                 fresh = joined = False
                 continue
-            joined = said == "."
+            joined = word == "."
             if joined:
                 continue
             if kind == "line":
                 line += 1
                 if not self._nested:
                     fresh, header = True, 0
-            elif said == "[" and fresh:
+            elif word == "[" and fresh:
                 header = 1
-            elif said == "[" and header == 1 and not self._run:
+            elif word == "[" and header == 1 and not self._run:
                 header = 2
-            elif said == "]" and header:
+            elif word == "]" and header:
                 if self._run:
                     self._open_table(header == 2, line)
             else:
-                self._mark(said, line)
+                self._mark(word, line)
             fresh = kind == "line" and fresh
             self._run.clear()
 
-    def _mark(self, said: str, line: int) -> None:
-        if said == "=":
+    def _mark(self, word: str, line: int) -> None:
+        if word == "=":
             self._spend(len(self._run), line)
             above = self._nested[-1] if self._nested else self._table
             self._key = None if above is None else (*above, *map(_bare, self._run))
             if self._key is not None:
                 self.lines.setdefault(self._key, line)
-        elif said in "[{":
-            self._nested.append(self._key if said == "{" else None)
-            if said == "[":
+        elif word in "[{":
+            self._nested.append(self._key if word == "{" else None)
+            if word == "[":
                 self._key = None
             if len(self._nested) > _BRACKETS:
-                raise _RefusedError(f"line {line} has more than {_BRACKETS} brackets within each other")
-        elif said in "]}" and self._nested:
+                raise _RefusedError(f"line {line} has more than {_BRACKETS} nested brackets")
+        elif word in "]}" and self._nested:
             self._nested.pop()
 
     def _open_table(self, of_array: bool, line: int) -> None:
@@ -210,7 +208,7 @@ class _Scan:
     def _spend(self, parts: int, line: int) -> None:
         self._spent += parts
         if self._spent > _KEYS:
-            raise _RefusedError(f"it has more than {_KEYS:,} keys up to line {line}, and no settings take as many")
+            raise _RefusedError(f"it has more than {_KEYS:,} keys up to line {line}; no settings need as many")
 
 
 def _bare(part: str) -> str:

@@ -1,7 +1,7 @@
-"""Files that a run reads as long as it trains, and that somebody may cut short or write over meanwhile.
+"""Files that a run reads while it trains, checked for changes.
 
-Reading a mapped file that was cut short ends the process by SIGBUS, which Python cannot catch. So the frames of batches
-are read with ordinary calls, which fail as such, and only what is read once at the start is mapped.
+Reading a memory-mapped file that was truncated kills the process by SIGBUS, which Python cannot catch. So frames of
+batches are read by ordinary calls, and only what is read once at the start is mapped.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["Watched"]
 
 
 class Watched:
-    """An open file whose content is known by its digest."""
+    """An open file with a known digest of its content."""
 
     def __init__(self, path: Path, file: BinaryIO, digest: str, digest_of: Callable[[BinaryIO], str]):
         self.path = path
         self._digest, self._digest_of = digest, digest_of
-        descriptor = os.dup(file.fileno())  # the file itself is closed once its clips are listed
+        descriptor = os.dup(file.fileno())  # the caller closes its file once the clips are listed
         weakref.finalize(self, os.close, descriptor)
         self._file = io.FileIO(descriptor, closefd=False)
         self._lock = threading.Lock()
@@ -38,7 +38,7 @@ class Watched:
         return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
     def check(self) -> None:
-        """Hold the file's size and times against those of before, and its content where they differ.
+        """Compare the file's size and times with those at the start, and its content where they differ.
 
         Raises:
             RunError: it was changed.
@@ -51,10 +51,10 @@ class Watched:
             self._stamp = now
 
     def verify(self, *, trained: bool = False) -> None:
-        """Read all of the file again, and hold it against the checksum that was written with it.
+        """Read the whole file again and compare its checksum.
 
         Args:
-            trained: whether what was read since the last look has been used.
+            trained: whether data read since the last check have been used.
 
         Raises:
             RunError: it was changed.
@@ -65,13 +65,13 @@ class Watched:
             except OSError as fault:
                 raise self._unread(fault) from fault
             if not same:
-                raise self._changed("its bytes are others", trained=trained)
+                raise self._changed("its content differs", trained=trained)
 
     def read_into(self, rows: np.ndarray, offset: int) -> None:
-        """Fill an array in one piece with the bytes from ``offset`` on.
+        """Fill a contiguous array with the bytes from ``offset`` on.
 
         Raises:
-            RunError: they cannot be read, or are there no more.
+            RunError: they cannot be read, or the file is too short.
         """
         rest = rows.data.cast("B")
         try:
@@ -80,26 +80,26 @@ class Watched:
                 while rest:
                     count = self._file.readinto(rest)
                     if not count:
-                        raise self._changed("it was cut short")
+                        raise self._changed("it was truncated")
                     rest = rest[count:]
         except OSError as fault:
             raise self._unread(fault) from fault
 
     def _unread(self, fault: OSError) -> RunError:
         return RunError(
-            f"{self.path} cannot be read ({fault.strerror or fault}); finished epochs are kept. When the disk is there "
-            f"again, go on with --resume."
+            f"{self.path} cannot be read ({fault.strerror or fault}); finished epochs are kept. When the disk is back, "
+            f"continue with --resume."
         )
 
     def _changed(self, how: str, *, trained: bool = False) -> RunError:
         remedy = (
-            "some epochs may have been trained on them. Put the file back as it was, or pack the clips again with "
+            "some epochs may have been trained on the changed clips. Restore the file, or pack the clips again with "
             "`asl pack`, then start a new run."
             if trained
-            else "finished epochs are kept. Put the file back as it was, or pack the clips again with `asl pack`, then "
-            "go on with --resume."
+            else "finished epochs are kept. Restore the file, or pack the clips again with `asl pack`, then continue "
+            "with --resume."
         )
         return RunError(
-            f"{self.path} was changed while a run reads it ({how}), and its clips are no longer those that the run "
+            f"{self.path} was changed while a run reads it ({how}), so its clips are not those that the run "
             f"began with; {remedy}"
         )

@@ -246,7 +246,7 @@ def written_over(place: Path) -> str:
             file.write(bytes(400))
 
     said = _on_packed(place, change)
-    assert "its bytes are others" in said
+    assert "its content differs" in said
     return said
 
 

@@ -87,7 +87,7 @@ def part_link(place: Path) -> str:
     said = asl(place, "run", *TINY, "--name", "b")
     assert victim.read_text() == "mine"
     assert said.code == 2
-    assert "leads out of the run's folder" in said.error
+    assert "leads out of the run directory" in said.error
     return said.error
 
 

@@ -98,7 +98,7 @@ def test_links_that_leave_a_run_are_refused(tmp_path: Path, name: str) -> None:
     (run / name).parent.mkdir(parents=True)
     (run / "config.toml").write_text("")
     (run / name).symlink_to(tmp_path / "kept.txt")
-    with pytest.raises(UsageError, match="leads out of the run's folder"):
+    with pytest.raises(UsageError, match="leads out of the run directory"):
         RunDir.open(run)
     assert not (tmp_path / "kept.txt").exists()
 

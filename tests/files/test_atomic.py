@@ -38,7 +38,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(where, full)
-    with pytest.raises(RunError, match=r"cannot be written \(No space left on device\).*untouched") as raised:
+    with pytest.raises(RunError, match=r"cannot be written \(No space left on device\).*unchanged") as raised:
         write_bytes(path, b"new and longer")
     assert raised.value.exit_code == 1
     assert path.read_bytes() == b"old"

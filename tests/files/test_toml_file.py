@@ -90,7 +90,7 @@ def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         read_toml(tmp_path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_toml(tmp_path / "nul\0")

@@ -1,4 +1,4 @@
-"""Reading a pickle as data: plain containers, numbers, text and numpy arrays, and nothing that runs."""
+"""Pickles read as data: plain containers, numbers, text and numpy arrays; nothing in them is run."""
 
 from __future__ import annotations
 
