@@ -1,4 +1,4 @@
-"""``asl plugins new``: a package of somebody's own, which works and is tested before a line of it is written."""
+"""``asl plugins new``: a new plugin package that works and passes its tests from the start."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def _shapes(bench: AugmentBench) -> None:
         require(same, "ids, labels or order of the clips have changed: return batch.with_features(features, lengths)")
 
 
-def _input_kept(bench: AugmentBench) -> None:
+def _input_unchanged(bench: AugmentBench) -> None:
     """The batch given to it is not changed in place: a second view of a clip starts from the same batch."""
     batch = bench.batch()
     features, lengths = batch.features.clone(), batch.lengths.clone()
@@ -187,7 +187,7 @@ def _equal(one: Batch, other: Batch) -> bool:
 AUGMENT_CHECKS: Checks[AugmentBench] = {
     "builds": _builds,
     "shapes": _shapes,
-    "input kept": _input_kept,
+    "input unchanged": _input_unchanged,
     "random": _random,
     "changes": _changes,
     "views": _views,

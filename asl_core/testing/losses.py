@@ -113,8 +113,8 @@ def _couples(bench: LossBench) -> str:
     require(
         torch.isclose(whole, torch.stack(halves).mean(), rtol=1e-3, atol=1e-3),
         f"a batch of 4 clips has loss {float(whole):g}, and its halves {', '.join(f'{float(h):g}' for h in halves)}: a "
-        f"clip's loss depends on the other clips of its batch; set couples_clips = True, so that a run in several "
-        f"processes, which share batches out, is told",
+        f"clip's loss depends on the other clips of its batch; set couples_clips = True, so that runs on several "
+        f"processes, which split batches, are refused or warned",
     )
     return "the mean of its clips' losses"
 

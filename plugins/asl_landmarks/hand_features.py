@@ -102,7 +102,7 @@ def _body(points: Points, wrists: Tensor, known: Tensor) -> tuple[Tensor, Tensor
     middle = (wrists * weights[..., None]).sum(2) / hands[..., None]
     origin = mean_over_time(middle, weights.sum(2)[..., None])
     unit = torch.full_like(origin[:, :1], _NO_BODY)
-    right, left = (points.layout.place(f"{side}-shoulder") for side in ("right", "left"))
+    right, left = (points.layout.index_of(f"{side}-shoulder") for side in ("right", "left"))
     if right is not None and left is not None:
         both = (points.present[:, :, right] & points.present[:, :, left])[..., None]
         a, b = points.places[:, :, right, :2], points.places[:, :, left, :2]

@@ -40,7 +40,7 @@ def chirality(hand: np.ndarray) -> np.ndarray:
     return ((normal * curl).sum(-1) + 0.5 * (normal * thumb).sum(-1)) / size  # type: ignore[no-any-return]
 
 
-def swapped_slots(slots: np.ndarray, found: np.ndarray) -> np.ndarray:
+def swapped_slots(slots: np.ndarray, detected: np.ndarray) -> np.ndarray:
     """Which frames have the left hand in slot 0 and the right one in slot 1.
 
     The cheapest sequence of the two assignments of each frame (Viterbi 1967): a frame costs what chirality and side
@@ -49,30 +49,30 @@ def swapped_slots(slots: np.ndarray, found: np.ndarray) -> np.ndarray:
 
     Args:
         slots: (T, 2, 21, 3) hands in order of detection; anything finite where no hand is.
-        found: (T, 2) bool, whether the slot holds a hand.
+        detected: (T, 2) bool, whether the slot holds a hand.
 
     Returns:
         (T,) bool.
     """
-    return _cheapest(_frame_costs(slots, found), slots[:, :, 0, :2].tolist(), found.tolist())
+    return _cheapest(_frame_costs(slots, detected), slots[:, :, 0, :2].tolist(), detected.tolist())
 
 
-def _frame_costs(slots: np.ndarray, found: np.ndarray) -> list[float]:
+def _frame_costs(slots: np.ndarray, detected: np.ndarray) -> list[float]:
     """(T,) cost of slot 0 being the right hand; minus that is the cost of its being the left one."""
-    shape = np.where(found, np.clip(chirality(slots), -_SURE, _SURE), 0.0)
+    shape = np.where(detected, np.clip(chirality(slots), -_SURE, _SURE), 0.0)
     across = _SIDE[0] * (slots[:, 0, 0, 0] - slots[:, 1, 0, 0])
-    side = np.where(found.all(1), np.clip(across, -_SIDE[1], _SIDE[1]), 0.0)
+    side = np.where(detected.all(1), np.clip(across, -_SIDE[1], _SIDE[1]), 0.0)
     return (shape[:, 1] - shape[:, 0] + side).tolist()  # type: ignore[no-any-return]
 
 
-def _cheapest(costs: list[float], wrists: list[list[list[float]]], found: list[list[bool]]) -> np.ndarray:
+def _cheapest(costs: list[float], wrists: list[list[list[float]]], detected: list[list[bool]]) -> np.ndarray:
     """(T,) bool, the states of the cheapest sequence. In plain Python: two states are too few for arrays."""
     weight, limit = _JUMP
     total = [0.0, 0.0]
     # On each state's best path: the last place of the right and of the left hand.
     last: list[list[list[float] | None]] = [[None, None], [None, None]]
     came_from = []
-    for cost, places, present in zip(costs, wrists, found, strict=True):
+    for cost, places, present in zip(costs, wrists, detected, strict=True):
         if not (present[0] or present[1]):
             came_from.append((0, 1))
             continue

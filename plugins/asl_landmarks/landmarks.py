@@ -19,10 +19,10 @@ class Landmarks:
     seen: np.ndarray  #: (T, P) int8: SEEN, FILLED or ABSENT
 
     @classmethod
-    def of_points(cls, points: np.ndarray, found: np.ndarray) -> Landmarks:
-        """From points (T, P, 3) of which those ``found`` (T, P) were seen."""
-        points = np.where(found[:, :, None], points, 0).astype(np.float32)
-        return cls(points, np.where(found, SEEN, ABSENT).astype(np.int8))
+    def of_points(cls, points: np.ndarray, seen: np.ndarray) -> Landmarks:
+        """From points (T, P, 3) and whether each was ``seen`` (T, P)."""
+        points = np.where(seen[:, :, None], points, 0).astype(np.float32)
+        return cls(points, np.where(seen, SEEN, ABSENT).astype(np.int8))
 
     @classmethod
     def of_clip(cls, clip: Clip) -> Landmarks:

@@ -111,7 +111,7 @@ class Packed:
         """Features per frame."""
         return POINT * self.points
 
-    def place(self, name: str) -> int | None:
+    def index_of(self, name: str) -> int | None:
         """Index of a body point among the points, or None where this layout lacks it."""
         number = BODY.index(name)
         return HANDS + number if number < self.body else None

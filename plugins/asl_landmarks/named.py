@@ -123,7 +123,7 @@ def _body(points: np.ndarray, layout: Layout, packed: Packed) -> np.ndarray:
         if part is None or place is None:
             continue
         for point, number in schemes.get(part.scheme, {}).items():
-            if (to := packed.place(point)) is not None and number < part.points:
+            if (to := packed.index_of(point)) is not None and number < part.points:
                 body[:, to - HANDS] = points[:, place][:, number]
     return body
 
@@ -131,7 +131,7 @@ def _body(points: np.ndarray, layout: Layout, packed: Packed) -> np.ndarray:
 def _to_image(points: np.ndarray, seen: np.ndarray, packed: Packed) -> np.ndarray:
     """Points in image widths, of pixels of a picture whose size nobody knows."""
     flat = np.where(seen[:, :, None], points, np.nan)[:, :, :2]
-    right, left = packed.place("right-shoulder"), packed.place("left-shoulder")
+    right, left = packed.index_of("right-shoulder"), packed.index_of("left-shoulder")
     centre, unit = None, 0.0
     if right is not None and left is not None:
         both = seen[:, right] & seen[:, left]

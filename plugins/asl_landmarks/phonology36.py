@@ -101,7 +101,7 @@ def _location(landmarks: Landmarks, hands: np.ndarray) -> np.ndarray:
 
 def _body(landmarks: Landmarks, name: str) -> tuple[np.ndarray, np.ndarray] | None:
     """(T, 3) places of a body point and (T,) whether it is present, or None where the layout lacks it."""
-    index = landmarks.layout.place(name)
+    index = landmarks.layout.index_of(name)
     return None if index is None else (landmarks.points[:, index], landmarks.seen[:, index] != ABSENT)
 
 

@@ -112,15 +112,15 @@ def _json_rows(text: str, path: Path) -> list[_Row]:
     try:
         if isinstance(content, dict):
             return [_json_row(clip, value, f"{clip!r}") for clip, value in content.items()]
-        return [row for place, entry in enumerate(content) for row in _json_entry(entry, place)]
+        return [row for index, entry in enumerate(content) for row in _json_entry(entry, index)]
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         reason = f"{type(fault).__name__}: {str(fault)[:300]}"
         raise DataError(f"{path} is JSON of another layout ({reason}). {_FORMS}") from fault
 
 
-def _json_entry(entry: Mapping[str, Any], place: int) -> Iterator[_Row]:
+def _json_entry(entry: Mapping[str, Any], index: int) -> Iterator[_Row]:
     """Rows of an entry of a list: WLASL's of one gloss, or a flat one of one clip."""
-    where = f"entry {place}"
+    where = f"entry {index}"
     if "instances" not in entry:
         fields = {field_name(key): value for key, value in entry.items()}
         clip = next((fields[name] for name in ID_NAMES if name in fields), None)
@@ -209,12 +209,12 @@ class _Columns:
         labels = [names.index(name) for name in GLOSS_NAMES if name in names]
         if len(names) == 2 and names[1] == "gloss" and not ids:
             ids = [0]
-        if ids and (labels := [place for place in labels if place != ids[0]]):
+        if ids and (labels := [column for column in labels if column != ids[0]]):
             gloss = _fullest(labels, text, path, delimiter)
             signer = next((names.index(name) for name in SIGNER_NAMES if name in names), None)
             notes = []
             if names[gloss] != "gloss" or len(labels) > 1:
-                others = ", ".join(repr(row[place].strip()) for place in labels if place != gloss)
+                others = ", ".join(repr(row[column].strip()) for column in labels if column != gloss)
                 notes.append(f"glosses from column {row[gloss].strip()!r}{f', not {others}' if others else ''}")
             return cls(ids[0], gloss, signer, len(row), tuple(notes)), True
         if len(row) != 2:
@@ -225,16 +225,16 @@ class _Columns:
         return cls(0, 1, None, 2), False
 
 
-def _fullest(places: Sequence[int], text: str, path: Path, delimiter: str) -> int:
+def _fullest(columns: Sequence[int], text: str, path: Path, delimiter: str) -> int:
     """The column with the most words, of several that may hold glosses; the first of equals."""
-    if len(places) == 1:
-        return places[0]
-    words = dict.fromkeys(places, 0)
+    if len(columns) == 1:
+        return columns[0]
+    words = dict.fromkeys(columns, 0)
     for _, row in _csv_lines(text[: 1 << 20], path, delimiter):
-        for place in places:
-            cell = row[place].strip() if place < len(row) else ""
-            words[place] += bool(cell) and not cell.replace(".", "").isdigit()
-    return max(places, key=lambda place: words[place])
+        for column in columns:
+            cell = row[column].strip() if column < len(row) else ""
+            words[column] += bool(cell) and not cell.replace(".", "").isdigit()
+    return max(columns, key=lambda column: words[column])
 
 
 def _csv_lines(text: str, path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

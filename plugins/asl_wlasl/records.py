@@ -111,7 +111,7 @@ def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
                 raise DataError(f"{path} has a clip under a key of type {_kind(key)}; a video id is text. {LAYOUT}")
             yield str(key), entry
     elif isinstance(content, list | tuple):
-        for place, entry in enumerate(content):
+        for index, entry in enumerate(content):
             key = None
             if isinstance(entry, dict):
                 fields = {field_name(name): value for name, value in entry.items() if isinstance(name, str)}
@@ -119,7 +119,7 @@ def _entries(content: object, path: Path) -> Iterator[tuple[str, object]]:
             if not isinstance(key, str | int) or isinstance(key, bool):
                 arrays = isinstance(entry, np.ndarray | list)
                 raise DataError(
-                    f"{path} is a {_kind(content)} whose item {place} has no 'video_id'. {LAYOUT}"
+                    f"{path} is a {_kind(content)} whose item {index} has no 'video_id'. {LAYOUT}"
                     + (" Write such a list of clips as {str(n): clip for n, clip in enumerate(clips)}." * arrays)
                 )
             yield str(key), entry

@@ -65,7 +65,7 @@ def with_shoulders(landmarks: Landmarks, right: tuple[float, float], left: tuple
     found = np.zeros((frames, layout.points), dtype=bool)
     found[:, :HANDS] = landmarks.seen == 1
     for side, place in (("right", right), ("left", left)):
-        at = layout.place(f"{side}-shoulder")
+        at = layout.index_of(f"{side}-shoulder")
         assert at is not None
         points[:, at, :2], found[:, at] = place, True
     return Landmarks.of_points(points, found)
@@ -76,7 +76,7 @@ def test_path_with_a_body_is_from_the_shoulders_in_their_width(two: Landmarks) -
     path = features(landmarks, "path").reshape(3, 2, 2)
     assert np.allclose(path[:, 0], [[(v - 0.6) / 0.4, 0.3 / 0.4] for v in (0.3, 0.35, 0.4)], atol=1e-5)
     body = features(landmarks, "body").reshape(3, 11, 2)
-    right = list(range(11))[Packed(11).place("right-shoulder") - HANDS]  # type: ignore[operator]
+    right = list(range(11))[Packed(11).index_of("right-shoulder") - HANDS]  # type: ignore[operator]
     assert np.allclose(body[:, right], [-0.5, 0], atol=1e-5)
     assert np.count_nonzero(body.any(2)) == 2 * 3
 

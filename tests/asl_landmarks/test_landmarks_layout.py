@@ -45,7 +45,7 @@ def test_mirroring_swaps_sides_and_is_its_own_inverse(body: int) -> None:
     assert [order[i] for i in order] == list(range(layout.points))
     for place, name in enumerate(BODY[:body], start=42):
         swapped = name.replace("right", "?").replace("left", "right").replace("?", "left")
-        assert order[place] == layout.place(swapped)
+        assert order[place] == layout.index_of(swapped)
 
 
 def test_every_side_of_the_body_is_the_signers() -> None:
@@ -93,10 +93,10 @@ def test_holistic_numbers_go_where_they_belong(width: int) -> None:
     stride = 4 if width == 1662 else 3
     for name, number in POSE.items():
         expected = starts["pose"] + stride * number + np.arange(1, 4)
-        assert landmarks.points[0, Packed(19).place(name)].tolist() == expected.tolist(), name
+        assert landmarks.points[0, Packed(19).index_of(name)].tolist() == expected.tolist(), name
     for name, number in FACE.items() if "face" in starts else ():
         expected = starts["face"] + 3 * number + np.arange(1, 4)
-        assert landmarks.points[0, Packed(19).place(name)].tolist() == expected.tolist(), name
+        assert landmarks.points[0, Packed(19).index_of(name)].tolist() == expected.tolist(), name
     assert (landmarks.seen == SEEN).all()
 
 

@@ -81,7 +81,7 @@ def body(frames: int = 3) -> Landmarks:
         "lower-lip": (0.5, 0.26, 0),
     }
     for name, place in places.items():
-        at = layout.place(name)
+        at = layout.index_of(name)
         assert at is not None
         landmarks.points[:, at] = place
     return landmarks
@@ -92,7 +92,7 @@ def test_location_from_the_body() -> None:
     palm = landmarks.points[:, [0, 5, 9, 13, 17]].mean(1)
     expected = (palm - (0.5, 0.2, 0)) / 0.4
     assert np.allclose(phonology36(landmarks)[:, 13:16], expected, atol=1e-5)
-    lost = Packed(19).place("nose")
+    lost = Packed(19).index_of("nose")
     assert lost is not None
     landmarks.seen[1, lost], landmarks.points[1, lost] = -1, 0
     assert np.allclose(phonology36(landmarks)[:, 13:16], expected, atol=1e-5)
@@ -108,7 +108,7 @@ def test_gaze_and_mouth() -> None:
 def test_gaze_turns_with_the_head() -> None:
     landmarks = body()
     for name in ("left-eye-corner", "left-lip-corner"):
-        at = Packed(19).place(name)
+        at = Packed(19).index_of(name)
         assert at is not None
         landmarks.points[:, at, 2] -= 0.05  # the left side of the face comes nearer: it looks to the signer's right
     assert (phonology36(landmarks)[:, 31] < -0.2).all()
