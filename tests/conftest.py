@@ -10,8 +10,10 @@ from hypothesis import settings
 
 # Before torch is imported: threads that wait for each other spin, and tests of two processes would stand still.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What is printed is wrapped where COLUMNS says, and some who start tests set it.
+# What is printed is wrapped where COLUMNS says, and some who start tests set it; readline, which pytest imports, sets it
+# below os.environ, where only processes that the tests start see it.
 os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
 
 # How long one example takes says nothing on a machine that does other work.
 settings.register_profile("asl", deadline=None)
