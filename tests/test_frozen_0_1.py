@@ -262,14 +262,17 @@ def test_a_script_with_the_names_of_0_1(copy: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_recipe_with_the_names_of_0_1(copy: Path, tmp_path: Path) -> None:
+def test_a_recipe_with_the_names_of_0_1(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a plugin that is installed; extended by a settings file with such names too."""
     folder = tmp_path / "installed"
     sources = {f"old_recipe/{p.name}": p.read_text() for p in (FROZEN / "old_recipe").glob("*.py")}
     sources["old_recipe/recipes/old.toml"] = (FROZEN / "old_recipe/recipes/old.toml").read_text()
     packages.install(folder, "old-recipe", sources, {"asl.plugins": {"old": "old_recipe"}})
+    monkeypatch.syspath_prepend(folder)
     (copy / "mine.toml").write_text('extends = "old"\n[train]\nepochs = 2\npool = 2\n')
     for name, words in (("named", ("--recipe", "old", "--epochs", "2")), ("extended", ("mine.toml",))):
-        done = packages.asl("run", *words, "--quiet", "--name", name, path=(folder,), cwd=copy)
-        assert done.returncode == 0, done.stderr
+        asl(capsys, "run", *words, "--quiet", "--name", name)
         assert last(f"runs/{name}")["epoch"] == 2
+    sys.modules.pop("old_recipe")
