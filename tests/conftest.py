@@ -10,8 +10,8 @@ from hypothesis import settings
 
 # Before torch is imported: threads that wait for each other spin, and tests of two processes would stand still.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What is printed is wrapped where COLUMNS says, and some who start tests set it. So does readline, which pytest imports:
-# below os.environ, where only the processes that tests start see it.
+# What is printed is wrapped where COLUMNS says, and some who start tests set it. So does readline, which pytest
+# imports: below os.environ, where only the processes that tests start see it.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")
 
