@@ -1,4 +1,4 @@
-"""Devices and arithmetic: what to run on, in what precision, and what running out of memory looks like."""
+"""Device, precision, and errors of exhausted memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def choose_device(wanted: str) -> torch.device:
     """The device of a run; ``auto`` takes CUDA, then MPS, then the CPU.
 
     Raises:
-        ConfigError: there is no such device here.
+        ConfigError: there is no such device.
     """
     if wanted == "auto":
         if torch.cuda.is_available():
@@ -25,16 +25,16 @@ def choose_device(wanted: str) -> torch.device:
         if torch.backends.mps.is_available():
             return torch.device("mps")
         return torch.device("cpu")
-    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    available = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     kind, _, number = wanted.partition(":")
-    if kind not in there or (number and not number.isdecimal()) or int(number or 0) >= there[kind]:
-        have = ", ".join(f"{k} ({n})" if k == "cuda" else k for k, n in there.items() if n)
-        raise ConfigError([f"run.device is {wanted!r}, which is not here; there is {have}, or say auto"])
+    if kind not in available or (number and not number.isdecimal()) or int(number or 0) >= available[kind]:
+        have = ", ".join(f"{k} ({n})" if k == "cuda" else k for k, n in available.items() if n)
+        raise ConfigError([f"run.device is {wanted!r}, which this machine lacks; it has {have}, or say auto"])
     return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device(kind)
 
 
 class Precision:
-    """Autocast and, for fp16, the loss scaler; all of it a no-op in fp32."""
+    """Autocast and, for fp16, a loss scaler; nothing in fp32."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype | None):
         self.device, self.dtype = device, dtype
@@ -42,7 +42,7 @@ class Precision:
 
     @classmethod
     def of(cls, wanted: str, device: torch.device) -> Precision:
-        """Auto is bf16 where CUDA has it in hardware, else fp32.
+        """The precision of a name; auto is bf16 on CUDA devices with hardware for it, else fp32.
 
         Raises:
             ConfigError: fp16 on a device without a loss scaler for it.
@@ -65,11 +65,11 @@ class Precision:
         (self.scaler.scale(loss) if self.scaler else loss).backward()  # type: ignore[no-untyped-call]
 
     def clip(self, optimizer: torch.optim.Optimizer, clip_norm: float) -> bool:
-        """Scale the gradients to a norm of ``clip_norm`` at most, where it is not 0.
+        """Scale the gradients to a norm of at most ``clip_norm``, where it is not 0.
 
         Returns:
-            Whether :meth:`step` may follow. Without a loss scaler it may not where the norm is not finite, and the
-            gradients are left as they are, to be looked at; a scaler leaves such a step out by itself.
+            Whether :meth:`step` may follow: not where the norm is not finite; the gradients are then unchanged. With a
+            loss scaler always, since it skips such a step itself.
         """
         if self.scaler:
             self.scaler.unscale_(optimizer)
@@ -85,7 +85,7 @@ class Precision:
         """Step, and clear the gradients.
 
         Returns:
-            Whether the weights took the step: a loss scaler leaves it out where its scale was too large.
+            Whether the weights changed: a loss scaler skips the step where its scale was too large.
         """
         taken = True
         if self.scaler:
@@ -112,10 +112,10 @@ class Precision:
 
 @contextlib.contextmanager
 def told_out_of_memory(where: str, device: torch.device, remedy: str) -> Iterator[None]:
-    """Turn a failed allocation into a paragraph.
+    """Turn a failed allocation into an error that says what to try.
 
     Raises:
-        RunError: memory ran out inside; it says what to try.
+        RunError: memory ran out.
     """
     try:
         yield
@@ -126,7 +126,7 @@ def told_out_of_memory(where: str, device: torch.device, remedy: str) -> Iterato
 
 
 def out_of_memory(fault: BaseException) -> bool:
-    """Whether an exception means that memory ran out, on any device."""
+    """Whether an exception means exhausted memory, on any device."""
     if isinstance(fault, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(fault)

@@ -1,11 +1,10 @@
 """Several processes that train one model: ``torchrun --no-python --nproc-per-node N asl run …``.
 
-Every process holds the whole model and all clips, takes its share of every batch, and adds its gradient to those of
-the others; the first writes the run. The gradient is added up by hand, in one flat buffer a step, and not by torch's
-DistributedDataParallel. That averages over processes, which is wrong where shares differ in clips; it waits for
-hooks of a backward pass, which a process whose share is empty does not have; and it wraps one forward call, where a
-step here runs encoder, heads and losses with parameters of their own. What it gains, sending while the backward pass
-still runs, is little for models of a few megabytes.
+Every process holds the whole model and all clips, computes its share of every batch, and the gradients are summed; the
+first process writes the run. They are summed in one flat buffer per step, and not by torch's DistributedDataParallel,
+which averages over processes (wrong where shares differ in size), waits for hooks of a backward pass that a process
+with an empty share does not run, and wraps one forward call, while a step here runs encoder, heads and losses. Its
+gain, sending during the backward pass, is small for models of a few megabytes.
 """
 
 from __future__ import annotations
@@ -35,41 +34,41 @@ __all__ = ["ALONE", "TIMEOUT", "EchoError", "LostContactError", "Processes"]
 
 T = TypeVar("T")
 
-#: the longest that a process waits for the others: one that is stopped or hangs ends the run after this
+#: how long a process waits for the others; if one hangs, the run ends after this
 TIMEOUT = timedelta(minutes=10)
 
 
 class LostContactError(RunError):
-    """Another process is gone, or has not answered in time."""
+    """Another process died, or did not answer in time."""
 
 
 class EchoError(AslError):
-    """A fault that another process has told already; whoever prints faults says nothing of this one."""
+    """A fault that another process reports; not printed."""
 
     def __init__(self, exit_code: int):
-        super().__init__("another process has told the fault")
+        super().__init__("another process reports the fault")
         self.exit_code = exit_code
 
 
 @attrs.frozen(eq=False)
 class Processes:
-    """This process among those that share a run. Alone, every method gives back what it was given."""
+    """This process among those that train a run. With one process, methods return their argument."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0  #: among the processes of this machine
-    faults: Store | None = None  #: what has been told; kept by torchrun, so that it outlives any of us
+    faults: Store | None = None  #: faults already reported; kept by torchrun, so that it survives a process
 
     @property
     def leads(self) -> bool:
-        """Whether this one writes the run and speaks."""
+        """Whether this process writes the run and prints."""
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
-        """The device of this process: a GPU of its own each, or the CPU.
+        """The device of this process: one GPU per process, or the CPU.
 
         Raises:
-            ConfigError: there is no such device, or not one for each.
+            ConfigError: there is no such device, or not one per process.
         """
         if self.size == 1:
             return choose_device(name)
@@ -77,27 +76,27 @@ class Processes:
         if found.type == "cpu":
             return found
         if found.type != "cuda" or ":" in name:
-            raise ConfigError([f"run.device is {name!r}, which {self.size} processes cannot share: say cuda or cpu"])
+            raise ConfigError([f"run.device is {name!r}, which {self.size} processes cannot share: use cuda or cpu"])
         if self.local_rank >= torch.cuda.device_count():
             raise ConfigError(
                 [
-                    f"process {self.local_rank} of this machine has no GPU of its own, there are "
-                    f"{torch.cuda.device_count()}: start as many processes as there are GPUs, or say --device cpu"
+                    f"process {self.local_rank} of this machine has no GPU, there are {torch.cuda.device_count()}: "
+                    f"start as many processes as there are GPUs, or use --device cpu"
                 ]
             )
         torch.cuda.set_device(self.local_rank)
         return torch.device("cuda", self.local_rank)
 
     def share(self, index: Tensor) -> Tensor:
-        """Every ``size``-th clip of a batch: shares differ by one clip at most, and little in length."""
+        """Every ``size``-th clip of a batch, so that shares differ by at most one clip, and little in length."""
         return index if self.size == 1 else index[self.rank :: self.size]
 
     def part(self, items: Iterable[T]) -> Iterator[tuple[int, T]]:
-        """Every ``size``-th item with its place among all."""
+        """Every ``size``-th item with its index."""
         return ((place, item) for place, item in enumerate(items) if place % self.size == self.rank)
 
     def gather(self, value: T) -> list[T]:
-        """Everyone's value, by rank. Nobody goes on before all have come here."""
+        """The values of all processes, by rank; waits for all."""
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size
@@ -106,7 +105,7 @@ class Processes:
         return found
 
     def total(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Sums by name over all processes, added up in the order of ranks; a process may lack a name."""
+        """Sums by name over all processes, in the order of ranks; a process may lack a name."""
         found: dict[str, float] = {}
         for own in self.gather(dict(sums)):
             for name, value in own.items():
@@ -114,10 +113,10 @@ class Processes:
         return found
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Give every process the sum of all gradients.
+        """Sum the gradients of all processes.
 
-        A parameter that has a gradient nowhere keeps none, as in one process, so that the optimiser leaves it alone:
-        how many processes have one is counted behind the gradients in the same buffer.
+        A parameter without a gradient in any process keeps none, as in one process, so that the optimiser skips it: the
+        same buffer counts the processes that have one.
         """
         if self.size == 1:
             return
@@ -133,7 +132,7 @@ class Processes:
 
     @torch.no_grad()
     def take_from_first(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite tensors with those of the first process, to the bit."""
+        """Overwrite tensors with those of the first process, bit by bit."""
         several = [t for t in tensors if t.numel()]
         if self.size == 1 or not several:
             return
@@ -142,10 +141,10 @@ class Processes:
             dist.broadcast(flat, 0)
         sizes = [t.numel() * t.element_size() for t in several]
         for tensor, value in zip(several, torch.split(flat, sizes), strict=True):
-            tensor.copy_(value.clone().view(tensor.dtype).view(tensor.shape))  # a copy: views must be aligned
+            tensor.copy_(value.clone().view(tensor.dtype).view(tensor.shape))  # a copy, for alignment
 
     def check_same(self, what: str, state: Mapping[str, Tensor]) -> None:
-        """Hold everyone's tensors against each other, to the bit.
+        """Compare the tensors of all processes, bit by bit.
 
         Raises:
             RunError: they differ.
@@ -160,12 +159,12 @@ class Processes:
         if len(set(found)) > 1:
             raise RunError(
                 f"{what} differs between the processes ({', '.join(f'{d:08x}' for d in found)}), which should be equal "
-                f"to the bit: a component draws from a generator of its own, or the machines differ. Look for the "
-                f"component, or train in one process."
+                f"to the bit: a component uses its own random generator, or the machines differ. Find the component, "
+                f"or train in one process."
             )
 
     def agree(self, what: str, value: object) -> None:
-        """Hold everyone's value against the first's.
+        """Compare the values of all processes with that of the first.
 
         Raises:
             RunError: they differ.
@@ -179,10 +178,10 @@ class Processes:
 
     @contextlib.contextmanager
     def told_once(self) -> Iterator[None]:
-        """Let one process tell of a fault, with its number; in the others an :class:`EchoError` takes its place.
+        """Let one process report a fault, with its rank; in the others an :class:`EchoError` replaces it.
 
-        What has been told stands in a store rather than being agreed on by all: the others may wait in another
-        exchange at that moment, which they leave when this process ends.
+        A store keeps what was reported. Processes cannot agree on it, since the others may be waiting in another
+        exchange, which ends when this process does.
         """
         if self.faults is None:
             yield
@@ -191,9 +190,9 @@ class Processes:
             with _told_to_end():
                 yield
         except BaseException as fault:
-            atexit.unregister(dist.destroy_process_group)  # it would wait for those that are gone
+            atexit.unregister(dist.destroy_process_group)  # it would wait for dead processes
             if not isinstance(fault, Exception):
-                raise  # Ctrl-C goes to all of them
+                raise  # Ctrl-C reaches all of them
             lost = isinstance(fault, LostContactError)
             if (lost and self._told("fault")) or not self._first_to_tell("lost" if lost else repr(fault)):
                 raise EchoError(fault.exit_code if isinstance(fault, AslError) else 1) from fault
@@ -206,7 +205,7 @@ class Processes:
     def _first_to_tell(self, text: str) -> bool:
         try:
             return self.faults is None or self.faults.add(f"{zlib.crc32(text.encode()):08x}", 1) == 1
-        except RuntimeError:  # the store is gone too: rather told twice than not at all
+        except RuntimeError:  # no store any more: better reported twice than never
             return True
 
     def _told(self, text: str) -> bool:
@@ -222,19 +221,21 @@ ALONE = Processes()
 
 @contextlib.contextmanager
 def _told_to_end() -> Iterator[None]:
-    """Turn the SIGTERM by which torchrun ends the others, once one has ended, into a paragraph."""
+    """Turn the SIGTERM that torchrun sends once another process has ended into an error."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals come to the main thread alone
         return
 
     def end(*_: object) -> None:
-        raise LostContactError("it was told to end (SIGTERM), as torchrun tells all others once one process is gone.")
+        raise LostContactError(
+            "it was ended by SIGTERM, which torchrun sends to all others once one process has ended."
+        )
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     except Exception:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whoever tells of a fault is to finish the sentence
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # let the report be finished
         raise
     except BaseException:
         signal.signal(signal.SIGTERM, before)
@@ -244,12 +245,12 @@ def _told_to_end() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _contact() -> Iterator[None]:
-    """Turn what torch raises when another process is gone into a paragraph."""
+    """Turn what torch raises when another process died into an error."""
     try:
         yield
     except RuntimeError as fault:
         reason = re.sub(r"^\[.*?\] ", "", str(fault).strip()).partition("\n")[0].partition(". ")[0]
         raise LostContactError(
-            f"it has lost contact with the others ({reason}): one of them was killed, failed, or did not answer for "
+            f"it lost contact with the others ({reason}): one of them was killed, failed, or did not answer for "
             f"{TIMEOUT.seconds // 60} minutes."
         ) from fault

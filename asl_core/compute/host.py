@@ -1,8 +1,8 @@
-"""What a run shares with the program around it: torch's settings and the generators of random numbers.
+"""Isolation from the host program: torch's global settings and random generators.
 
-A notebook may have set the default dtype to float64, switched gradients off, or seeded a generator. None of that may
-change what a run computes, and none of it may be different after the run. Every public function that uses torch is
-wrapped in :func:`undisturbed`; those that draw random numbers (training, and making a model) in :func:`drawing`.
+A notebook may have set the default dtype to float64, disabled gradients, or seeded a generator. None of that may change
+what a run computes, and a run may not change it. Every public function that uses torch is wrapped in
+:func:`undisturbed`; those that draw random numbers (training, creating a model) in :func:`drawing`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Setting:
     name: str
     read: Callable[[], Any]
     write: Callable[[Any], object]
-    wanted: tuple[Any, ...] = ()  #: values that a run can have, the first for choice; nothing where it sets its own
+    wanted: tuple[Any, ...] = ()  #: values a run accepts, the first preferred; empty where the run sets its own
 
     def value(self) -> Any:
-        """What it is now; None where this torch lacks it, or does not tell."""
+        """The current value; None where this torch lacks or refuses it."""
         try:
             return self.read()
-        # torch refuses to read a precision that was set in its old and in its new way.
+        # torch refuses to read a precision that was set by its old and its new interface.
         except (AttributeError, RuntimeError):
             return None
 
@@ -69,8 +69,7 @@ def _set_anomaly(value: tuple[bool, bool]) -> None:
     torch.autograd.set_detect_anomaly(*value)
 
 
-#: each with torch's own default, which is what the command line trains with. In this order they are set and put back:
-#: what is said of all arithmetic comes before what is said of one kind
+#: with torch's defaults, which the command line trains with; in the order of setting, general before specific
 SETTINGS = (
     Setting("default dtype", torch.get_default_dtype, torch.set_default_dtype, (torch.float32,)),
     Setting("threads", torch.get_num_threads, torch.set_num_threads),
@@ -121,7 +120,7 @@ SETTINGS = (
 
 @attrs.define
 class _Shared:
-    """What the process had before the first of several threads came in; put back when the last one leaves."""
+    """The settings before the first thread entered; restored when the last one leaves."""
 
     lock: Any = attrs.field(factory=threading.Lock)
     inside: int = 0
@@ -152,14 +151,14 @@ _nested = threading.local()
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Compute inside as the command line does, whatever the program has set; afterwards all is as it was.
+    """Compute with the settings of the command line, and restore those of the program afterwards.
 
-    Several threads may be inside, and in one thread one inside the other.
+    May be nested, and entered by several threads.
     """
     _shared.enter()
     try:
         with contextlib.ExitStack() as stack:
-            # These are each thread's own.
+            # Per thread.
             if not getattr(_nested, "depth", 0):
                 _enter_thread(stack)
             _nested.depth = getattr(_nested, "depth", 0) + 1
@@ -175,27 +174,27 @@ def _enter_thread(stack: contextlib.ExitStack) -> None:
     stack.enter_context(torch.inference_mode(False))
     stack.enter_context(torch.enable_grad())
     for kind in ("cpu", "cuda", "mps"):
-        with contextlib.suppress(RuntimeError):  # of a device that this torch does not know
+        with contextlib.suppress(RuntimeError):  # a device that this torch does not know
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
     if torch.get_default_device().type != "cpu":
         stack.enter_context(torch.device("cpu"))
-    if not float(torch.tensor([1e-310], dtype=torch.float64, device="cpu") * 1):  # torch tells in no other way
+    if not float(torch.tensor([1e-310], dtype=torch.float64, device="cpu") * 1):  # torch has no getter
         torch.set_flush_denormal(False)
         stack.callback(torch.set_flush_denormal, True)
     stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
 
 
 def seed_generators(seed: int) -> None:
-    """Start torch's, numpy's and Python's generators anew, which components may draw from."""
+    """Seed the global generators of torch, numpy and Python, which components may use."""
     torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - what a component draws from without asking for a generator
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the global generator that components may use
     random.seed(seed)
 
 
 @attrs.define
 class _Turn:
-    """Whose turn it is to draw: the generators are one for all threads."""
+    """Serialises use of the generators, which all threads share."""
 
     lock: Any = attrs.field(factory=threading.RLock)
     training: bool = False
@@ -206,21 +205,21 @@ _turn = _Turn()
 
 @contextlib.contextmanager
 def drawing(what: str, *, training: bool = False) -> Iterator[None]:
-    """:func:`undisturbed`, with the generators to oneself; afterwards they go on where they were.
+    """:func:`undisturbed`, with exclusive use of the random generators, whose states are restored afterwards.
 
     Args:
-        what: the one who draws, for the message.
-        training: whether it takes so long that others should not wait for it.
+        what: what draws random numbers, for the message.
+        training: whether it takes so long that other threads should fail instead of wait.
 
     Raises:
-        UsageError: another thread of this process is training.
+        UsageError: another thread of this process trains.
     """
     while not _turn.lock.acquire(timeout=0.05):
         if _turn.training:
             raise UsageError(
-                f"{what} cannot begin: another thread of this program is training, and torch's random numbers and "
-                f"settings are one for all threads, so that both would come to other figures. Do one after the other, "
-                f"or give each run a process of its own (concurrent.futures.ProcessPoolExecutor)."
+                f"{what} cannot begin: another thread of this program is training, and all threads share torch's "
+                f"random generators and settings, so that both results would change. Run them one after the other, or "
+                f"each in its own process (concurrent.futures.ProcessPoolExecutor)."
             )
     before, _turn.training = _turn.training, _turn.training or training
     try:
@@ -233,7 +232,7 @@ def drawing(what: str, *, training: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _generators_kept() -> Iterator[None]:
-    """Put the generators back, of torch on every device, of numpy and of Python."""
+    """Restore the generators of torch on every device, of numpy and of Python."""
     state, seed = torch.get_rng_state(), torch.initial_seed()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
@@ -244,7 +243,7 @@ def _generators_kept() -> Iterator[None]:
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
         elif torch.cuda.is_available():
-            torch.cuda.manual_seed_all(seed)  # as torch does by itself when a program first uses CUDA
+            torch.cuda.manual_seed_all(seed)  # as torch does when a program first uses CUDA
         if mps is not None:
             torch.mps.set_rng_state(mps)
         torch.set_rng_state(state)

@@ -1,8 +1,8 @@
-"""What is being done right now, and how far it is: reported by whoever works, shown by whoever listens.
+"""Progress of long work: reported where the work is done, shown by listeners.
 
-Long work is wrapped in :func:`track` (over items) or :func:`phase` (steps of any kind). Where nobody listens that
-costs a comparison a step. Where somebody does, reports come when a phase begins and ends, and in between at most ten
-times a second, however short its steps are: an observer with a method ``on_progress(report)`` is given each of them.
+Work is wrapped in :func:`track` (over items) or :func:`phase` (any steps). Without listeners that costs one comparison
+per step. With listeners, reports come when a phase begins and ends, and in between at most ten times a second; an
+observer receives them by a method ``on_progress(report)``.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import attrs
 
 __all__ = ["INTERVAL", "Listener", "Phase", "ProgressReport", "listening", "phase", "track"]
 
-INTERVAL = 0.1  #: seconds between two reports of a phase
+INTERVAL = 0.1  #: least seconds between two reports of a phase
 
 Item = TypeVar("Item")
 
 
 @attrs.frozen
 class ProgressReport:
-    """How far one piece of work is."""
+    """The progress of one phase."""
 
-    phase: str  #: what is being done, such as "reading train" or "epoch 3"
+    phase: str  #: such as "reading train" or "epoch 3"
     done: int  #: steps
-    total: int | None  #: steps there are, where that is known
+    total: int | None  #: steps in all, where known
     seconds: float  #: since the phase began
     ended: bool = False  #: whether this is the last report of the phase
 
@@ -41,7 +41,7 @@ clock = time.monotonic  #: replaced in tests
 
 @contextlib.contextmanager
 def listening(*listeners: Listener) -> Iterator[None]:
-    """Within this block reports go to ``listeners`` too."""
+    """Send reports within this block to ``listeners`` as well."""
     token = _LISTENERS.set((*_LISTENERS.get(), *listeners))
     try:
         yield
@@ -50,7 +50,7 @@ def listening(*listeners: Listener) -> Iterator[None]:
 
 
 class Phase:
-    """A piece of work that is under way, told to those who listen when it begins."""
+    """Work in progress; reports its beginning."""
 
     def __init__(self, name: str, total: int | None = None):
         self.name, self.total, self.done = name, total, 0
@@ -60,18 +60,18 @@ class Phase:
             self._report()
 
     def advance(self, steps: int = 1) -> None:
-        """Some more steps are done."""
+        """Count further steps."""
         self.reach(self.done + steps)
 
     def reach(self, done: int) -> None:
-        """So many steps are done in all."""
+        """Set the number of finished steps."""
         self.done = done
         if self._listeners and (now := clock()) - self._reported >= INTERVAL:
             self._reported = now
             self._report()
 
     def end(self) -> None:
-        """Nothing comes after this."""
+        """Report the end."""
         if self._listeners:
             self._report(ended=True)
 
@@ -83,7 +83,7 @@ class Phase:
 
 @contextlib.contextmanager
 def phase(name: str, total: int | None = None) -> Iterator[Phase]:
-    """Work of ``total`` steps, or of an unknown number of them: call :meth:`Phase.advance` after each."""
+    """Work of ``total`` steps (None: unknown); call :meth:`Phase.advance` after each."""
     work = Phase(name, total)
     try:
         yield work
@@ -92,12 +92,12 @@ def phase(name: str, total: int | None = None) -> Iterator[Phase]:
 
 
 def track(items: Iterable[Item], name: str, total: int | None = None) -> Iterator[Item]:
-    """The items, one step each.
+    """Iterate over items, one step each.
 
     Args:
-        items: to go through.
-        name: what is being done with them.
-        total: how many there are (default: the length of ``items``, where it has one).
+        items: any iterable.
+        name: of the phase.
+        total: number of items (default: ``len(items)``, where it has one).
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

@@ -1,8 +1,7 @@
-"""Random numbers that are pure functions of (seed, epoch, clip), whatever batch or process a clip is in.
+"""Random numbers as pure functions of (seed, epoch, clip), independent of batch, process and device.
 
-A generator's state would make a clip's augmentation depend on what was drawn before it. Instead each clip has
-a 64-bit key, and number ``i`` of stream ``s`` is a hash of (key, s, i): the same in any batch order, on any
-rank, on any device, and after a resume that skipped the numbers before it.
+With a generator, a clip's augmentation would depend on what was drawn before. Instead each clip has a 64-bit key, and
+number ``i`` of stream ``s`` is a hash of (key, s, i), also after a resume that skipped earlier numbers.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ _M2 = -7723592293110705685  # 0x94D049BB133111EB
 
 
 def _shift_right(x: Tensor, by: int) -> Tensor:
-    """Logical shift: int64's ``>>`` copies the sign in."""
+    """Logical shift; ``>>`` of int64 is arithmetic."""
     return (x >> by) & ((1 << (64 - by)) - 1)
 
 
 def _hash(x: Tensor) -> Tensor:
-    """The finaliser of splitmix64 (Steele, Lea, Flood 2014) on int64, which wraps as uint64 would."""
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014) on int64, which wraps like uint64."""
     x = (x ^ _shift_right(x, 30)) * _M1
     x = (x ^ _shift_right(x, 27)) * _M2
     return x ^ _shift_right(x, 31)
 
 
 def mix_seed(*parts: int | str) -> int:
-    """One seed in 0 … 2^63-1 from several numbers and words; a small change in one changes all of it.
+    """One seed in 0 … 2^63-1 from several numbers and words.
 
-    In Python's integers, not tensors: it is called for every stream of every batch, and costs a microsecond so.
+    In Python integers: it is called for every stream of every batch, and takes a microsecond this way.
     """
     state = 0
     for part in parts:
@@ -74,7 +73,7 @@ class ClipRandom:
         return (_shift_right(bits, 40).to(torch.float32) * 2.0**-24).view(len(self.keys), *shape)
 
     def chance(self, probability: float) -> Tensor:
-        """(B,) bool, true with this probability: whether an augmentation changes a clip at all."""
+        """(B,) bool, true with this probability: which clips an augmentation changes."""
         return self.stream("changed").uniform() < probability
 
     def normal(self, *shape: int) -> Tensor:

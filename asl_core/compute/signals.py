@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while a run trains: files are finished first, then the run ends by an exception."""
+"""SIGINT and SIGTERM during training: files are finished, then the run ends by an exception."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Terminated", "stoppable", "unbroken"]
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came (SIGBREAK on Windows): whoever asked wants this process to end, as Ctrl-C does."""
+    """SIGTERM (SIGBREAK on Windows), handled like Ctrl-C."""
 
 
 @attrs.define
@@ -23,16 +23,16 @@ class _State:
     pending: KeyboardInterrupt | None = None
 
 
-_state = _State()  # of the main thread, to which signals come
+_state = _State()  # of the main thread, which receives signals
 
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Let the first signal raise, after the files being written are; a second one ends the process at once."""
+    """Let the first signal raise once files are written; a second one ends the process at once."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # handlers can be set by the main thread alone
+        yield  # only the main thread can set handlers
         return
-    # Windows has no SIGTERM that another process could send, but SIGBREAK.
+    # On Windows other processes can send SIGBREAK, not SIGTERM.
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
     before = {}
 
@@ -45,20 +45,20 @@ def stoppable() -> Iterator[None]:
         _state.pending = fault
 
     for number in numbers:
-        # One that is ignored (nohup, a shell's background job) stays so.
+        # An ignored signal (nohup, a background job of a shell) stays ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, stop)
     try:
         yield
     finally:
         for number, handler in before.items():
-            if signal.getsignal(number) is not signal.SIG_IGN:  # ignored since: whoever tells of a fault finishes it
+            if signal.getsignal(number) is not signal.SIG_IGN:  # ignored meanwhile, so that a report is finished
                 signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def unbroken() -> Iterator[None]:
-    """Put a signal off to the end of this block, which writes what an epoch came to."""
+    """Defer signals to the end of this block, which writes the result of an epoch."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

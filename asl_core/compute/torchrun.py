@@ -1,4 +1,4 @@
-"""This process's place among those that torchrun started, from the environment."""
+"""Joining the processes that torchrun started, from the environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def wanted(environ: Mapping[str, str] | None = None) -> int:
-    """How many processes the environment asks for, as torchrun sets it."""
+    """The number of processes that torchrun started."""
     text = (os.environ if environ is None else environ).get("WORLD_SIZE", "1")
     return int(text) if text.isdecimal() else 1
 
@@ -28,8 +28,8 @@ def joined(environ: Mapping[str, str] | None = None) -> Processes:
     """This process among those that torchrun started; :data:`ALONE` without torchrun.
 
     Raises:
-        ConfigError: the environment describes no place among several processes.
-        RunError: the others were not found.
+        ConfigError: the environment is incomplete or contradictory.
+        RunError: the others do not answer.
     """
     environ = os.environ if environ is None else environ
     if environ.get("WORLD_SIZE", "1") == "1":
@@ -54,11 +54,11 @@ def joined(environ: Mapping[str, str] | None = None) -> Processes:
 
 @functools.cache
 def _join(rank: int, size: int, local_rank: int) -> Processes:
-    """Meet the others, once in a process's life: several runs of a script share the connection."""
-    from torch.distributed.distributed_c10d import PrefixStore  # absent where torch was built without it
+    """Connect, once per process: several runs of a script share the connection."""
+    from torch.distributed.distributed_c10d import PrefixStore  # absent in some builds of torch
     from torch.distributed.rendezvous import rendezvous
 
-    # Objects and figures go over gloo in any case, gradients over nccl where they are on GPUs.
+    # Objects use gloo, gradients on GPUs nccl.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         store, rank, size = next(rendezvous("env://", rank, size, timeout=TIMEOUT))
@@ -66,9 +66,9 @@ def _join(rank: int, size: int, local_rank: int) -> Processes:
         dist.init_process_group(backend, store=PrefixStore("asl", store), rank=rank, world_size=size, timeout=TIMEOUT)
     except (RuntimeError, OSError) as fault:
         raise RunError(
-            f"process {rank} of {size} could not meet the others at {os.environ['MASTER_ADDR']}:"
-            f"{os.environ['MASTER_PORT']} ({str(fault).strip().partition(chr(10))[0]}); check that all of them were "
-            f"started and can reach that address."
+            f"process {rank} of {size} could not connect to the others at {os.environ['MASTER_ADDR']}:"
+            f"{os.environ['MASTER_PORT']} ({str(fault).strip().partition(chr(10))[0]}); check that all of them "
+            f"run and can reach that address."
         ) from fault
     atexit.register(dist.destroy_process_group)
     return Processes(rank, size, local_rank, PrefixStore("asl faults", store))

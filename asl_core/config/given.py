@@ -1,14 +1,13 @@
-"""Components that a script gives as a class or an object, in place of the name of one that a plugin offers.
+"""Components that a script gives as classes or objects instead of names.
 
     asl.run({"dataset": MyClips("folder"), "encoder": MyEncoder, "augment": ["speed", my_noise]})
 
-A class (or a function, for anything that is not itself a function) is called as the slot says, ``encoder(input_size)``,
-``head(input_size, classes)``, all others without arguments. Where its first parameter is called ``options`` it is made
-as a plugin's is, and an attrs class that annotates that parameter gives settings, ``encoder.KEY``. An object is used as
-it is; a module is copied, weights and all, so that training starts from them and leaves the script's own alone.
+A class (or a function, where the component is not one) is called as ``encoder(input_size)``, ``head(input_size,
+classes)``, or without arguments in the other slots. If its first parameter is called ``options`` it is called like a
+plugin's factory, and an attrs class that annotates that parameter defines settings, ``encoder.KEY``. An object is used
+as it is; a module is copied with its weights, so that training does not change the script's module.
 
-What a run keeps is the name only: ``asl_core.load`` and the like have to be given the same again, see
-:func:`registry_with`.
+A run saves the name only: ``asl_core.load`` and the like need the same component again, see :func:`registry_with`.
 """
 
 from __future__ import annotations
@@ -34,26 +33,26 @@ __all__ = ["Given", "registry_of", "registry_with", "take_objects"]
 
 @attrs.frozen(kw_only=True)
 class Given(Component):
-    """A component behind which stands a script's own class or object."""
+    """A component made from a script's class or object."""
 
     slot: str
     target: Any = attrs.field(eq=id, repr=False)
 
     def load(self) -> Callable[..., Any]:
-        """What makes it, as a plugin's factory would: ``(options, *arguments)``."""
-        # By its name, as every factory: it stands above, where torch and the contracts are.
+        """A factory ``(options, *arguments)``, as of a plugin."""
+        # By name: it is in a wing above, which imports torch and the contracts.
         maker: Callable[..., Any] = importlib.import_module("asl_core.training.given_contract").Maker(self)
         return maker
 
 
 def registry_with(**components: Any) -> Registry:
-    """The components of the installed plugins, and these: ``registry_with(encoder=MyEncoder, augment=[a, b])``.
+    """The components of the installed plugins and these: ``registry_with(encoder=MyEncoder, augment=[a, b])``.
 
-    For ``registry=`` of :func:`asl_core.load`, :func:`asl_core.resume`, :func:`asl_core.evaluate_run` and all others
-    that read a run whose components a script gave: they are found by the names of their classes, so give the same.
+    For ``registry=`` of :func:`asl_core.load`, :func:`asl_core.resume`, :func:`asl_core.evaluate_run` and others that
+    read a run with components from a script, which are found by the names of their classes.
 
     Raises:
-        ConfigError: there is no such slot, or what is given cannot be a component.
+        ConfigError: there is no such slot, or a value cannot be a component.
     """
     registry = discover().registry
     slots = {slot.replace("-", "_"): slot for slot in SLOTS}
@@ -68,14 +67,14 @@ def registry_with(**components: Any) -> Registry:
 
 
 def take_objects(values: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Any], Registry, list[str]]:
-    """Names in the place of classes and objects, the registry that knows them, and what to tell about them.
+    """The values with names in place of classes and objects, a registry that has them, and notes for the user.
 
     Args:
         values: dotted keys to values.
-        registry: the components there are.
+        registry: components.
 
     Raises:
-        ConfigError: what is given cannot be a component.
+        ConfigError: a value cannot be a component.
     """
     named: dict[str, Any] = {}
     offers: list[Offer] = []
@@ -89,8 +88,8 @@ def take_objects(values: Mapping[str, Any], registry: Registry) -> tuple[dict[st
         else:
             named[key] = _add(slot, value, offers) if _may_be_component(value) else value
     notes = [
-        f"{o.slot} {o.component.name} was given by the script, and the run keeps its name only: to load it, or to go "
-        f"on with it, pass registry=asl.registry_with({o.slot.replace('-', '_')}=…)"
+        f"{o.slot} {o.component.name} was given by the script, and the run saves its name only: to load or resume it, "
+        f"pass registry=asl.registry_with({o.slot.replace('-', '_')}=…)"
         for o in offers
         if o.slot != "observer"
     ]
@@ -98,7 +97,7 @@ def take_objects(values: Mapping[str, Any], registry: Registry) -> tuple[dict[st
 
 
 def registry_of(config: RunConfig, registry: Registry | None = None) -> Registry | None:
-    """A registry that also knows what a script gave of this configuration; ``registry`` where it gave nothing."""
+    """A registry with the script's components of this configuration; ``registry`` where there are none."""
     heads = config.heads.values()
     losses = (loss.choice for head in heads for loss in head.losses.values())
     choices = [config.dataset, config.encoder, *(h.choice for h in heads), *losses]
@@ -117,7 +116,7 @@ def _add(slot: str, target: Any, offers: list[Offer]) -> str:
 
 
 def _slot_of(key: str) -> str | None:
-    """The slot whose component a key chooses, if it chooses one."""
+    """The slot whose component a key chooses, if any."""
     ((whole, _),) = value_layer({key: ""}, "").items()
     stem, _, last = whole.rpartition(".")
     if last == "names" and stem in LIST_SLOTS:
@@ -130,7 +129,7 @@ def _slot_of(key: str) -> str | None:
 
 
 def _may_be_component(value: Any) -> bool:
-    """Not a number, a list or nothing, which are told as any wrong value is."""
+    """Whether a value is not a number, a list or None, which are reported as wrong values."""
     return value is not None and not isinstance(value, bool | int | float | bytes | list | tuple | set)
 
 
@@ -157,7 +156,7 @@ def _name(slot: str, target: Any) -> str:
 
 
 def takes_options(target: Any) -> bool:
-    """Whether it is made as a plugin's factory is, from options first."""
+    """Whether its first parameter is called ``options``."""
     try:
         names = list(inspect.signature(target).parameters)
     except (TypeError, ValueError):

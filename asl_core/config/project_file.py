@@ -1,7 +1,7 @@
-"""``asl.toml`` of the working folder: it is used without being named, and may be a stranger's, as the folder may.
+"""``asl.toml`` of the working directory: used without being named, and possibly of unknown origin.
 
-So the first screen says what it sets, and it names no file outside of the folder. A user who means such a file names it
-by a flag, or names ``asl.toml`` itself (``asl run asl.toml``), which is then a file like any other.
+So the first screen lists what it sets, and it may not name files outside of the directory. To use such a file, name it
+by a flag, or name ``asl.toml`` itself (``asl run asl.toml``), which is then an ordinary settings file.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from asl_core.text import shortened
 __all__ = ["PROJECT_FILE", "outside", "project_layer", "project_note"]
 
 PROJECT_FILE = Path("asl.toml")
-_ENTRIES = 100_000  #: of a folder that are looked at
+_ENTRIES = 100_000  #: of a folder that are examined
 
 
 def project_layer() -> Layer:
-    """What ``asl.toml`` says; nothing where there is none.
+    """The settings of ``asl.toml``, if it exists.
 
     Raises:
         ConfigError: it is not TOML.
@@ -35,16 +35,16 @@ def project_layer() -> Layer:
 
 
 def project_note(origins: Mapping[str, Origin]) -> list[str]:
-    """What is to be said of the settings that came from it."""
+    """A note that lists the settings from it."""
     keys = [shown(key) for key, origin in origins.items() if origin.kind is Kind.PROJECT]
     return [f"{PROJECT_FILE} of this folder is used; it sets {shortened(keys, 12)}"] if keys else []
 
 
 def outside(project: Layer, stronger: Iterable[Layer]) -> list[str]:
-    """A fault for each setting of the file that leads out of its folder, unless a stronger layer replaces it."""
+    """A problem for each setting that leads out of the directory, unless a stronger layer replaces it."""
     replaced = {key for layer in stronger for key in layer}
     root = project.get("dataset.root")
-    # Names of files may be relative to the data set's root, too.
+    # File names may also be relative to the data set's root.
     bases = (Path(), *([Path(root.value)] if root is not None and isinstance(root.value, str) else []))
     problems = []
     for key, setting in project.items():
@@ -55,7 +55,7 @@ def outside(project: Layer, stronger: Iterable[Layer]) -> list[str]:
             flag = f"--{shown(key)} {as_word(setting.value) if isinstance(setting.value, str) else '…'}"
             problems.append(
                 f"{setting.origin}: {shown(key)} is {_shortened(setting.value)}, {reason}; {PROJECT_FILE} is used "
-                f"without being named, and may name files of its own folder alone. If you mean it, type `{flag}`, or "
+                f"without being named, and may name files in its folder only. If it is intended, type `{flag}`, or "
                 f"name the file: `asl run {PROJECT_FILE}`"
             )
     return problems
@@ -75,12 +75,12 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _leads_out(text: str, bases: Iterable[Path]) -> str | None:
-    """How a text, taken as a path below one of the bases, leads out of the working folder; None where it does not."""
+    """How a text, as a path below one of the bases, leads out of the working directory; None where it does not."""
     if not text or len(text) > 4096 or "\0" in text:
         return None
     windows = PureWindowsPath(text)
     if windows.drive or text.startswith(("/", "\\", "~")):
-        return "a path of its own outside of this folder"
+        return "an absolute path"
     if ".." in windows.parts:
         return "which leads out of this folder by .."
     try:
@@ -89,16 +89,16 @@ def _leads_out(text: str, bases: Iterable[Path]) -> str | None:
             real = os.path.realpath(path)
             if real != inside and not real.startswith(inside.rstrip(os.sep) + os.sep):
                 return f"and {path} is a link that leads out of this folder"
-    except (OSError, ValueError):  # no path at all, such as a name of 5,000 letters
+    except (OSError, ValueError):  # not a path, such as a name of 5,000 letters
         return None
     return None
 
 
 def _meant(path: Path) -> Iterator[Path]:
-    """A path, the files that it is a pattern of, and the links in it: what they lead to is what would be read."""
+    """A path, the files that it matches as a pattern, and the links in it, whose targets would be read."""
     yield path
-    for found in itertools.islice(glob.iglob(str(path)), _ENTRIES):  # noqa: PTH207 - of any path, absolute or not
-        yield Path(found)
+    for match in itertools.islice(glob.iglob(str(path)), _ENTRIES):  # noqa: PTH207 - also of absolute paths
+        yield Path(match)
     if path.is_dir():
         with os.scandir(path) as entries:
             for entry in itertools.islice(entries, _ENTRIES):

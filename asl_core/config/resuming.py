@@ -1,7 +1,7 @@
-"""What may be said when a run is gone on with: where its data are, on what it computes, and for how many epochs.
+"""Settings that may change at a resume: where the data are, the device, and the number of epochs.
 
-The clips are guarded by their fingerprint, so they may lie in another folder. All else decides what comes out of the
-run, and a resumed run ends as one left alone. More epochs make a new run, see :mod:`asl_core.training.extending`.
+The clips are checked by their fingerprint, so they may be in another folder. All other settings determine the result,
+and a resumed run ends like an uninterrupted one. More epochs make a new run, see :mod:`asl_core.training.extending`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from asl_core.registry.options import OptionSpec, option_specs
 __all__ = ["free_keys", "is_extended", "resumed_config"]
 
 _FREE = ("run.device", "run.threads", "train.epochs")
-_OF_THE_NEW_RUN = ("run.name", "run.out", "train.patience")  #: where more epochs make one
+_OF_THE_NEW_RUN = ("run.name", "run.out", "train.patience")  #: allowed where more epochs make a new run
 
 
 def free_keys(config: RunConfig) -> tuple[str, ...]:
-    """The settings that say where and on what a run goes on, and not what comes out of it."""
+    """The settings that do not determine the result of a run."""
     return ("run.out", "run.device", "run.threads", *(f"dataset.{spec.key}" for spec in _places(config)))
 
 
 def _places(config: RunConfig) -> list[OptionSpec]:
-    """Options of the data set that are text of any kind: its folders, and the names of its files."""
+    """Text options of the data set: its folders and names of files."""
     options: Any = type(config.dataset.options)
     return [s for s in option_specs(options) if not s.rule.choices and _is_text(s.type)]
 
@@ -46,7 +46,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def is_extended(config: RunConfig, before: RunConfig) -> bool:
-    """Whether the settings ask for another number of epochs than the run has, which makes another run."""
+    """Whether the number of epochs differs, which makes a new run."""
     return config.train.epochs != before.train.epochs
 
 
@@ -57,19 +57,19 @@ def resumed_config(
     environ: Mapping[str, str] | None = None,
     others: tuple[str, ...] = (),
 ) -> tuple[RunConfig, RunConfig]:
-    """The configuration to go on with, and that which the run has.
+    """The configuration to continue with, and the saved one.
 
-    A variable such as ``ASL_DATA`` counts where the run's own folder is gone: the run was begun with it as it was.
+    A variable such as ``ASL_DATA`` counts only where the saved folder no longer exists.
 
     Args:
         file: the run's ``config.toml``.
-        changes: what is said at the resume.
+        changes: settings given at the resume.
         registry: components (default: those of the installed plugins).
         environ: environment (default: the process's).
-        others: further things that were given and that a resume does not take, in words.
+        others: other arguments that a resume does not accept, for messages.
 
     Raises:
-        UsageError: a setting cannot be changed; all such are named.
+        UsageError: a setting cannot be changed; names all such.
         ConfigError: a value is wrong.
     """
     before = configure(file=file, environ={}, project_file=False, registry=registry)
@@ -97,10 +97,10 @@ def _refuse(file: Path, before: RunConfig, changes: Layer, others: tuple[str, ..
     if given:
         places = ", ".join(f"--dataset.{spec.key}" for spec in _places(before))
         raise UsageError(
-            f"--resume goes on with the settings that the run has, and {', '.join(given)} would change them; leave "
-            f"that out, or start a new run with `asl run {as_word(file)}` and the changes. What may be changed: "
+            f"--resume continues with the settings of the run, and {', '.join(given)} would change them; leave that "
+            f"out, or start a new run with `asl run {as_word(file)}` and the changes. What may change: "
             f"{f'where the data are ({places}), ' if places else ''}--device, --threads, and --epochs, which makes a "
-            f"new run that starts from this one (with --name, --out and --patience, where those are given too)."
+            f"new run that starts from this one (with --name, --out and --patience, if given)."
         )
 
 

@@ -1,4 +1,4 @@
-"""Finding runs again: by a bare name, and in a list with their figures. Imports no torch, so that it is quick."""
+"""Finding runs by name, and listing them with their figures. Imports no torch."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ __all__ = [
     "out_folder",
 ]
 
-_DEPTH = 4  #: folders below the one that is listed: asl compare puts runs into OUT/NAME-seed0/run
-_LARGEST = 64 << 20  #: bytes of a metrics.jsonl; a line an epoch is some hundred
+_DEPTH = 4  #: levels of folders that are listed; asl compare puts runs into OUT/NAME-seed0/run
+_LARGEST = 64 << 20  #: bytes of a metrics.jsonl, which has some hundred per epoch
 FIGURES = ("top1", "top5", "wer")
 
 
 @attrs.frozen
 class RunSummary:
-    """What a run directory says of itself, without its weights."""
+    """A summary of a run directory, without its weights."""
 
     path: Path
     name: str  #: relative to the folder that was listed
     state: str  #: ``done``, ``cut off``, ``running``, ``not begun`` or ``damaged``
     epochs: int = 0  #: finished ones
     planned: int | None = None
-    figures: Mapping[str, float] = attrs.field(factory=dict)  #: val's ``top1``, ``top5``, ``wer``, as far as they go
+    figures: Mapping[str, float] = attrs.field(factory=dict)  #: ``top1``, ``top5``, ``wer`` of val, where they exist
     dataset: str = ""
     encoder: str = ""
     heads: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class RunSummary:
 
     @property
     def date(self) -> str:
-        """When it was last written to, local time."""
+        """Local time of its last change."""
         return datetime.fromtimestamp(self.changed).strftime("%Y-%m-%d %H:%M") if self.changed else ""
 
     def to_json(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class RunSummary:
 
 
 def out_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where runs go: ``run.out`` of the environment or of ``asl.toml``, or ``runs``."""
+    """The folder of runs: ``run.out`` of the environment or of ``asl.toml``, or ``runs``."""
     said = env_layer(os.environ if environ is None else environ)
     project = project_layer()
     if problems := outside({k: s for k, s in project.items() if k == "run.out"}, [said]):
@@ -79,7 +79,7 @@ def find_run(text: str | os.PathLike[str], out: str | os.PathLike[str] | None = 
         out: the folder of runs (default: :func:`out_folder`).
 
     Raises:
-        UsageError: there is neither; the nearest name is told.
+        UsageError: there is neither; the message has the nearest name.
     """
     path = Path(text)
     if (found := known_run(path, out)) is not None:
@@ -107,22 +107,22 @@ def nearest_run(path: Path, folder: Path) -> str:
 
 
 def list_runs(folder: Path) -> list[RunSummary]:
-    """Every run below a folder, those of a curriculum one after the other.
+    """Every run below a folder, those of a curriculum together.
 
     Raises:
         UsageError: there is no such folder.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder of runs; expected the one that --out names, such as runs.")
+        raise UsageError(f"{folder} is not a folder; expected a folder of runs, as --out names it, such as runs.")
     return [_summary(path, path.relative_to(folder).as_posix(), begun) for path, begun in _directories(folder)]
 
 
 def _directories(folder: Path, depth: int = _DEPTH) -> Iterator[tuple[Path, bool]]:
-    """Run directories and whether each was begun, in order of their names; stages in the order of their plan."""
+    """Run directories and whether each began, by name; stages in the order of their plan."""
     try:
         children = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: _natural(p.name))
     except OSError:
-        return  # what may not be looked into is listed by those who may
+        return  # not readable by this user
     stages = _stages(folder)
     for name in stages:
         if not (folder / name / "config.toml").is_file():
@@ -136,7 +136,7 @@ def _directories(folder: Path, depth: int = _DEPTH) -> Iterator[tuple[Path, bool
 
 def _stages(folder: Path) -> list[str]:
     """Stages that a curriculum plans in this folder."""
-    with contextlib.suppress(CheckpointError):  # a damaged plan hides no run that was begun
+    with contextlib.suppress(CheckpointError):  # a damaged plan does not hide runs
         if (folder / "curriculum.json").is_file():
             return [name for name in read_json(folder / "curriculum.json", "") if Path(name).name == name]
     return []
@@ -175,7 +175,7 @@ def _summary(path: Path, name: str, begun: bool) -> RunSummary:
 
 
 def _choices(settings: Layer) -> dict[str, Any]:
-    """What stands in a run's config.toml of its components."""
+    """Components and epochs in a run's config.toml."""
 
     def text(key: str) -> str:
         value = settings[key].value if key in settings else ""
@@ -197,14 +197,14 @@ def _history(file: Path) -> list[dict[str, Any]]:
     if file.stat().st_size > _LARGEST:
         raise ValueError(f"{file.name} has {file.stat().st_size:,} bytes")
     lines = file.read_text(encoding="utf-8").splitlines()
-    found: list[dict[str, Any]] = parse_json(f"[{','.join(lines)}]")  # as one, so that all lines together are bounded
+    found: list[dict[str, Any]] = parse_json(f"[{','.join(lines)}]")  # at once, so that the bound is on all lines
     if not all(isinstance(entry, dict) for entry in found):
-        raise ValueError(f"{file.name} holds lines that no run writes")
+        raise ValueError(f"{file.name} has lines that no run writes")
     return found
 
 
 def _figures(outcome: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Those of the last weights: from the final report, or of the last epoch so far."""
+    """The figures of the last weights: of the final report, or of the last epoch so far."""
     report = outcome.get("report")
     whole = report.get("metrics") if isinstance(report, dict) else None
     last = history[-1].get("val") if history else None
@@ -213,11 +213,11 @@ def _figures(outcome: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
 
 
 def _files(path: Path) -> tuple[int, float]:
-    """Bytes of all files of a run, and when the last of them was written; links are not followed."""
+    """Bytes of all files of a run, and the time of the last change; does not follow links."""
     size, changed = 0, 0.0
     for folder, _, names in os.walk(path):
         for name in names:
-            with contextlib.suppress(OSError):  # gone since it was listed
+            with contextlib.suppress(OSError):  # removed meanwhile
                 found = os.lstat(os.path.join(folder, name))  # noqa: PTH118 - quicker for thousands
                 size += found.st_size
                 if name != ".lock":
@@ -226,7 +226,7 @@ def _files(path: Path) -> tuple[int, float]:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process is writing the run now."""
+    """Whether a process is writing the run."""
     lock = path / ".lock"
     if lock.is_symlink() or not lock.is_file():
         return False
@@ -235,5 +235,5 @@ def _is_locked(path: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except (OSError, NotImplementedError):  # a disk that cannot be written to: nobody writes the run
+    except (OSError, NotImplementedError):  # a read-only disk: no process writes the run
         return False

@@ -1,8 +1,8 @@
-"""What a script says: settings as mappings and keyword arguments, in the spelling that Python likes.
+"""Settings in Python: mappings and keyword arguments, with Python's spelling.
 
 ``asl.run({"encoder.hidden-size": 256})``, ``asl.run({"encoder": {"name": "gru", "hidden_size": 256}})`` and
-``asl.run(encoder="gru", encoder__hidden_size=256)`` set the same: ``__`` stands for a dot, ``_`` for a hyphen, and
-settings of training, of the run and of its splits need no table before them (``epochs=2``), as on the command line.
+``asl.run(encoder="gru", encoder__hidden_size=256)`` are the same: ``__`` is a dot, ``_`` a hyphen, and settings of the
+tables train, run and split need no table (``epochs=2``), as on the command line.
 """
 
 from __future__ import annotations
@@ -19,54 +19,56 @@ __all__ = ["dotted"]
 
 
 def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings under dotted keys, as a file of settings spells them.
+    """The settings by dotted keys, as in a settings file.
 
     Raises:
-        ConfigError: a key is no text, or two spellings of one setting have two values.
+        ConfigError: a key is not text, or two spellings of one setting have two values.
     """
     found: dict[str, Any] = {}
     spelled: dict[str, str] = {}
     problems = []
-    for said, key, value in _flat(values, "", ""):
+    for written, key, value in _flat(values, "", ""):
         if key in found and found[key] is not value and found[key] != value:
-            problems.append(f"script: {spelled[key]} and {said} are one setting, and have two values: leave one out")
-        found[key], spelled[key] = value, said
+            problems.append(f"script: {spelled[key]} and {written} are one setting with two values: leave one out")
+        found[key], spelled[key] = value, written
     if problems:
         raise ConfigError(problems)
     return found
 
 
-def _flat(values: Mapping[str, Any], said: str, stem: str) -> Iterator[tuple[str, str, Any]]:
+def _flat(values: Mapping[str, Any], written: str, stem: str) -> Iterator[tuple[str, str, Any]]:
     """``(key as it was written, dotted key, value)`` of nested tables."""
     if stem.count(".") > _DEEPEST:
-        raise ConfigError([f"script: {said[:60]}…: tables are nested more than {_DEEPEST} deep, and no setting is"])
+        raise ConfigError([f"script: {written[:60]}…: tables are nested more than {_DEEPEST} deep, and no setting is"])
     for name, value in values.items():
         if not isinstance(name, str):
-            raise ConfigError([f"script: {said}{name!r}: expected the name of a setting, not a {type(name).__name__}"])
+            raise ConfigError(
+                [f"script: {written}{name!r}: expected the name of a setting, not a {type(name).__name__}"]
+            )
         key = _hyphened(stem + name.replace("__", "."))
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{said}{name}.", f"{key}.")
+            yield from _flat(value, f"{written}{name}.", f"{key}.")
         else:
-            yield said + name, _whole(key), value
+            yield written + name, _whole(key), value
 
 
 _DEEPEST = 20  #: dots in a key
 
 
 def _hyphened(key: str) -> str:
-    """``_`` as ``-``, but for the names of heads and losses, which are the script's own."""
+    """``_`` as ``-``, except in names of heads and losses, which are the user's."""
     parts = key.split(".")
     own = (1, 3) if parts[0] == "heads" else ()
     return ".".join(part if place in own else part.replace("_", "-") for place, part in enumerate(parts))
 
 
 def _whole(key: str) -> str:
-    """With its table, where a setting is named without."""
+    """With its table, where it was left out."""
     return _short().get(key, key)
 
 
 def _short() -> dict[str, str]:
-    """``epochs`` for ``train.epochs``; of ``init`` only ``freeze`` says enough by itself (``init`` is its path)."""
+    """``epochs`` -> ``train.epochs``; of ``init`` only ``freeze``, since ``init`` alone is its path."""
     tables = {t: cls for t, cls in TABLES.items() if t != "init"}
     found = {s.key: f"{table}.{s.key}" for table, cls in tables.items() for s in option_specs(cls)}
     found |= {old: f"{table}.{old}" for table, cls in tables.items() for old in former_options(cls)}

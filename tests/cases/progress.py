@@ -125,7 +125,7 @@ def listed(place: Path) -> str:
     names = [line.split("  ")[0] for line in said.out.splitlines()]
     assert names.index("two/stage2") == names.index("two/stage1") + 1
     nowhere = typed(place, "runs", "elsewhere")
-    assert (nowhere.code, "is no folder of runs" in nowhere.error) == (2, True)
+    assert (nowhere.code, "is not a folder; expected a folder of runs" in nowhere.error) == (2, True)
     return " / ".join(said.out.splitlines()[:2])
 
 

@@ -41,7 +41,7 @@ def test_named(machine: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("wanted", ["cuda:2", "cuda:-1", "cuda:x", "mps", "tpu", "", "cpu:1", "CPU"])
 def test_what_is_not_here(machine: pytest.MonkeyPatch, wanted: str) -> None:
     machine.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ConfigError, match=r"which is not here; there is cpu, cuda \(2\), or say auto") as raised:
+    with pytest.raises(ConfigError, match=r"which this machine lacks; it has cpu, cuda \(2\), or say auto") as raised:
         choose_device(wanted)
     assert f"run.device is {wanted!r}" in str(raised.value)
 

@@ -278,7 +278,7 @@ def test_a_device_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
     assert Processes(3, 4, local_rank=1).device("auto") == torch.device("cuda", 1)
-    with pytest.raises(ConfigError, match="has no GPU of its own, there are 2"):
+    with pytest.raises(ConfigError, match="has no GPU, there are 2"):
         Processes(2, 3, local_rank=2).device("cuda")
     with pytest.raises(ConfigError, match="'cuda:1', which 2 processes cannot share"):
         Processes(0, 2).device("cuda:1")

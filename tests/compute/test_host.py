@@ -75,7 +75,7 @@ def test_a_second_thread_is_refused_while_one_trains(tmp_path: Path) -> None:
     predicts = InAThread(lambda: predict_file(trained(), files))
     api.run(api.configure(SETTINGS | {"run.out": str(tmp_path), "run.name": "a"}, environ={}), [*attempts, predicts])
     assert [str(a.found).partition(" cannot begin: ")[0] for a in attempts] == ["a run", "loading a run"]
-    assert "process of its own" in attempts[0].found
+    assert "each in its own process" in attempts[0].found
     assert not (tmp_path / "b").exists(), "nothing is left of what was refused"
     assert content(tmp_path / "a") == expected("run")
     assert not loaded.model.training

@@ -85,7 +85,7 @@ def test_recipes_extend_one_another_and_not_themselves(tmp_path: Path, monkeypat
         ('extends = "hands-stage1"\n', "is a curriculum"),
         ('[common]\nextends = "hand"\n[[stage]]\nname = "a"\n', "line 2: extends: there is no recipe 'hand'"),
         ('[[stage]]\nname = "a"\nextends = "hand"\n', "line 3: extends: there is no recipe 'hand'"),
-        ('extends = "hands"\n[[stage]]\nname = "a"\n', r"it stands in \[common\] or in a \[\[stage\]\]"),
+        ('extends = "hands"\n[[stage]]\nname = "a"\n', r"it belongs in \[common\] or in a \[\[stage\]\]"),
     ],
 )
 def test_what_cannot_be_extended_is_refused(tmp_path: Path, text: str, expected: str) -> None:
