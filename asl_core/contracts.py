@@ -39,18 +39,16 @@ class Dataset(Protocol):
     def clips(self, split: str) -> Iterable[Clip]:
         """The clips of one split, always in the same order; :func:`asl_core.track` shows progress.
 
-        Raises:
-            DataError: a file is missing, damaged or not of the layout.
+        Raises DataError for a file that is missing, damaged or not of the layout.
         """
 
     def findings(self) -> Sequence[Finding]:
         """What it noticed while reading the splits asked for so far."""
 
     def read(self, path: Path) -> Sequence[Clip]:
-        """The clips of one file that a user names for prediction; glosses may be empty.
+        """The clips of one file for prediction; glosses may be empty.
 
-        Raises:
-            DataError: not a file of this data set's layout; the message says what would be.
+        Raises DataError for another layout; the message says what is expected.
         """
 
 
@@ -63,17 +61,12 @@ class Format(Protocol):
     suffixes: ClassVar[Sequence[str]] = ()  #: endings of file names (``.pose``) that are worth asking about
 
     def recognises(self, path: Path) -> bool:
-        """Whether the file or folder is of this format, by its content. Cheap: it reads a header or a listing.
-
-        Two formats must not recognise the same file: :func:`asl_core.find_format` refuses it.
-        """
+        """Whether the file or folder is of this format, and no other, by a header or a listing."""
 
     def read(self, path: Path) -> Iterable[Recording]:
-        """The recordings in it, in an order that does not change; points that were not seen are NaN.
+        """The recordings in it, always in the same order; points that were not seen are NaN.
 
-        Raises:
-            DataError: it is damaged, cut short, or not of the format; the message says what was expected.
-            MissingExtraError: a library is not installed; the message says how to install it.
+        Raises DataError if it is damaged or of another format, MissingExtraError if a library is not installed.
         """
 
 
@@ -97,8 +90,8 @@ class Transform(Protocol):
 class BatchTransform(Protocol):
     """A pure function on batches, part of the model, without parameters; it may have ``unfit(width)``.
 
-    It runs on the device after the ``raw`` augmentations and before standardising, in training and prediction alike,
-    so that landmarks are turned and mirrored before distances or paths are taken of them.
+    It runs after the ``raw`` augmentations and before standardising, so that landmarks are mirrored before distances
+    are taken of them.
     """
 
     batchwise: ClassVar[bool] = True
@@ -127,11 +120,7 @@ class Augment(Protocol):
 
 @attrs.frozen
 class Facts:
-    """What a run knows of its clips when it makes an encoder, a head or a loss.
-
-    A factory with a parameter ``facts`` gets them by keyword, others do not. Its default is None, for where no clips
-    were read (`asl check`).
-    """
+    """What a run knows of its clips, for factories with a parameter ``facts=None``; None if no clips were read."""
 
     feature_size: int  #: features per frame, as the encoder gets them
     stored_size: int  #: features per frame as clips are stored: before the transforms of batches
@@ -167,11 +156,7 @@ class HeadOutput:
 
     @property
     def frame_lengths(self) -> Tensor:
-        """(B,) :attr:`lengths`.
-
-        Raises:
-            ValueError: time was pooled.
-        """
+        """(B,) :attr:`lengths`; raises ValueError if time was pooled."""
         if self.lengths is None:
             raise ValueError("this head output has no frame lengths; expected the output of a head that keeps time")
         return self.lengths
@@ -310,8 +295,4 @@ class CheckpointLoader(Protocol):
         """Whether the file looks like one of its own; must not run code from it, nor raise."""
 
     def load(self, path: Path) -> Foreign:
-        """Read it.
-
-        Raises:
-            CheckpointError: damaged, hostile, or another kind of file after all.
-        """
+        """Read it; raises CheckpointError for a file that is damaged, hostile, or of another kind after all."""

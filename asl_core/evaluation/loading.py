@@ -114,7 +114,7 @@ def load(
         fps = _rate(saved.meta.get("fps"))
         config = resolve([value_layer(values, str(path))], registry or discover().registry, saved=True)
         vocabulary = Vocabulary(tuple(glosses), _sentences(saved.meta, config))
-        model = _model(config, width, vocabulary, saved)
+        model = _model(config, width, vocabulary, fps, saved)
     except ConfigError as fault:  # of a component's own options, which it looks at when it is made
         raise ConfigError([p if str(path) in p else f"{path}: {p}" for p in fault.problems]) from fault
     except (LookupError, TypeError, AttributeError, RuntimeError, ValueError, ArithmeticError, AssertionError) as fault:
@@ -194,17 +194,17 @@ def _sentences(meta: Mapping[str, Any], config: RunConfig) -> bool:
     return TOP1.name not in figures and any(getattr(loss, "labels", "one") == "any" for loss in losses)
 
 
-def _model(config: RunConfig, width: int, vocabulary: Vocabulary, saved: Saved) -> Recognizer:
+def _model(config: RunConfig, width: int, vocabulary: Vocabulary, fps: float | None, saved: Saved) -> Recognizer:
     """The model that a checkpoint describes, with its weights; it takes no more memory than they account for."""
     classes, sentences = len(vocabulary), vocabulary.sentences
     with no_larger_than(saved.tensors.values(), saved.path):
         try:
             with on_meta():
-                described = build_model(config, width, classes, sentences=sentences).state_dict()
+                described = build_model(config, width, classes, sentences=sentences, fps=fps).state_dict()
         except NotImplementedError:  # by a plugin's module that needs values when it is made
             described = {}
         _check_tensors(described, saved)
-        model = build_model(config, width, classes, sentences=sentences)
+        model = build_model(config, width, classes, sentences=sentences, fps=fps)
     _check_tensors(model.state_dict(), saved)
     model.load_state_dict(saved.tensors)
     return model

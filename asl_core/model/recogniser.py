@@ -154,7 +154,9 @@ def _package(component: object) -> str:
     return type(component).__module__.partition(".")[0]
 
 
-def build_model(config: RunConfig, width: int, classes: int, *, sentences: bool | None = None) -> Recognizer:
+def build_model(
+    config: RunConfig, width: int, classes: int, *, sentences: bool | None = None, fps: float | None = None
+) -> Recognizer:
     """A freshly initialised recogniser.
 
     Args:
@@ -162,13 +164,14 @@ def build_model(config: RunConfig, width: int, classes: int, *, sentences: bool 
         width: features per frame as the clips are stored.
         classes: glosses.
         sentences: whether clips hold several glosses; None where unknown.
+        fps: frames per second of the clips; None where unknown or uneven.
 
     Raises:
         ConfigError: encoder and heads, or heads and losses, do not fit; all mismatches at once.
     """
     standardiser = Standardiser(width, Pipeline.of(config).batchwise)
     standardiser.bounded = config.train.standardise
-    facts = facts_of(config, standardiser, classes, sentences)
+    facts = facts_of(config, standardiser, classes, sentences, fps)
     encoder: Encoder = config.encoder.build(standardiser.width, facts=facts)
     heads = {
         name: choice.choice.build(encoder.output_size, classes, facts=facts) for name, choice in config.heads.items()
@@ -186,7 +189,9 @@ def build_model(config: RunConfig, width: int, classes: int, *, sentences: bool 
     return Recognizer(standardiser, encoder, heads)
 
 
-def facts_of(config: RunConfig, standardiser: Standardiser, classes: int, sentences: bool | None) -> Facts:
+def facts_of(
+    config: RunConfig, standardiser: Standardiser, classes: int, sentences: bool | None, fps: float | None
+) -> Facts:
     """What factories are told of a run's clips."""
     return Facts(
         feature_size=standardiser.width,
@@ -194,6 +199,7 @@ def facts_of(config: RunConfig, standardiser: Standardiser, classes: int, senten
         classes=classes,
         standardised=config.train.standardise,
         sentences=sentences,
+        fps=fps,
     )
 
 

@@ -127,12 +127,14 @@ def _start(
 
 def _fresh(config: RunConfig, data: RunData) -> Recognizer:
     seed_generators(mix_seed(config.run.seed, "weights"))
-    return build_model(config, data.train.width, len(data.vocabulary), sentences=data.vocabulary.sentences)
+    sentences, fps = data.vocabulary.sentences, data.train.fps
+    return build_model(config, data.train.width, len(data.vocabulary), sentences=sentences, fps=fps)
 
 
 def _objectives(config: RunConfig, data: RunData, model: Recognizer, described: ClipStore) -> list[Objective]:
     """The losses, which have seen the train clips."""
-    facts = facts_of(config, model.standardiser, len(data.vocabulary), data.vocabulary.sentences)
+    vocabulary = data.vocabulary
+    facts = facts_of(config, model.standardiser, len(vocabulary), vocabulary.sentences, data.train.fps)
     objectives = build_objectives(config, facts)
     check_labels(model, objectives, data.train)
     for objective in objectives:

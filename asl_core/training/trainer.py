@@ -224,22 +224,20 @@ class Trainer:
         Raises:
             CheckpointError: both states are damaged, or of other data or settings.
         """
-        missing = not run.last.is_file()
-        what = "is missing" if missing else "is damaged"
+        fault_of_last = "is damaged" if run.last.is_file() else "is missing"
         try:
             saved, note = load_tensors(run.last), None
         except CheckpointError as fault:
-            if not (missing or isinstance(fault, DamagedError)):
+            if run.last.is_file() and not isinstance(fault, DamagedError):
                 raise
             if not run.previous.is_file():
                 raise DamagedError(
-                    f"{run.last} {what}, and there is no state before it to go on from; start a new run with "
+                    f"{run.last} {fault_of_last}, and there is no state before it to go on from; start a new run with "
                     f"`asl run {as_word(run.config)}`."
                 ) from fault
             saved = load_tensors(run.previous)
             note = (
-                f"{run.last} {'is missing' if missing else 'was damaged (cut short, or its bytes changed)'}: the run "
-                f"goes on from the state before it, "
+                f"{run.last} {fault_of_last}: the run goes on from the state before it, "
                 f"after epoch {saved.meta['progress']['epoch']}"
             )
         try:

@@ -228,8 +228,8 @@ def _unbounded_models() -> None:
     from asl_core.evaluation import loading
     from asl_core.model import recogniser
 
-    def made(config: Any, width: int, vocabulary: Any, saved: Any) -> Any:
-        model = recogniser.build_model(config, width, len(vocabulary), sentences=vocabulary.sentences)
+    def made(config: Any, width: int, vocabulary: Any, fps: Any, saved: Any) -> Any:
+        model = recogniser.build_model(config, width, len(vocabulary), sentences=vocabulary.sentences, fps=fps)
         model.load_state_dict(saved.tensors)
         return model
 

@@ -70,7 +70,7 @@ _EQUIVALENT = (
      "[0.0 to 1.0]",
      "no path ends on a padded frame (`after` is -inf there), so any finite number gives the same scores"),
     (MODEL, "Standardiser.described",
-     'places = track(torch.split(torch.arange(len(store)), 256), "describing train")', "[256 to 257]",
+     'indices = track(torch.split(torch.arange(len(store)), 256), "describing train")', "[256 to 257]",
      "how many clips are described at a time changes no number"),
     ("asl_core/model/statistics.py", "frame_statistics",
      'for part in track(torch.split(frames, 1 << 16), "statistics of train"):',

@@ -96,7 +96,7 @@ def test_a_damaged_state_is_told_and_the_one_before_it_used(tmp_path: Path, dama
     said = Said()
     resumed = api.resume(tmp_path / "cut", [said])
     assert said.done == 1
-    assert any("was damaged" in note and "after epoch 1" in note for note in said.notes)
+    assert any("is damaged" in note and "after epoch 1" in note for note in said.notes)
     assert files(resumed.path) == files(whole.path)
     names = ["previous.safetensors", "state.safetensors"]
     assert sorted(p.name for p in (resumed.path / "last").iterdir()) == names
