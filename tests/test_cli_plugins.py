@@ -157,7 +157,7 @@ def test_clips_of_another_width(call: Any, tmp_path: Path) -> None:
         (["nowhere"], "there is no plugin 'nowhere': neither a folder with a pyproject.toml"),
         (["encoders", "--set", "nonsense"], "--set nonsense: expected --set encoder.my-encoder.hidden-size=64"),
         (["encoders", "--set", "encoder.gruu.layers=1"], "did you mean 'encoder.gru'"),
-        (["encoders", "--sample", "x=gone.bin"], "--sample x=gone.bin: there is no such file"),
+        (["encoders", "--sample", "x=gone.bin"], "--sample x=gone.bin: no such file"),
         (["encoders", "--width", "0"], "--width"),
         ([], "PACKAGE_OR_PATH"),
     ],

@@ -40,7 +40,7 @@ def test_broken_plugins_are_named_with_what_to_do(site: Path) -> None:
 
 def test_the_stranger_and_what_is_left_of_version_0_1(site: Path) -> None:
     install(site, "asl", {}, {"console_scripts": {"asl": "theirs:main"}}, "9.9")
-    assert "is a project of somebody else: python -m pip uninstall asl" in problems()
+    assert "is an unrelated project: python -m pip uninstall asl" in problems()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_nothing_that_fails_hides_the_rest(site: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(asl_core.cli.examination, "discover", broken)
     found = examine({}, torch=False)
-    assert any("plugins cannot be looked at (RuntimeError: all is lost)" in p for p in found.problems)
+    assert any("plugins cannot be examined (RuntimeError: all is lost)" in p for p in found.problems)
     assert [p.title for p in found.parts if p.rows] == ["installation", "packages", "folders"]
 
 

@@ -50,7 +50,7 @@ def test_a_run_goes_on(screen: str, how: str, tmp_path: Path, capsys: pytest.Cap
     assert code(screen, "run", *flags(values), *filter(None, [how])) == 0
     assert (tmp_path / "a" / "summary.json").is_file()
     said = capsys.readouterr().err
-    assert said.count("training goes on") == 1, said
+    assert said.count("training continues") == 1, said
     assert "raised" not in said, "no observer was left out"
 
 

@@ -1,7 +1,6 @@
-"""The command line: one file a verb, each a thin function over a library call.
+"""The command line: one file per verb, each a thin layer over a library call.
 
-This module imports click and nothing else of weight, so that ``asl --help`` is quick and works however broken
-an installed plugin is. Verbs are imported when called.
+Verbs are imported when called, so that ``asl --help`` is quick and works however broken an installed plugin is.
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ __all__ = ["VERBS", "cli", "main"]
 
 
 class _Verbs(click.Group):
-    """Verbs known by name; a plugin's, from the metadata of its distribution, without importing it."""
+    """Our verbs, and those of plugins from their metadata, without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*VERBS, *_foreign()]
+        return [*VERBS, *_of_plugins()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in VERBS:
             return command_of(name)
-        found = _foreign().get(name)
+        found = _of_plugins().get(name)
         if found is None:
-            return None  # told by :meth:`resolve_command`
+            return None  # :meth:`resolve_command` reports it
         try:
             loaded = found.entry.load()
         except Exception as fault:
@@ -60,9 +59,9 @@ class _Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with former names replaced; a word that is no verb is answered with the one that was meant."""
+        """As click does, with former names replaced; an unknown verb is answered with the nearest one."""
         args = renamed(args, quiet=ctx.resilient_parsing)
-        if args and not ctx.resilient_parsing and args[0] not in VERBS and args[0] not in _foreign():
+        if args and not ctx.resilient_parsing and args[0] not in VERBS and args[0] not in _of_plugins():
             from asl_core.cli.usage import verb_hint
 
             raise click.UsageError(verb_hint(args[0], self.list_commands(ctx)), ctx)
@@ -70,37 +69,38 @@ class _Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, VERBS[name][1]) for name in VERBS]
-        rows += [(name, f"(from {one.distribution})") for name, one in _foreign().items()]
+        rows += [(name, f"(from {one.distribution})") for name, one in _of_plugins().items()]
         with formatter.section("Verbs"):
             formatter.write_dl(rows)
 
 
 def _is_verb_alone(word: str) -> bool:
-    """Whether a word names a verb, and no page of the manual that `asl help` would show."""
+    """Whether a word is a verb and not a page of the manual."""
     from asl_core.cli.help import topics
 
     return word in VERBS and word not in topics()
 
 
-def _foreign() -> dict[str, Installed]:
-    """Verbs of plugins that are wanted; one that is named like another is called ``distribution:name``."""
+def _of_plugins() -> dict[str, Installed]:
+    """Verbs of the plugins in use; two of one name are called ``distribution:name``."""
     wanted = Wanted.parse(os.environ.get(ALLOW))
-    there = [one for one in installed(COMMANDS)[0] if wanted.takes(one.distribution, one.entry.name)]
-    names = [*VERBS, *FORMER_VERBS, *(one.entry.name for one in there)]
+    found = [one for one in installed(COMMANDS)[0] if wanted.takes(one.distribution, one.entry.name)]
+    names = [*VERBS, *FORMER_VERBS, *(one.entry.name for one in found)]
     plain = {n for n in names if names.count(n) == 1}
-    return {n if (n := one.entry.name) in plain else f"{one.distribution}:{n}": one for one in there}
+    return {n if (n := one.entry.name) in plain else f"{one.distribution}:{n}": one for one in found}
 
 
 _HELP = """Train recognisers of signs from landmark features.
 
 \b
-asl run                              train on synthetic signs, to try it
-asl audit features/                  what is in your own pickles
-asl run --dataset wlasl --dataset.root features/
-asl run --encoder gru --help         the options of what is chosen
-asl doctor                           versions, devices, plugins, problems
+asl run                                           train on synthetic signs, to try it
+asl audit features/                               check your own feature files
+asl run --dataset wlasl --dataset.root features/  train on them
+asl run --encoder lstm --help                     all settings of what is chosen
+asl doctor                                        versions, devices, plugins, problems
 
---debug, anywhere, shows the traceback of an error; -P no:NAME leaves a plugin out, -P NAME uses no other.
+With any verb: --debug shows the traceback of an error, -P no:NAME leaves a plugin out, -P NAME uses no other
+third-party plugin. `asl help` lists the pages of the manual.
 """
 
 
@@ -115,7 +115,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 told to end."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated."""
     args = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in args or os.environ.get("ASL_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
@@ -125,13 +125,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.excepthook = _show_traceback
     trains = args[:1] == ["run"]
     if sys.__stderr__ is not None and not faulthandler.is_enabled():
-        with contextlib.suppress(OSError, ValueError):  # standard error is no file
-            faulthandler.enable(sys.__stderr__)  # a crash in a library (SIGSEGV, SIGBUS) says where, instead of nothing
+        with contextlib.suppress(OSError, ValueError):  # standard error is not a file
+            faulthandler.enable(sys.__stderr__)  # prints where a library crashed (SIGSEGV, SIGBUS)
 
     def lost(fault: OSError) -> None:
         if trains:
             reason = "was closed" if fault.errno == errno.EPIPE else f"cannot be written ({fault.strerror})"
-            _say(f"the output {reason}; training goes on, and the run directory keeps its figures")
+            _say(f"the output {reason}; training continues, and the run directory keeps its figures")
 
     with lasting_screen(lost) as screen:
         code = _run(args, debug)
@@ -140,10 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if screen.lost is not None and not screen.closed and not trains and not code:
             _say(
                 f"error: the output cannot be written ({screen.lost.strerror}), and part of it is lost. Make room, or "
-                f"send it elsewhere, and give the command again."
+                f"redirect it elsewhere, and repeat the command."
             )
             code = 1
-    if arguments is None:  # the process ends: not before a second spent on garbage that goes with it anyway
+    if arguments is None:  # the process ends: collecting garbage first would take a second
         gc.freeze()
     sys.exit(code)
 
@@ -156,11 +156,11 @@ def _run(args: Sequence[str], debug: bool) -> int:
             for fault in unknown_names(os.environ.get(ALLOW)):
                 _say(f"warning: {fault}")
             result = cli.main(args or ["--help"], prog_name="asl", standalone_mode=False)
-            code = result if isinstance(result, int) else 0  # a verb of a plugin may return anything
+            code = result if isinstance(result, int) else 0  # a plugin's verb may return anything
     except (KeyboardInterrupt, click.Abort) as stop:
-        # By name: what defines it is not imported for --help. Click puts its Abort in the place of either.
+        # By name: its module is not imported for --help. Click replaces either by its Abort.
         terminated = "Terminated" in (type(stop).__name__, type(stop.__cause__).__name__)
-        _say("told to end (SIGTERM)." if terminated else "interrupted.")
+        _say("terminated (SIGTERM)." if terminated else "interrupted.")
         code = 143 if terminated else 130
     except click.exceptions.Exit as stop:
         code = stop.exit_code
@@ -190,15 +190,15 @@ def _run(args: Sequence[str], debug: bool) -> int:
 
 
 def _show_traceback(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
-    """As Python does, but its message may hold text of a file."""
+    """As Python does, with the text made printable, since it may come from a file."""
     sys.stderr.write(printable("".join(traceback.format_exception(kind, fault, trace))))
 
 
 def _say(text: str) -> None:
-    """On standard error; of several processes that have not met yet one of each machine says what all find."""
+    """Print on standard error; of processes that are not connected yet only one per machine."""
     torch = sys.modules.get("torch.distributed")
-    met = torch is not None and torch.is_available() and torch.is_initialized()
-    if not met and os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("LOCAL_RANK", "0") != "0":
+    connected = torch is not None and torch.is_available() and torch.is_initialized()
+    if not connected and os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("LOCAL_RANK", "0") != "0":
         return
-    # Lines of ours that follow the first are indented; one that a file's text begins cannot pass for a message.
+    # Further lines are indented, so that text from a file cannot pass for a message.
     say(re.sub(r"\n(?=\S)", "\n  ", printable(text)), err=True)

@@ -29,9 +29,9 @@ def takes_value(option: click.Parameter) -> str:
 
 
 def set_aside(args: Sequence[str], takes: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Split arguments into those that click knows and ``{flag: value}`` of those nobody knows.
+    """Split arguments into those that click knows and ``{flag: value}`` of unknown flags.
 
-    A flag that is known keeps the word after it, so that a value such as ``-1`` is not taken for a flag.
+    A known flag keeps the word after it, so that a value such as ``-1`` is not taken for a flag.
     """
     rest: list[str] = []
     unknown: dict[str, str] = {}
@@ -58,5 +58,5 @@ def set_aside(args: Sequence[str], takes: Mapping[str, str]) -> tuple[list[str],
 
 
 def _is_flag(word: str) -> bool:
-    """``--x`` and ``-lr``, and neither ``-`` nor a negative number."""
+    """Whether a word is a flag: ``--x`` or ``-lr``, but not ``-`` or a negative number."""
     return word.startswith("--") or re.match(r"-[A-Za-z]", word) is not None

@@ -1,4 +1,4 @@
-"""``asl ls`` and ``asl show``: what there is, told from metadata and options classes alone."""
+"""``asl ls`` and ``asl show``: components, recipes and their options, without importing factories."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OTHER_WORDS = {
 
 
 class _Kind(click.ParamType[str]):
-    """A slot, or ``recipe``; what is neither is answered with the one that was meant."""
+    """A slot, or ``recipe``; an unknown word is answered with the nearest one."""
 
     name = "slot"
 
@@ -58,7 +58,7 @@ class _Kind(click.ParamType[str]):
 
 
 def _names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the slot that stands before, for the shell's Tab key."""
+    """Names of the slot in the argument before, for completion."""
     report, slot = discover(), str(ctx.params.get("slot"))
     names = [r.name for r in recipes(report)] if slot == "recipe" else []
     names += [report.registry.name_of(o) for o in report.registry.slot(slot)] if slot in SLOTS else []
@@ -142,7 +142,7 @@ def show(slot: str, name: str | None, as_json: bool) -> None:
     say(one_line(component.summary))
     if component.suggests:
         pairs = ", ".join(f"{k} = {v}" for k, v in component.suggests.items())
-        say(one_line(f"goes well with: {pairs}"))
+        say(one_line(f"suggests: {pairs}"))
     if specs:
         say("")
         _print_table(["option", "type", "default", "range", "meaning"], [_row(s) for s in specs])

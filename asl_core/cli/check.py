@@ -28,10 +28,10 @@ __all__ = ["check"]
 @click.option("--resolved", is_flag=True, help="print the whole configuration, each value with its origin")
 @click.option("--data", "with_data", is_flag=True, help="also read all clips, audit them and check their labels")
 def check(file: Path, resolved: bool, with_data: bool) -> None:
-    """Check a TOML file of settings, of a run or of a curriculum: what `asl run FILE` would refuse, all at once.
+    """Check a TOML file of settings, of a run or a curriculum: lists everything that `asl run FILE` would refuse.
 
-    As there, asl.toml of the working folder and the environment (ASL_RUN__…) count. The clips are not read, unless
-    --data is given.
+    asl.toml in the working directory and the environment (ASL_RUN__…) count, as for `asl run`. The clips are read only
+    with --data.
     """
     check_settings_file(file, "check")
     registry = discover().registry
@@ -42,7 +42,7 @@ def check(file: Path, resolved: bool, with_data: bool) -> None:
     for name, config in configs.items():
         try:
             check_data_paths(config)
-            # A stage that was begun is gone on with, and the weights of the one before it may come yet.
+            # A begun stage is continued, and the weights it starts from may not exist yet.
             check_parts(config, registry, own_init=name not in after, own_name=not name)
         except ConfigError as fault:
             problems += [f"stage {name!r}: {p}" if name else p for p in fault.problems]

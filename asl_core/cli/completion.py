@@ -1,6 +1,6 @@
-"""Values for the shell's Tab key, by click's own mechanism: ``eval "$(_ASL_COMPLETE=bash_source asl)"`` turns it on.
+"""Values for shell completion by click; ``eval "$(_ASL_COMPLETE=bash_source asl)"`` turns it on.
 
-Nothing here imports torch, and nothing fails: where a list cannot be made, the shell is offered nothing.
+Imports no torch. Where a list cannot be made, nothing is offered.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    """The names that begin with what is typed."""
+    """The names that begin with the typed text."""
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def component_names(registry: Registry, slot: str, *, several: bool) -> Completer:
-    """Names of the components of a slot; where it takes several, of the last one of a list."""
+    """Names of components of a slot; with ``several``, of the last in a list."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         names = [registry.name_of(offer) for offer in registry.slot(slot)]
@@ -41,7 +41,7 @@ def component_names(registry: Registry, slot: str, *, several: bool) -> Complete
 
 
 def option_values(spec: OptionSpec) -> Completer | None:
-    """Values of a component's option, or None where any will do."""
+    """Values of a component's option; None where any is allowed."""
     if spec.rule.path:
         return lambda _context, _parameter, incomplete: [CompletionItem(incomplete, type="file")]
     values = spec.rule.choices or (("true", "false") if spec.type is bool else ())
@@ -54,9 +54,9 @@ def recipe_names(_context: click.Context, _parameter: click.Parameter, incomplet
 
 
 def run_names(incomplete: str) -> list[CompletionItem]:
-    """Names of runs in the folder of runs; where none begins so, a path."""
+    """Names of runs in the folder of runs; a path where none fits."""
     try:
         names = [run.name for run in list_runs(out_folder())]
-    except AslError:  # there is no folder of runs, or asl.toml is damaged: `asl runs` says so
+    except AslError:  # no folder of runs, or a damaged asl.toml: `asl runs` reports it
         names = []
     return starting(names, incomplete) or [CompletionItem(incomplete, type="file")]

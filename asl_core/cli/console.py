@@ -1,4 +1,4 @@
-"""What a run says on the screen: one screen before, a line an epoch, the outcome and the next command."""
+"""What a run prints: one screen before training, a line per epoch, the result and the next command."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ConsoleObserver:
         self.display.spoke()
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
-        """Data, model, device, where it is saved."""
+        """Print data, model, device, and where the run is saved."""
         for line in audit_lines(summary["audit"]):
             self._line(line, "red" if line.startswith("error") else "yellow" if line.startswith("warning") else None)
         heads = ", ".join(
@@ -110,7 +110,7 @@ class ConsoleObserver:
                 self._line(f"warning: {warning}", "yellow")
 
     def on_end(self, summary: Mapping[str, Any]) -> None:
-        """The outcome and what to type next."""
+        """Print the result and what to type next."""
         print_report(summary["report"], self.console, "last epoch")
         best = summary["best"]
         for metric in (TOP1, WER):
@@ -121,13 +121,13 @@ class ConsoleObserver:
 
 
 class QuietObserver(ConsoleObserver):
-    """Only the outcome."""
+    """Prints only the result."""
 
     def on_start(self, config: RunConfig, summary: Mapping[str, Any]) -> None:
         """Nothing."""
 
     def on_epoch(self, report: EpochReport) -> None:
-        """Nothing but a fault that needs attention."""
+        """Print warnings only."""
         for warning in report.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
@@ -160,13 +160,13 @@ class JsonObserver:
 
 
 def print_line(console: Console, text: str, style: str | None = None) -> None:
-    """One line, whatever the text holds: no escape codes, no markup, no names of emoji."""
+    """One line of any text, without escape codes and markup."""
     for line in wrapped(one_line(text), columns(console.file)):
         console.print(Text(line), style=style)
 
 
 def print_report(report: Mapping[str, Any], console: Console, title: str) -> None:
-    """An evaluation for people."""
+    """Print an evaluation."""
     if not report:  # there was no split to evaluate on
         return
     found, clips = report["metrics"], _scored_of(report)
@@ -215,7 +215,7 @@ def _scored_of(report: Mapping[str, Any]) -> str:
 
 
 def print_stages(results: Sequence[StageResult]) -> None:
-    """One table over the stages of a curriculum."""
+    """Print a table of the stages of a curriculum."""
     rows = []
     for result in results:
         config, summary = result.stage.config, result.summary
@@ -235,10 +235,7 @@ def _signs(rows: Sequence[Mapping[str, Any]], most: int = 6) -> str:
 
 
 def _parts(names: Sequence[str]) -> list[tuple[str, str]]:
-    """(key, short name) of the parts of the loss worth a place in the line.
-
-    With one objective its own name says nothing, and neither does its only part.
-    """
+    """(key, short name) of the parts of the loss to print: not those of a single objective with a single part."""
     whole = [n for n in names if "/" not in n]
     if len(whole) > 1:
         return [(n, n) for n in whole]

@@ -1,4 +1,4 @@
-"""``asl doctor``: the state of the installation, and what to type for each problem."""
+"""``asl doctor``: the state of the installation, and a command for each problem."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["doctor"]
 
 
 @click.command("doctor")
-@click.option("--no-torch", is_flag=True, help="leave out the devices, for which torch is imported")
+@click.option("--no-torch", is_flag=True, help="skip the devices, for which torch is imported")
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def doctor(no_torch: bool, as_json: bool) -> None:
-    """Show versions, devices, threads, plugins and folders, and for each problem what to type.
+    """Show versions, devices, threads, plugins and folders, and what to type for each problem.
 
-    It works however broken the installation is, and its exit code is 0.
+    Works however broken the installation is; the exit code is 0.
     """
     found = examine(torch=not no_torch)
     if as_json:

@@ -1,7 +1,7 @@
-"""The state of an installation: versions, devices, plugins, folders, and what to type where one is wrong.
+"""The state of an installation: versions, devices, plugins, folders, and what to type for each problem.
 
-Every part is looked at under a guard of its own, so that what is broken hides nothing else. torch is imported in a
-process of its own: a broken one may end the process that imports it.
+Every part is examined on its own, so that one failure does not hide others. torch is imported in another process, since
+a broken torch may end the process that imports it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "dev
 
 @attrs.frozen
 class Part:
-    """One part of an installation: its rows, and the problems found in it, each with what to type."""
+    """One part of an installation: a table, and problems with what to type."""
 
     title: str
     rows: tuple[tuple[str, ...], ...] = ()
@@ -58,7 +58,7 @@ class Part:
 
 @attrs.frozen
 class Examination:
-    """All parts."""
+    """The whole examination."""
 
     parts: tuple[Part, ...]
 
@@ -73,11 +73,11 @@ class Examination:
 
 
 def examine(environ: Mapping[str, str] | None = None, *, torch: bool = True) -> Examination:
-    """Look at everything; nothing is raised, whatever is broken.
+    """Examine everything; raises nothing, whatever is broken.
 
     Args:
         environ: environment (default: the process's).
-        torch: whether to import torch, in another process, for the devices that it sees.
+        torch: whether to import torch in another process, for its devices.
     """
     environ = os.environ if environ is None else environ
     looks: dict[str, Callable[[], Part]] = {
@@ -95,8 +95,8 @@ def examine(environ: Mapping[str, str] | None = None, *, torch: bool = True) -> 
 def _guarded(title: str, look: Callable[[], Part]) -> Part:
     try:
         return look()
-    except Exception as fault:  # this is what is asked when all else is broken
-        return Part(title, (), (f"{title} cannot be looked at ({type(fault).__name__}: {fault}); report this.",))
+    except Exception as fault:  # it must work when all else is broken
+        return Part(title, (), (f"{title} cannot be examined ({type(fault).__name__}: {fault}); please report this.",))
 
 
 def _installation() -> Part:
@@ -110,7 +110,7 @@ def _installation() -> Part:
     ]
     problems = []
     if own is None:
-        problems.append(f"{BUILTIN} is not installed, so that it has no plugins: python -m pip install {BUILTIN}")
+        problems.append(f"{BUILTIN} is not installed, so it has no plugins: python -m pip install {BUILTIN}")
     here = Path(sys.executable).parent
     if command is None:
         problems.append(
@@ -118,17 +118,15 @@ def _installation() -> Part:
         )
     elif own is not None and Path(command).resolve().parent not in (here, here.resolve()):
         problems.append(
-            f"the command asl on the PATH, {command}, is not of this environment ({here}): activate this one first"
+            f"the command asl on the PATH, {command}, is in another environment than this ({here}): activate this one"
         )
     for dist in metadata.distributions(name=FORMER):
         if is_former(FORMER, dist):
             if own is not None and _installed(BUILTIN):
-                problems.append(
-                    f"an installation of version 0.1 is left, under its old name: python -m pip uninstall {FORMER}"
-                )
+                problems.append(f"version 0.1 is still installed under its old name: python -m pip uninstall {FORMER}")
         else:
             problems.append(
-                f"the distribution {FORMER!r} {dist.version} is a project of somebody else: python -m pip uninstall "
+                f"the distribution {FORMER!r} {dist.version} is an unrelated project: python -m pip uninstall "
                 f"{FORMER}, then python -m pip install --force-reinstall --no-deps {BUILTIN}"
             )
     return Part("installation", tuple(rows), tuple(problems))
@@ -143,7 +141,7 @@ def _installed(distribution: str) -> bool:
 
 
 def _packages() -> Part:
-    """What we require, with the version that is there and whether it is one that we work with."""
+    """The required packages with their versions."""
     rows, problems = [], []
     for requirement in _requirements():
         name, bounds = requirement
@@ -198,7 +196,7 @@ def _plugins(environ: Mapping[str, str]) -> Part:
     problems = [*report.warnings(), *report.notes()]
     if not any(r.status == "ok" for r in report.records):
         problems.append(
-            f"no plugin works, so that there is nothing to train: python -m pip install --force-reinstall {BUILTIN}"
+            f"no plugin works, so nothing can be trained: python -m pip install --force-reinstall {BUILTIN}"
         )
     return Part("plugins", tuple(rows), tuple(problems))
 
@@ -238,13 +236,13 @@ def _settings(environ: Mapping[str, str]) -> Part:
         except AslError as fault:
             problems.append(f"{' '.join(str(fault).split())}: asl check asl.toml")
     if "ASL_DATA" in environ and not Path(environ["ASL_DATA"]).is_dir():
-        problems.append(f"ASL_DATA names {environ['ASL_DATA']}, which is no folder: unset ASL_DATA, or set it to one")
+        problems.append(f"ASL_DATA names {environ['ASL_DATA']}, which is not a folder: unset it, or set it to one")
     return Part("settings", tuple(rows), tuple(problems))
 
 
 def _devices() -> Part:
     try:
-        # -P: a torch.py in the working folder is not torch.
+        # -P: ignore a torch.py in the working directory.
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-P", "-W", "ignore", "-c", _PROBE],
             capture_output=True, text=True, timeout=_PATIENCE, check=False,

@@ -62,9 +62,9 @@ class ConfiguredCommand(click.Command):
         self.fixed = list(self.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Make the flags of what the arguments choose, then let click parse."""
+        """Make the flags of the chosen components, then let click parse."""
         report = discover()
-        for warning in () if ctx.resilient_parsing else report.warnings():  # nothing is printed while Tab completes
+        for warning in () if ctx.resilient_parsing else report.warnings():  # not during completion
             say(one_line(f"warning: {warning}"), err=True)
         typed = scan(args, (*SINGLE_SLOTS, *LIST_SLOTS, "recipe"))
         files = [*_recipe_files(typed, report), *(a for a in args if a.endswith(".toml"))]
@@ -80,11 +80,11 @@ class ConfiguredCommand(click.Command):
         chosen = self._chosen(registry, typed, files)
         yield _Group("Components", [self._choice(registry, slot) for slot in self.slots])
         for slot in self.slots:
-            for name in dict.fromkeys(chosen.get(slot, ())):  # one named twice is told later
+            for name in dict.fromkeys(chosen.get(slot, ())):  # a repeated name is reported later
                 try:
                     offer = registry.find(slot, name)
                 except ConfigError:
-                    continue  # told when the configuration is resolved
+                    continue  # reported when the configuration is resolved
                 stem = f"{slot}.{name}" if slot in LIST_SLOTS else slot
                 specs = option_specs(offer.component.options)
                 options = [_flag(f"{stem}.{s.key}", s, f"--{stem}.{s.key}") for s in specs]
@@ -99,11 +99,11 @@ class ConfiguredCommand(click.Command):
             yield _Group(_TITLES[table], [*options, *_former(table, cls)])
 
     def _chosen(self, registry: Registry, typed: Mapping[str, str], files: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Slot -> names, as far as they can be known before the configuration is resolved."""
+        """Slot -> names, as far as known before the configuration is resolved."""
         layers: list[Layer] = []
         paths = [Path("asl.toml"), *map(Path, files)]
         for path in paths:
-            with contextlib.suppress(ConfigError):  # told when the configuration is resolved; --help works without
+            with contextlib.suppress(ConfigError):  # reported when the configuration is resolved
                 layers += common_layers(path) if path.is_file() else []
         layers += [env_layer(os.environ), flag_layer(typed)]
         settings, _ = merge(layers)
@@ -120,13 +120,13 @@ class ConfiguredCommand(click.Command):
         return found
 
     def _suggested(self, registry: Registry, found: dict[str, tuple[str, ...]]) -> None:
-        """Names that the chosen components bring with them."""
+        """Add the names that the chosen components suggest."""
         for slot in ("dataset", "encoder", "head"):
             for name in found.get(slot, ()):
                 try:
                     suggests = registry.find(slot, name).component.suggests
                 except ConfigError:
-                    continue  # told when the configuration is resolved
+                    continue  # reported when the configuration is resolved
                 if not found.get("loss") and "loss" in suggests:
                     found["loss"] = (suggests["loss"],)
                 for listed in LIST_SLOTS:
@@ -138,13 +138,13 @@ class ConfiguredCommand(click.Command):
         names = ", ".join(registry.name_of(o) for o in registry.slot(slot))
         values = component_names(registry, slot, several=slot in LIST_SLOTS)
         if slot in LIST_SLOTS:
-            text = f"in this order, or none: {names or 'none yet'}"
+            text = f"in this order, or none: {names}" if names else "none is installed"
             return click.Option([f"--{slot}", slot], metavar="NAME,NAME", help=text, shell_complete=values)
         default = f" [default: {_DEFAULT_CHOICES[slot]}]" if slot in _DEFAULT_CHOICES else " [default: the head's own]"
         return click.Option([f"--{slot}", slot], metavar="NAME", help=f"{names}{default}", shell_complete=values)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The help in sections: the verb's own flags, the components, the options of each."""
+        """The help in sections: flags of the verb, components, most used settings, all other settings."""
         groups: list[_Group] = ctx.meta.get("asl.groups", [])
         with formatter.section("Options"):
             own = [p for p in [*self.fixed, *self.get_help_options(ctx)] if isinstance(p, click.Option)]
@@ -167,7 +167,7 @@ class ConfiguredCommand(click.Command):
 
 
 def flags_of(ctx: click.Context, values: Mapping[str, Any], extra: Sequence[str] = ()) -> Layer:
-    """The layer of all that was set on the command line, known flags and unknown ones alike.
+    """The settings on the command line, from known and unknown flags.
 
     Args:
         ctx: of a :class:`ConfiguredCommand`.
@@ -196,7 +196,7 @@ def flags_of(ctx: click.Context, values: Mapping[str, Any], extra: Sequence[str]
 
 
 def refuse_unknown(ctx: click.Context, flags: Layer) -> None:
-    """Refuse flags that are no setting of any table, before the stages of a curriculum are read.
+    """Refuse flags that are not a setting of any table, before the stages of a curriculum are read.
 
     Raises:
         ConfigError: with every such flag.
@@ -269,7 +269,7 @@ def _plain(value: Any) -> str:
 
 
 def _recipe_files(typed: dict[str, str], report: PluginReport) -> list[str]:
-    """The file of the recipe that is named; one that is not there is told when the verb runs."""
+    """The file of the named recipe; the verb reports an unknown one."""
     name = typed.pop("recipe", None)
     with contextlib.suppress(ConfigError):
         return [] if name is None else [str(find_recipe(name, report).path)]

@@ -1,4 +1,4 @@
-"""``asl help``: the manual's pages, which are shipped with the package."""
+"""``asl help``: the pages of the manual, which come with the package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["help_page", "topics"]
 
 
 def topics() -> dict[str, str]:
-    """Every page by its topic, in Markdown; the first line is its title."""
+    """Topic -> page in Markdown; the first line is its title."""
     folder = resources.files("asl_core") / "docs"
     pages = {page.name.removesuffix(".md"): page for page in folder.iterdir() if page.name.endswith(".md")}
     return {topic: pages[topic].read_text(encoding="utf-8") for topic in sorted(pages)}
@@ -46,7 +46,7 @@ def help_page(topic: str | None) -> None:
         hint = hint if hint.endswith("?") else f"{hint}."
         raise UsageError(f"the manual has no page {topic!r}{hint}{verb} `asl help` lists them.")
     if columns(sys.stdout) is None:
-        click.echo(printable(pages[topic]), nl=False)  # to a file or another program as it stands
+        click.echo(printable(pages[topic]), nl=False)  # unchanged, to a file or pipe
         return
     from rich.console import Console
     from rich.markdown import Markdown

@@ -1,4 +1,4 @@
-"""``-P no:NAME`` and ``-P NAME``: which plugins a command uses, given anywhere on its line, as often as needed."""
+"""``-P no:NAME`` and ``-P NAME``, anywhere in a command: which plugins it uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["plugins_chosen", "take_plugin_flags"]
 
 
 def take_plugin_flags(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments without ``-P``, and the words that were given with it. What follows ``--`` is left alone.
+    """The arguments without ``-P``, and its values. Words after ``--`` are left alone.
 
     Raises:
         UsageError: a ``-P`` without a name.
@@ -29,7 +29,7 @@ def take_plugin_flags(args: Sequence[str]) -> tuple[list[str], list[str]]:
         value = word[2:] if len(word) > 2 else args[place + 1] if next(places, None) is not None else ""
         if not value.removeprefix("no:") or value.startswith("-") or "," in value:
             raise UsageError(
-                f"-P {value}: expected one name; -P no:NAME leaves a plugin out, -P NAME uses no other foreign ones."
+                f"-P {value}: expected one name; -P no:NAME leaves a plugin out, -P NAME uses no other third-party one."
             )
         words.append(value)
     return [*rest, *args[end:]], words
@@ -37,10 +37,7 @@ def take_plugin_flags(args: Sequence[str]) -> tuple[list[str], list[str]]:
 
 @contextmanager
 def plugins_chosen(words: Sequence[str]) -> Iterator[None]:
-    """Let ``-P`` words hold in this process and in those that it starts, until the end of the block.
-
-    The environment carries them: worker processes and ranks rebuild their plugins from it.
-    """
+    """Apply values of ``-P`` within this block, also to processes that it starts, which read the environment."""
     before = os.environ.get(ALLOW)
     now = allowing(before, words)
     if now is not None:
@@ -55,9 +52,9 @@ def plugins_chosen(words: Sequence[str]) -> Iterator[None]:
 
 
 def allowing(spec: str | None, words: Iterable[str]) -> str | None:
-    """``ASL_PLUGINS`` as it has to be for the ``-P`` words ``no:NAME`` and ``NAME`` to hold as well.
+    """The value of ``ASL_PLUGINS`` with the ``-P`` values ``no:NAME`` and ``NAME``.
 
-    Names that are allowed replace those of the variable; names that are blocked join them.
+    Allowed names replace those of the variable; blocked names are added.
     """
     words = list(words)
     before = Wanted.parse(spec)
@@ -65,5 +62,5 @@ def allowing(spec: str | None, words: Iterable[str]) -> str | None:
     block = (*before.block, *(w.removeprefix("no:") for w in words if w.startswith("no:")))
     if allow is None and not block:
         return None
-    # Without "none" a list of blocked names alone would let everything else in.
+    # Without "none", blocked names alone would allow everything else.
     return ",".join([*(allow or (() if allow is None else ("none",))), *(f"-{w}" for w in block)])

@@ -1,4 +1,4 @@
-"""``asl plugins``: what is installed; ``check`` tries a plugin out, ``new`` begins one."""
+"""``asl plugins``: the installed plugins; ``check`` checks one, ``new`` creates one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["plugins"]
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins: where each is from, what it offers, and why one is not used."""
+    """List plugins: origin, components, and why one is not used."""
     if ctx.invoked_subcommand is not None:
         return
     report = discover(environ=_lenient())
@@ -61,15 +61,15 @@ def _row(record: PluginRecord) -> list[str]:
 
 
 def _lenient() -> dict[str, str]:
-    """The environment without strict mode: this verb exists to show what is broken."""
+    """The environment without strict mode, since this verb shows what is broken."""
     return {k: v for k, v in os.environ.items() if k != "ASL_STRICT_PLUGINS"}
 
 
 @plugins.command("check")
 @click.argument("plugin", metavar="PACKAGE_OR_PATH")
 @click.option("--set", "settings", multiple=True, metavar="SLOT.NAME.KEY=VALUE", help="an option of a component")
-@click.option("--sample", "samples", multiple=True, metavar="NAME=FILE", help="a file that a data set or loader reads")
-@click.option("--width", type=click.IntRange(min=1), metavar="N", help="numbers a frame of the clips [default: 36]")
+@click.option("--sample", "samples", multiple=True, metavar="NAME=FILE", help="a file for a data set or loader to read")
+@click.option("--width", type=click.IntRange(min=1), metavar="N", help="features per frame of the clips [default: 36]")
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 @click.pass_context
 def check(
@@ -80,10 +80,10 @@ def check(
     width: int | None,
     as_json: bool,
 ) -> None:
-    """Ask of a plugin all that asl relies on, and tell what it does not keep.
+    """Check that a plugin meets the contracts of its components.
 
-    PACKAGE_OR_PATH is an installed package or plugin, or a folder with a pyproject.toml, which need not be
-    installed. Ends with 1 where a check failed; what could not be checked is told, with what would make it possible.
+    PACKAGE_OR_PATH is an installed package or plugin, or a folder with a pyproject.toml, installed or not. The exit
+    code is 1 if a check failed. A check that could not be made is listed with what it needs.
     """
     from asl_core.testing.isolated import locate
     from asl_core.testing.plugin import plugin_results
@@ -93,10 +93,10 @@ def check(
     files = _pairs("--sample", samples, "my-dataset=clip.npy")
     for name, file in files.items():
         if not Path(file).is_file():
-            raise UsageError(f"--sample {name}={file}: there is no such file.")
+            raise UsageError(f"--sample {name}={file}: no such file.")
     out = sys.stdout
     results: list[CheckResult] = []
-    with contextlib.redirect_stdout(sys.stderr):  # a plugin's own printing is no part of the answer
+    with contextlib.redirect_stdout(sys.stderr):  # keep the plugin's own printing off the output
         for result in plugin_results(found, options, files, *(() if width is None else (width,))):
             results.append(result)
             if not as_json:
@@ -134,13 +134,13 @@ def _pairs(flag: str, words: tuple[str, ...], example: str) -> dict[str, str]:
 @click.argument("name")
 @click.option(
     "--slot", type=click.Choice(list(STARTS)), default="encoder", show_default=True, metavar="SLOT",
-    help=f"what it is to offer: {', '.join(STARTS)}; a batch-transform is part of the model",
+    help=f"what it offers: {', '.join(STARTS)}; a batch-transform is part of the model",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="folder to write it into")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="folder for it")
 def new(name: str, slot: str, out: Path) -> None:
-    """Write a plugin package of your own: it installs, works and passes its tests as it is.
+    """Create a plugin package, which installs, works and passes its tests as written.
 
-    NAME is the name of the package and of what it offers, such as my-encoder.
+    NAME is the name of the package and of its component, such as my-encoder.
     """
     from asl_core.scaffold import names_for, write_plugin
 
@@ -148,9 +148,9 @@ def new(name: str, slot: str, out: Path) -> None:
     folder = write_plugin(names, slot, out)
     start = STARTS[slot]
     where = as_word(str(folder))
-    say(one_line(f"{folder} holds {start.article} {start.words} {names.name!r}: {start.summary}. Next:"))
+    say(one_line(f"{folder} has {start.article} {start.words} {names.name!r}: {start.summary}. Next:"))
     say("")
-    # A bare relative path would be taken for a package of some index.
+    # pip would take a bare relative path for a package of an index.
     local = where if folder.is_absolute() else as_word(f"./{folder.as_posix()}")
     for command in (
         f"pip install -e {local}",

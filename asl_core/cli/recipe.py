@@ -1,4 +1,4 @@
-"""``asl show recipe``: what a recipe sets, stage by stage."""
+"""``asl show recipe``: the settings of a recipe, by stage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show_recipe(recipe: Recipe, as_json: bool) -> None:
     """Print it for people, or as JSON.
 
     Raises:
-        ConfigError: the plugin that ships it ships no TOML.
+        ConfigError: it is not valid TOML.
     """
     content = read_toml(recipe.path)
     stages = content.values.get("stage")
@@ -52,7 +52,7 @@ def show_recipe(recipe: Recipe, as_json: bool) -> None:
 
 
 def _text(value: Any) -> str:
-    """A value as a flag takes it."""
+    """A value as a flag's text."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""``asl run``: train, or go on with a run."""
+"""``asl run``: train, or continue a run."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def run(
         file = find_recipe(recipe).path
     if resume is not None:
         check_run(resume, "run --resume")
-        if (resume / "config.toml").is_file():  # wrong settings cost no import of torch
+        if (resume / "config.toml").is_file():  # before torch is imported
             others = (str(file),) if file is not None else ()
             resumed_config(resume / "config.toml", flags, ctx.meta["asl.registry"], others=others)
     elif file is not None:
         check_settings_file(file)
-    config = _configured(ctx, file, flags) if resume is None else None  # wrong settings cost no import of torch
+    config = _configured(ctx, file, flags) if resume is None else None  # before torch is imported
     with display(quiet=quiet, as_json=as_json) as on:
         _train(ctx, on, file, resume, flags, config, quiet=quiet, as_json=as_json)
 
@@ -131,8 +131,8 @@ def _train(
         if place.path is not None:
             say(
                 one_line(
-                    f"finished epochs ({place.done}) are kept, what came after them is done again; `asl run --resume "
-                    f"{as_word(place.path)}` goes on and ends with the same bits."
+                    f"finished epochs ({place.done}) are kept, the interrupted one is repeated; `asl run --resume "
+                    f"{as_word(place.path)}` continues, and ends with the same bits."
                 ),
                 err=True,
             )
@@ -155,7 +155,7 @@ def _configured(ctx: click.Context, file: Path | None, flags: Layer) -> RunConfi
 
 
 class _Place:
-    """Remembers where the run is, for what is said when it is interrupted."""
+    """Remembers the run directory, for the message at an interrupt."""
 
     path: str | None = None
     done = 0

@@ -1,4 +1,4 @@
-"""``asl runs``: the runs there are, with their figures."""
+"""``asl runs``: runs with their figures."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _KEYS = ("date", "name", TOP1.name, WER.name)
 @click.option("--sort", type=click.Choice(_KEYS), default="date", show_default=True, help="the newest or best is last")
 @click.option("--json", "as_json", is_flag=True, help="a list of runs, with full paths and sizes in bytes")
 def runs(folder: Path | None, sort: str, as_json: bool) -> None:
-    """List the runs in FOLDER (by default the one that runs go to), with the figures of their last weights on val.
+    """List the runs in FOLDER (default: the folder of new runs), with the figures of their last weights on val.
 
-    A run is done, running, or cut off (`asl run --resume NAME` goes on with it). The stages of a curriculum stand
-    together. Wherever a verb takes a run, its name in this list is enough.
+    A run is done, running, or cut off (`asl run --resume NAME` continues it). The stages of a curriculum are listed
+    together. Every verb accepts a run by its name in this list.
     """
     folder = folder if folder is not None else out_folder()
     found = _sorted(list_runs(folder), sort)

@@ -1,7 +1,7 @@
-"""Standard output and standard error that never stop a command: closed, full, or of an encoding that lacks characters.
+"""Standard output and error that never stop a command, even when closed, full, or of an encoding that lacks characters.
 
-A run trains for hours, and ``asl run | head`` must not end it. What a stream does not take is dropped; the first time
-is reported, and decides the exit code of commands whose output is all that they do.
+A run trains for hours, and ``asl run | head`` must not end it. What a stream does not accept is dropped; the first
+failure is reported, and decides the exit code of commands that only print.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ __all__ = ["Screen", "lasting_screen"]
 
 
 class Screen:
-    """What became of standard output."""
+    """The state of standard output."""
 
-    lost: OSError | None = None  #: why it could not be written
+    lost: OSError | None = None  #: why writing failed
 
     @property
     def closed(self) -> bool:
-        """Whether the reader went away, as ``head`` does when it has seen enough."""
+        """Whether the reader closed the pipe, as ``head`` does."""
         return self.lost is not None and self.lost.errno in (errno.EPIPE, errno.EINVAL if os.name == "nt" else -1)
 
 
 class _Lasting(io.RawIOBase):
-    """A file that takes everything: what cannot be written is dropped."""
+    """A file that accepts everything, and drops what cannot be written."""
 
     def __init__(self, raw: Any, report: Callable[[OSError], None]):
         self._raw, self._report = raw, report
         self._lost = False
 
     def write(self, data: Any) -> int:
-        """All of it, as far as whoever writes can tell."""
+        """Reports all bytes as written."""
         rest = memoryview(data).cast("B")
         size = len(rest)
         while rest and not self._lost:
@@ -60,10 +60,10 @@ class _Lasting(io.RawIOBase):
 
 @contextlib.contextmanager
 def lasting_screen(report: Callable[[OSError], None]) -> Iterator[Screen]:
-    """Put such streams in the place of the process's own until the end of the block.
+    """Replace the standard streams of the process within this block.
 
     Args:
-        report: called once, when standard output is lost.
+        report: called once, when standard output fails.
     """
     screen = Screen()
 
@@ -74,7 +74,7 @@ def lasting_screen(report: Callable[[OSError], None]) -> Iterator[Screen]:
     before = sys.stdout, sys.stderr
     try:
         sys.stdout = _lasting(sys.stdout, lost)
-        sys.stderr = _lasting(sys.stderr, lambda _: None)  # there is nobody left to tell
+        sys.stderr = _lasting(sys.stderr, lambda _: None)  # nowhere left to report it
         yield screen
     finally:
         for stream in (sys.stdout, sys.stderr):
@@ -84,14 +84,14 @@ def lasting_screen(report: Callable[[OSError], None]) -> Iterator[Screen]:
 
 
 def _lasting(stream: Any, report: Callable[[OSError], None]) -> Any:
-    """A stream over the same file; itself where it is none of the process's own, such as a program's buffer."""
+    """A lasting stream over the same file; the stream itself where it is not a standard one."""
     raw = getattr(getattr(stream, "buffer", None), "raw", getattr(stream, "buffer", None))
     if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.RawIOBase):
         return stream
-    if stream.isatty():  # Windows writes to a terminal in a way of its own
+    if stream.isatty():  # Windows has its own way to write to a terminal
         stream.reconfigure(errors="backslashreplace")
         return stream
-    with contextlib.suppress(OSError):  # it is said of what is written now
+    with contextlib.suppress(OSError):  # reported at the next write
         stream.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(_Lasting(raw, report)),

@@ -1,6 +1,6 @@
-"""Progress on the command line: a bar where people look, plain lines or JSON events elsewhere, none with ``--quiet``.
+"""Progress on the command line: a bar on a terminal, plain lines or JSON events elsewhere, nothing with ``--quiet``.
 
-Imports no torch: it shows that torch is being imported, which takes seconds; and rich only when there is work to show.
+Imports no torch, whose slow import is itself shown; and rich only when there is work to show.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _nothing() -> None:
 
 @attrs.frozen
 class Display:
-    """Where a verb prints, and whom it tells that it did."""
+    """Where a verb prints, and a callback after each line."""
 
     console: Console = attrs.field(factory=_console)
     spoke: Callable[[], None] = _nothing
@@ -46,7 +46,7 @@ class Display:
 
 @contextlib.contextmanager
 def display(*, quiet: bool = False, as_json: bool = False) -> Iterator[Display]:
-    """Where a long verb prints; how far the work inside is, is shown between its lines."""
+    """Where a long verb prints; progress is shown between its lines."""
     from asl_core.training.progress_bar import Ticker, has_bar
 
     console = _console()
@@ -61,7 +61,7 @@ def display(*, quiet: bool = False, as_json: bool = False) -> Iterator[Display]:
         finally:
             ticker.stop()
     else:
-        # A bar and lines on one terminal have to know of each other.
+        # A bar and lines on one terminal must share the console.
         with _bar(console if has_bar(console) else None) as bar:
             yield Display(console, bar.spoke)
 
@@ -73,7 +73,7 @@ def _emit(report: ProgressReport) -> None:
 
 @contextlib.contextmanager
 def showing_progress(*, as_json: bool = False) -> Iterator[None]:
-    """Show what goes on inside, on standard error; with ``--json`` only to somebody who looks at a terminal."""
+    """Show progress on standard error; with ``--json`` only on a terminal."""
     if not _is_first_process() or (as_json and not sys.stderr.isatty()):
         yield
         return
@@ -88,13 +88,13 @@ def _bar(console: Console | None = None) -> ProgressBar:
 
 
 def _is_first_process() -> bool:
-    """Whether this one speaks, of the processes of a run."""
+    """Whether this process prints, of those of a run."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextlib.contextmanager
 def findings_are_printed() -> Iterator[None]:
-    """Keep the audit's warnings off the log within this block: the verb prints them itself."""
+    """Keep the audit's warnings off the log within this block; the verb prints them."""
     logger = logging.getLogger("asl.audit")
     before, silent = logger.propagate, logging.NullHandler()
     logger.addHandler(silent)

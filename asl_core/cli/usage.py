@@ -1,4 +1,4 @@
-"""What is said where a command line cannot be read: a wrong verb, a wrong flag, too few words or too many."""
+"""Messages for a wrong command line: unknown verbs and flags, missing or extra arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asl_core.errors import as_word
 
 __all__ = ["meant_by", "usage_text", "verb_hint"]
 
-#: words of other trainers, and of everyday speech -> what to type
+#: words of other trainers and everyday words -> command
 _OTHERS: Mapping[str, str] = {
     word: command
     for command, words in {
@@ -40,34 +40,34 @@ _OTHERS: Mapping[str, str] = {
 
 
 def meant_by(word: str) -> str | None:
-    """The command for a word of other trainers, such as ``asl run`` for ``train``."""
+    """The command for a word of other trainers: ``asl run`` for ``train``."""
     return _OTHERS.get(word.lower().replace("_", "-"))
 
 
 def verb_hint(word: str, verbs: Iterable[str]) -> str:
-    """The message for a word that is no verb."""
+    """The message for an unknown verb."""
     verbs = list(verbs)
-    said = f"there is no verb {word!r}"
+    unknown = f"there is no verb {word!r}"
     plain = word.lower().replace("_", "-")
     if plain in verbs:
-        return f"{said}; did you mean `asl {plain}`?"
+        return f"{unknown}; did you mean `asl {plain}`?"
     if plain in _OTHERS:
-        return f"{said}; did you mean `{_OTHERS[plain]}`?"
+        return f"{unknown}; did you mean `{_OTHERS[plain]}`?"
     path = Path(word)
     if path.suffix == ".toml":
-        return f"{said}; a file of settings is run by `asl run {as_word(word)}`."
+        return f"{unknown}; a file of settings is run by `asl run {as_word(word)}`."
     if (path / "config.toml").is_file():
-        return f"{said}; a run is evaluated by `asl eval {as_word(word)}`."
+        return f"{unknown}; a run is evaluated by `asl eval {as_word(word)}`."
     if path.is_dir():
-        return f"{said}; a folder of features is audited by `asl audit {as_word(word)}`."
+        return f"{unknown}; a folder of features is audited by `asl audit {as_word(word)}`."
     close = difflib.get_close_matches(plain, [*verbs, *_OTHERS], n=1, cutoff=0.6)
     if close:
-        return f"{said}; did you mean `{_OTHERS.get(close[0], f'asl {close[0]}')}`?"
-    return f"{said}; the verbs are {', '.join(verbs)}. `asl --help` says what each does."
+        return f"{unknown}; did you mean `{_OTHERS.get(close[0], f'asl {close[0]}')}`?"
+    return f"{unknown}; the verbs are {', '.join(verbs)}. `asl --help` says what each does."
 
 
 def usage_text(fault: click.ClickException) -> str:
-    """A fault that click found, in a paragraph, with the form that the command has."""
+    """The message for a fault that click found, with the usage of the command."""
     context = fault.ctx if isinstance(fault, click.UsageError) else None
     if isinstance(fault, click.NoSuchOption):
         hint = hint_for_flag(fault.option_name, context)
@@ -80,8 +80,8 @@ def usage_text(fault: click.ClickException) -> str:
 
 
 def _form(context: click.Context | None) -> str:
-    """How the command is typed, on a line of its own."""
+    """The usage of the command, on a line of its own."""
     if context is None or context.parent is None:
         return ""
     pieces = " ".join(context.command.collect_usage_pieces(context))
-    return f"\nusage: {context.command_path} {pieces} (`{context.command_path} --help` tells more)"
+    return f"\nusage: {context.command_path} {pieces} (`{context.command_path} --help` for more)"

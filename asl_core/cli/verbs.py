@@ -10,23 +10,23 @@ __all__ = ["VERBS", "command_of"]
 
 #: verb -> (module, one line of help)
 VERBS = {
-    "run": ("asl_core.cli.run", "Train a recogniser, or go on with a run."),
+    "run": ("asl_core.cli.run", "Train a recogniser, or continue a run."),
     "eval": ("asl_core.cli.evaluate", "Evaluate a run on a split of its data set."),
-    "predict": ("asl_core.cli.predict", "Name the signs of the clips in a file."),
-    "audit": ("asl_core.cli.audit", "Audit a data set without training."),
-    "pack": ("asl_core.cli.pack", "Write the clips of a data set as files for training beyond memory."),
+    "predict": ("asl_core.cli.predict", "Predict the signs in files of clips."),
+    "audit": ("asl_core.cli.audit", "Check a data set before training."),
+    "pack": ("asl_core.cli.pack", "Write a data set as files for training with data larger than memory."),
     "inspect": ("asl_core.cli.inspect", "Show the content of a checkpoint, and how it fits an encoder."),
     "compare": ("asl_core.cli.compare", "Compare two finished runs, or two configurations over several seeds."),
-    "runs": ("asl_core.cli.runs", "List the runs there are, with their figures."),
-    "ls": ("asl_core.cli.catalogue", "List the components there are."),
-    "show": ("asl_core.cli.catalogue", "Show a component and its options."),
-    "plugins": ("asl_core.cli.plugins", "List the plugins, working and broken; check one, begin one."),
-    "doctor": ("asl_core.cli.doctor", "Show versions, devices, plugins and folders, and what is wrong with them."),
-    "check": ("asl_core.cli.check", "Check a configuration file without running it."),
+    "runs": ("asl_core.cli.runs", "List runs with their figures."),
+    "ls": ("asl_core.cli.catalogue", "List components and recipes."),
+    "show": ("asl_core.cli.catalogue", "Show a component with its options, or a recipe."),
+    "plugins": ("asl_core.cli.plugins", "List plugins, working and broken; check one, create one."),
+    "doctor": ("asl_core.cli.doctor", "Show versions, devices, plugins and folders, and their problems."),
+    "check": ("asl_core.cli.check", "Check a settings file without running it."),
     "help": ("asl_core.cli.help", "Show a page of the manual: asl help guide."),
 }
 
-#: verbs whose function has another name, since theirs is a builtin's
+#: verbs whose name is taken by a builtin -> function
 _FUNCTIONS = {"eval": "evaluate", "help": "help_page"}
 
 

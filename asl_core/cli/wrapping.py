@@ -1,4 +1,4 @@
-"""Text for a terminal: lines wrapped at words where it ends; plain lines where the output goes to a file or a pipe."""
+"""Text for a terminal, wrapped at words; unwrapped lines for a file or pipe."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LABEL = re.compile(r"\s*(?:[-*] |\S{1,14} {2,}|(?:error|warning|note): (?=\S))"
 
 
 def columns(stream: Any) -> int | None:
-    """Characters in a line of what a stream writes to: of a terminal, or as ``COLUMNS`` says; None has no end."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isdecimal() and int(said) > 0:
-        return max(_NARROWEST, int(said))
+    """The width of a terminal, or ``COLUMNS``; None for a file or pipe."""
+    width = os.environ.get("COLUMNS", "")
+    if width.isdecimal() and int(width) > 0:
+        return max(_NARROWEST, int(width))
     try:
         terminal = stream is not None and stream.isatty()
     except ValueError:  # it is closed
@@ -33,16 +33,16 @@ def columns(stream: Any) -> int | None:
 
 
 def say(text: str, *, err: bool = False, file: Any = None) -> None:
-    """Print text of any origin: control characters are shown, lines are wrapped."""
+    """Print text of any origin: control characters are escaped, lines wrapped."""
     stream = file or (sys.stderr if err else sys.stdout)
     for line in wrapped(printable(text), columns(stream)):
         click.echo(line, file=stream)
 
 
 def wrapped(text: str, width: int | None) -> list[str]:
-    """Each line of a text in lines of at most ``width``; what continues one stands under its first word.
+    """The lines of a text, wrapped to ``width``; continued lines are indented under the first word.
 
-    A word is broken only where it is longer than a line, and then after a separator of a path, if it has one.
+    A word is broken only if it is longer than a line, after a path separator where possible.
     """
     if width is None:
         return text.split("\n")
@@ -57,7 +57,7 @@ def _wrapped_line(line: str, width: int) -> Iterator[str]:
     start = label[0] if label else line[: len(line) - len(line.lstrip())]
     indent = " " * min(cells(start) if not start.strip().endswith(":") else 2, width // 3)
     written = start
-    empty = True  # whether no word stands in the line yet
+    empty = True  # whether the line has no word yet
     for word in line[len(start) :].split():
         for piece in _pieces(word, width - cells(indent)):
             joined = f"{written}{piece}" if empty else f"{written} {piece}"
@@ -69,7 +69,7 @@ def _wrapped_line(line: str, width: int) -> Iterator[str]:
 
 
 def _pieces(word: str, width: int) -> Iterable[str]:
-    """A word, or parts of one that no line can hold."""
+    """A word, in parts if longer than a line."""
     if cells(word) <= width:
         return [word]
     found, rest = [], ""
@@ -86,7 +86,7 @@ def _pieces(word: str, width: int) -> Iterable[str]:
 
 
 def cells(text: str) -> int:
-    """Places that a text takes on a terminal: some characters take two, and accents none."""
+    """Columns of a text on a terminal: some characters take two, accents none."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -127,7 +127,7 @@ def test_killed_process_ends_the_others_and_any_number_goes_on(runs: Path) -> No
     assert "from epoch 2" in done.stdout
     assert "1, then 2 processes" in done.stdout
     assert done.stderr.count("error: process 0 of 2: ") == 1, done.stderr
-    assert "lost contact" in done.stderr or "told to end" in done.stderr
+    assert "lost contact" in done.stderr or "ended by SIGTERM" in done.stderr
     assert f"--resume {runs / 'killed'}" in done.stderr
     assert len(history(runs / "killed")) == 2
     api.resume(runs / "killed")
