@@ -93,7 +93,6 @@ if TYPE_CHECKING:
     from asl_core.evaluation.embedding import Embeddings as Embeddings
     from asl_core.evaluation.error_analysis import Explained as Explained
     from asl_core.evaluation.error_analysis import explain_run as explain_run
-    from asl_core.evaluation.inference import Predictions as Predictions
     from asl_core.evaluation.intervals import wilson_interval as wilson_interval
     from asl_core.evaluation.mistakes import Confusion as Confusion
     from asl_core.evaluation.mistakes import Group as Group
@@ -103,6 +102,7 @@ if TYPE_CHECKING:
     from asl_core.evaluation.prediction import ClipPrediction as ClipPrediction
     from asl_core.evaluation.prediction import predict_clips as predict_clips
     from asl_core.evaluation.prediction import predict_file as predict_file
+    from asl_core.evaluation.scoring import Predictions as Predictions
     from asl_core.evaluation.tta import View as View
     from asl_core.files.arrays import array_layout as array_layout
     from asl_core.files.bounded import open_tensors as open_tensors
@@ -184,7 +184,7 @@ _HOMES = {
         "AslError", "CheckpointError", "ConfigError", "DataError", "MissingExtraError", "RunError", "UsageError",
         "as_word",
     ],
-    "evaluation.inference": ["Predictions"],
+    "evaluation.scoring": ["Predictions"],
     "config.given": ["registry_with"],
     "registry.hookspecs": ["hookimpl"],
     "evaluation.intervals": ["wilson_interval"],

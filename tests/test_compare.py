@@ -99,6 +99,14 @@ def test_sentences_are_compared_whole_and_by_their_edits(tmp_path: Path) -> None
     assert "top-1" not in text
 
 
+def test_equal_texts_have_no_interval_of_their_difference(tmp_path: Path) -> None:
+    rows = [("a b", "a", 1), ("b", "b", 0), ("c a b", "c", 2)]
+    found = compare([write_sentences(tmp_path / "one", rows)], [write_sentences(tmp_path / "two", rows)], [0])
+    assert [*comparison_lines("one", "two", found)][-1] == (
+        "two - one: word error rate +0.0 points, on every resample of the clips"
+    )
+
+
 def test_runs_without_edits_have_no_word_error_rate(tmp_path: Path) -> None:
     """Isolated signs, and sentences of version 0.1, whose table has no edits."""
     assert compare([write(tmp_path / "a", [1, 0])], [write(tmp_path / "b", [1, 1])], [0]).wer is None

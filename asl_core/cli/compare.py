@@ -129,7 +129,10 @@ def _wer_lines(first: str, second: str, wer: WerComparison) -> Iterator[str]:
     for name, values, (low, high) in sides:
         mean = 100 * statistics.fmean(values)
         yield f"{name:<24} word error rate {mean:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
-    yield f"{second} - {first}: word error rate {_difference(wer.difference, wer.interval)} (bootstrap)"
+    if wer.interval[0] == wer.interval[1]:  # resampling clips that all differ by the same says nothing of others
+        yield f"{second} - {first}: word error rate {100 * wer.difference:+.1f} points, on every resample of the clips"
+    else:
+        yield f"{second} - {first}: word error rate {_difference(wer.difference, wer.interval)} (bootstrap)"
 
 
 _RUNS = ("run", "curriculum")

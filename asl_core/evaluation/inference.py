@@ -20,14 +20,12 @@ from asl_core.compute.distributed import ALONE, Processes
 from asl_core.compute.progress import track
 from asl_core.compute.seeding import ClipRandom
 from asl_core.contracts import Augment, HeadOutput
-from asl_core.evaluation.scoring import Predictions, Scored, answers, metrics, ranks, report, scored
+from asl_core.evaluation.scoring import Predictions
 from asl_core.evaluation.tta import View, mean_scores
 from asl_core.model.objectives import Objective, compute
 from asl_core.model.recogniser import Recognizer
 
-__all__ = [
-    "Predictions", "Scored", "answers", "inference", "metrics", "predict", "ranks", "report", "scored",
-]  # fmt: skip
+__all__ = ["BatchResult", "inference", "predict"]
 
 
 @attrs.frozen(eq=False)

@@ -17,7 +17,8 @@ from asl_core.compute.host import seed_generators
 from asl_core.compute.progress import track
 from asl_core.compute.seeding import ClipRandom, mix_seed
 from asl_core.compute.signals import unbroken
-from asl_core.evaluation.inference import Predictions, metrics, predict
+from asl_core.evaluation.inference import predict
+from asl_core.evaluation.scoring import Predictions, metrics
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import compute
 from asl_core.training.events import EpochReport

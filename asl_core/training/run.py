@@ -18,9 +18,9 @@ from asl_core.compute.torchrun import joined
 from asl_core.config.given import registry_of
 from asl_core.config.run_config import RunConfig
 from asl_core.errors import RunError, as_word
-from asl_core.evaluation.inference import report
 from asl_core.evaluation.loading import LoadedRun, load
 from asl_core.evaluation.predictions_csv import predictions_csv
+from asl_core.evaluation.scoring import report
 from asl_core.files.atomic import write_text
 from asl_core.files.rundir import RunDir
 from asl_core.registry.component import Registry
@@ -42,7 +42,7 @@ class RunResult:
     last: Mapping[str, float]  #: val metrics after the last epoch
     best: Mapping[str, float]  #: val metrics of the best epoch
     best_epoch: int
-    report: Mapping[str, Any]  #: of the last weights on val, see :func:`asl_core.evaluation.inference.report`
+    report: Mapping[str, Any]  #: of the last weights on val, see :func:`asl_core.evaluation.scoring.report`
     #: an entry an epoch, ``{"epoch": 1, "train": {"loss": …}, "val": {"top1": …}}``: the lines of metrics.jsonl
     history: Sequence[Mapping[str, Any]] = ()
     _registry: Registry | None = attrs.field(default=None, repr=False)

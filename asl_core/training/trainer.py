@@ -27,7 +27,7 @@ from asl_core.config.run_config import RunConfig
 from asl_core.contracts import Augment
 from asl_core.data.splits import RunData
 from asl_core.errors import CheckpointError, RunError, as_word
-from asl_core.evaluation.inference import Predictions
+from asl_core.evaluation.scoring import Predictions
 from asl_core.evaluation.tta import View, find_views
 from asl_core.files.atomic import write_bytes
 from asl_core.files.json_files import plain

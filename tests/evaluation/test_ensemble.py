@@ -16,7 +16,7 @@ from asl_core.cli import main
 from asl_core.clips.clip import Vocabulary
 from asl_core.errors import UsageError
 from asl_core.evaluation.ensemble import Member, average_members
-from asl_core.evaluation.inference import Predictions
+from asl_core.evaluation.scoring import Predictions
 
 
 def member(run: str, glosses: str, ids: str, probabilities: list[list[float]] | None) -> Member:

@@ -16,8 +16,9 @@ from toy_components import ClassLoss, FrameHead, LinearEncoder, MeanHead, Poolin
 from asl_core import Batch, ClipStore, HeadOutput, LossResult, Sample, Vocabulary
 from asl_core.clips.clip import UNKNOWN
 from asl_core.compute.distributed import Processes
-from asl_core.evaluation.inference import Predictions, answers, metrics, predict, ranks, report, scored
+from asl_core.evaluation.inference import predict
 from asl_core.evaluation.intervals import wer_interval, wilson_interval
+from asl_core.evaluation.scoring import Predictions, answers, metrics, ranks, report, scored
 from asl_core.model.objectives import Objective
 from asl_core.model.recogniser import Recognizer, Standardiser
 

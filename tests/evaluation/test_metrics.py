@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
+import pytest
+from rich.console import Console
+
+from asl_core.cli.console import print_report
 from asl_core.evaluation.metrics import AUTO, LOSS, TOP1, TOP5, WER, headlines, metric_of
 
 
@@ -39,3 +43,15 @@ def test_named_ones_are_found_as_they_are() -> None:
 def test_headlines_stand_in_one_order() -> None:
     assert headlines({"wer": 0.1, "loss": 2.0, "top1": 0.5}) == [TOP1, WER]
     assert headlines(["second.top1", "blank"]) == []
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [({"wer_interval": (0.1, 1.04)}, "val: word error rate 40.0 % (95 % interval 10.0 % to 104.0 %), 5 clips\n"),
+     ({}, "val: word error rate 40.0 %, 5 clips\n")],
+)  # fmt: skip
+def test_a_word_error_rate_is_printed_with_its_interval(interval: dict[str, object], text: str) -> None:
+    console = Console(file=io.StringIO())
+    print_report({"clips": 5, "scored": 5, "metrics": {"wer": 0.4}, **interval}, console, "val")
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == text

@@ -21,8 +21,8 @@ from asl_core import ClipStore, Vocabulary
 from asl_core.cli import main
 from asl_core.cli.error_analysis import error_lines
 from asl_core.errors import UsageError
-from asl_core.evaluation.inference import Predictions
 from asl_core.evaluation.mistakes import Mistakes, _by_value, explain
+from asl_core.evaluation.scoring import Predictions
 
 ABC = Vocabulary(("a", "b", "c"))
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -19,8 +19,8 @@ from toy_components import make_clips
 
 from asl_core import ClipStore, RunError, Vocabulary
 from asl_core.errors import UsageError
-from asl_core.evaluation.inference import Predictions
 from asl_core.evaluation.predictions_csv import predictions_csv
+from asl_core.evaluation.scoring import Predictions
 from asl_core.files.rundir import RunDir
 from asl_core.registry.environment import environment
 
