@@ -1,4 +1,4 @@
-"""Fixtures: those of asl for plugins, and a folder of made-up files in the layout."""
+"""Fixtures: those of asl for plugins, and a folder of synthetic files in the layout."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Write = Callable[..., Path]
 
 
 def clip(label: object, frames: int = 9, seed: int = 0, **cells: str) -> dict[str, str]:
-    """A row: even labels move to the right, odd ones to the left; ``cells`` replace what stands in some columns."""
+    """A row: even labels move to the right, odd ones to the left; ``cells`` replace some columns."""
     step = 0.05 if int(str(label)) % 2 else -0.05
-    series = [[0.5 + 0.001 * seed + 0.01 * place + step * t for t in range(frames)] for place in range(len(COLUMNS))]
+    series = [[0.5 + 0.001 * seed + 0.01 * index + step * t for t in range(frames)] for index in range(len(COLUMNS))]
     row = {name: str(values) for name, values in zip(COLUMNS, series, strict=True)}
     return {**row, "video_fps": "25.0", "video_size_width": "1.0", "labels": str(label), **cells}
 

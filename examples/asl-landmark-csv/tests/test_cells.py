@@ -1,4 +1,4 @@
-"""A cell is read without running anything, and what is wrong in it is said."""
+"""Cells are read without running anything, and errors say what is wrong."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from asl_landmark_csv.cells import read_cell
     ],
 )
 def test_lists_and_missing_values(text: str, values: list[float] | None) -> None:
-    found = read_cell(text)
+    cell = read_cell(text)
     if values is None:
-        assert found is None
+        assert cell is None
     else:
-        assert found is not None
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, np.array(values, dtype=np.float32))
+        assert cell is not None
+        assert cell.dtype == np.float32
+        np.testing.assert_array_equal(cell, np.array(values, dtype=np.float32))
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def test_a_run_trains_on_it_and_predicts_a_file(
     config = asl_core.configure(settings, registry=registry, environ={}, project_file=False)
     result = asl_core.run(config, registry=registry)
     assert result.last["top1"] == 1.0
-    told = asl_core.predict_file(result.path, folder / "WLASL2_val_25fps.csv", registry=registry)
-    assert [t.top[0][0] for t in told] == ["left", "right", "left", "right"]
+    predictions = asl_core.predict_file(result.path, folder / "WLASL2_val_25fps.csv", registry=registry)
+    assert [t.top[0][0] for t in predictions] == ["left", "right", "left", "right"]
 
 
 def test_a_frame_is_x_and_y_of_every_point_in_one_order(write: Write) -> None:
@@ -97,7 +97,7 @@ def test_points_of_the_file_are_those_of_train_for_every_split(write: Write) -> 
     (one,) = data.clips("val")
     assert one.features.tolist() == [[5, 7, 1, 3], [6, 8, 2, 4]]
     write("val.csv", [{k: v for k, v in row.items() if k != "a_Y"}])
-    with pytest.raises(DataError, match=r"val\.csv line 1: 1 of the 4 columns of a frame are not there, a_Y"):
+    with pytest.raises(DataError, match=r"val\.csv line 1: 1 of the 4 columns of a frame are missing, a_Y"):
         list(dataset(folder, points="file").clips("val"))
 
 
@@ -140,7 +140,7 @@ def test_findings(write: Write, tmp_path: Path) -> None:
     data = dataset(folder)
     list(data.clips("train"))
     assert [(f.level, f.code) for f in data.findings()] == [("note", "empty-frames"), ("note", "numbers-as-glosses")]
-    assert "2 frames of train hold no point at all" in data.findings()[0].message
+    assert "2 frames of train have no point" in data.findings()[0].message
     names = tmp_path / "names.json"
     names.write_text('{"0": "book", "1": "book"}')
     data = dataset(folder, names=str(names))
@@ -163,11 +163,11 @@ def test_splits_by_name_and_by_glob(folder: Path, write: Write) -> None:
     assert len(train(folder, train="LSA64*.csv")) == 1
     assert len(train(folder, train="part[1].csv")) == 1
     assert len(train(folder, train=str(folder / "*_25fps.csv"))) == 16
-    with pytest.raises(DataError, match=r"no file matches .*gone\.csv, for --dataset\.val; .* holds LSA64_60fps\.csv"):
+    with pytest.raises(DataError, match=r"no file matches .*gone\.csv, for --dataset\.val; .* has LSA64_60fps\.csv"):
         dataset(folder, val="gone.csv").splits()
     with pytest.raises(DataError, match="needs its folder"):
         LandmarkCsv(LandmarkCsvOptions()).splits()
-    with pytest.raises(DataError, match=r"holds no CSV file"):
+    with pytest.raises(DataError, match=r"has no CSV file"):
         dataset(folder / "nowhere").splits()
 
 
@@ -181,7 +181,7 @@ def test_splits_by_name_and_by_glob(folder: Path, write: Write) -> None:
         ({"labels": ""}, r"line 3: clip 'train:2' has no label in column 'labels'"),
     ],
 )
-def test_what_is_wrong_in_a_row_is_told_with_its_place(write: Write, change: dict[str, str], text: str) -> None:
+def test_errors_in_a_row_name_line_and_clip(write: Write, change: dict[str, str], text: str) -> None:
     folder = write("train.csv", [clip(0), {**clip(1), **change}]).parent
     with pytest.raises(DataError, match=text) as fault:
         train(folder)
@@ -193,9 +193,9 @@ def test_what_is_wrong_in_a_row_is_told_with_its_place(write: Write, change: dic
     [
         (b"", "is empty; expected a line with the names of the columns"),
         (b"\xff\xfe\x00", "is not text in UTF-8"),
-        (b"labels,nose_X\n1,2\n", "columns of a frame are not there"),
-        (b"a_X,a_X,labels\n", "column 'a_X' is there twice"),
-        (b'labels,nose_X\n1,"2\n', "columns of a frame are not there"),
+        (b"labels,nose_X\n1,2\n", "columns of a frame are missing"),
+        (b"a_X,a_X,labels\n", "column 'a_X' occurs twice"),
+        (b'labels,nose_X\n1,"2\n', "columns of a frame are missing"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, content: bytes, text: str) -> None:
@@ -227,7 +227,7 @@ def test_labels_under_other_names(write: Write, name: str) -> None:
         train(write("train.csv", rows).parent, label_column="labels")
 
 
-def test_which_of_several_label_columns_is_told(write: Write) -> None:
+def test_several_label_columns_are_reported(write: Write) -> None:
     data = dataset(write("train.csv", [clip(0, gloss="book")]).parent)
     assert next(iter(list(data.clips("train")))).glosses == ("0",)
     assert any("from column 'labels', not 'gloss' (--dataset.label-column)" in f.message for f in data.findings())

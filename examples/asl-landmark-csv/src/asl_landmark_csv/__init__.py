@@ -1,4 +1,4 @@
-"""The ``landmark-csv`` data set. This module is the catalogue: asl imports it at every start, so it stays light."""
+"""The data set ``landmark-csv``. asl imports this catalogue at every start, so it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from asl_landmark_csv.options import LandmarkCsvOptions
 
 @hookimpl
 def asl_datasets() -> list[Component]:
-    """The one data set of this package."""
+    """The data set ``landmark-csv``."""
     return [
         Component(
             name="landmark-csv",
             factory="asl_landmark_csv.dataset:LandmarkCsv",
             options=LandmarkCsvOptions,
             suggests={"train.epochs": 80, "augment.names": ["speed", "crop", "noise"]},
-            summary="CSV files of landmarks, one clip a row, a list of values over time in each cell (SPOTER's layout)",
+            summary="CSV files of landmarks, a clip per row, a list of values over time in each cell (SPOTER's layout)",
         )
     ]

@@ -17,7 +17,7 @@ def read_cell(text: str) -> np.ndarray | None:
     """(T,) float32 values, 0 where one is missing; None where the whole cell is missing (empty, or a lone 0).
 
     Raises:
-        ValueError: the text is no list of numbers; the message says what it is.
+        ValueError: the text is not a list of numbers.
     """
     text = text.strip()
     if text in ("", "0", "0.0"):
@@ -28,16 +28,16 @@ def read_cell(text: str) -> np.ndarray | None:
         raise ValueError(f"{text[:40]!r} is not a list of numbers") from fault
     if not isinstance(values, list):
         raise ValueError(f"{text[:40]!r} is no list")
-    if strange := set(map(type, values)) - {int, float}:  # a bool, a list, a text
-        place = next(i for i, value in enumerate(values) if type(value) in strange)
-        raise ValueError(f"value {place + 1} of the list is {str(values[place])[:40]!r}, which is no number")
-    # Cells come by the hundred thousand: the extremes say it, and only where a NaN is among them, each value.
+    if others := set(map(type, values)) - {int, float}:  # a bool, a list, a text
+        index = next(i for i, value in enumerate(values) if type(value) in others)
+        raise ValueError(f"value {index + 1} of the list is {str(values[index])[:40]!r}, which is no number")
+    # For speed only the extremes are tested; every value only where a NaN is among them.
     if values and not -_LARGEST <= min(values) <= max(values) <= _LARGEST and not all(map(_fits, values)):
         raise ValueError(f"{text[:40]!r} is a list with numbers of more than 32 bits")
-    found = np.array(values, dtype=np.float32)
-    found[np.isnan(found)] = 0.0
-    return found
+    array = np.array(values, dtype=np.float32)
+    array[np.isnan(array)] = 0.0
+    return array
 
 
 def _fits(value: float) -> bool:
-    return not abs(value) > _LARGEST  # NaN, which stands for a missing value, does
+    return not abs(value) > _LARGEST  # true for NaN, a missing value

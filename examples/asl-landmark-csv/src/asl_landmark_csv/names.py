@@ -1,4 +1,4 @@
-"""Glosses of class numbers, from the files in which the field keeps them."""
+"""Glosses of class numbers, from the usual files."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["read_names"]
 
 
 def read_names(file: Path) -> Mapping[str, str]:
-    """Class number, as text, to gloss.
+    """The gloss of each class number (as text).
 
-    Takes ``{"0": "book", …}`` (id_to_label.json), the list ``[{"gloss": "book", …}, …]`` whose places are the numbers
-    (WLASL_v0.3.json), and text with a number and a gloss on each line (wlasl_class_list.txt).
+    Takes ``{"0": "book", …}`` (id_to_label.json), a list ``[{"gloss": "book", …}, …]`` in the order of the numbers
+    (WLASL_v0.3.json), or text with a number and a gloss on each line (wlasl_class_list.txt).
 
     Raises:
-        DataError: the file is missing, or none of these.
+        DataError: the file is missing, or has another form.
     """
     try:
         text = file.read_text(encoding=text_encoding(file))
-        found = _from_json(parse_json(text)) if file.suffix.lower() == ".json" else _from_lines(text)
+        glosses = _from_json(parse_json(text)) if file.suffix.lower() == ".json" else _from_lines(text)
     except OSError as fault:
         raise DataError(
             f"{file} cannot be read ({fault.strerror}); --dataset.names takes a file of glosses."
@@ -32,9 +32,9 @@ def read_names(file: Path) -> Mapping[str, str]:
             f"{file} does not give glosses of class numbers ({fault}); expected JSON {{number: gloss}}, WLASL's own "
             f"JSON, or a number and a gloss on each line."
         ) from fault
-    if not found:
+    if not glosses:
         raise DataError(f"{file} names no gloss; expected one for each class number.")
-    return found
+    return glosses
 
 
 def _from_json(content: object) -> dict[str, str]:
@@ -46,7 +46,7 @@ def _from_json(content: object) -> dict[str, str]:
 
 
 def _from_lines(text: str) -> dict[str, str]:
-    found = {}
+    glosses = {}
     for line, words in enumerate(text.splitlines(), start=1):
         if not words.strip():
             continue
@@ -54,10 +54,10 @@ def _from_lines(text: str) -> dict[str, str]:
         if parts is None:
             raise ValueError(f"line {line} is {words[:40]!r}")
         number = str(int(parts[1]))
-        if number in found:
+        if number in glosses:
             raise ValueError(f"line {line} names number {number} again")
-        found[number] = parts[2]
-    return found
+        glosses[number] = parts[2]
+    return glosses
 
 
 def _gloss(value: object) -> str:

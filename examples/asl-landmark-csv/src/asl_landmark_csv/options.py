@@ -1,4 +1,4 @@
-"""What a user says about the files. Nothing here imports numpy: ``asl show`` and ``--help`` read this class alone."""
+"""Options. Nothing here imports numpy, since ``asl show`` and ``--help`` import this module."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ class LandmarkCsvOptions:
 
     root: str | None = option(None, env="LANDMARK_CSV", path=True, help="folder with the CSV files")
     train: str = option("*train*.csv", help="file or glob of the train clips")
-    val: str | None = option(None, help="the same of val, or none; unset means *val*.csv where there are any")
-    test: str | None = option(None, help="the same of test, or none; unset means *test*.csv where there are any")
+    val: str | None = option(None, help="the same of val, or none; unset means *val*.csv, if any")
+    test: str | None = option(None, help="the same of test, or none; unset means *test*.csv, if any")
     points: str = option(
         "all",
         choices=("all", "hands", "body", "file"),
-        help="points of a frame: body and hands, 108 numbers; hands, 84; body, 24; or what the train file has",
+        help="points: body and hands (108 features per frame), hands (84), body (24), or those of the train file",
     )
     missing: str = option(
-        "zero", choices=("zero", "hold"), help="a point that was not found: leave its 0, or hold where it was last seen"
+        "zero", choices=("zero", "hold"), help="a missing point: keep its 0, or hold its last position"
     )
     label_column: str | None = option(
-        None, help="column with the class, a number or the gloss itself; unset means labels, label, gloss, sign, word …"
+        None, help="column with the class, a number or a gloss; unset means labels, label, gloss, sign, word …"
     )
     names: str | None = option(
         None,

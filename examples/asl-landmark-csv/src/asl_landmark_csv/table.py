@@ -1,4 +1,4 @@
-"""One CSV file: a clip a row, read row by row, with the line and the column of whatever is wrong."""
+"""One CSV file, a clip per row, read row by row; errors name the line and the column."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _COLUMNS = 10_000  #: of the first line
 
 @attrs.frozen(eq=False)
 class Row:
-    """A clip as the file has it."""
+    """A clip as it is in the file."""
 
     id: str  #: column ``video_id``, else the file's name and the number of the row
     line: int  #: last line of the row in the file
-    label: str | None  #: text of the label column, None where there is no such column or nothing in it
-    signer: str | None  #: column ``signer_id``, where there is one
+    label: str | None  #: text of the label column; None without a column, or where it is empty
+    signer: str | None  #: column ``signer_id``, if any
     frames: np.ndarray  #: (T, columns) float32, 0 where a value is missing
 
 
@@ -35,46 +35,46 @@ def columns_of(file: Path) -> tuple[str, ...]:
     """The columns of a file, by their standard names.
 
     Raises:
-        DataError: it is missing, empty, or no CSV.
+        DataError: the file is missing, empty, or not CSV.
     """
     for _, cells in _lines(file):
         if len(cells) > _COLUMNS:
-            raise DataError(f"{file} line 1: {len(cells):,} columns, and a table of landmarks has some hundred.")
+            raise DataError(f"{file} line 1: {len(cells):,} columns; expected a table of landmarks, with some hundred.")
         columns = tuple(standard_name(c) for c in cells)
         if twice := sorted({c for c in columns if columns.count(c) > 1}):
-            raise DataError(f"{file} line 1: column {twice[0]!r} is there twice; expected each once.")
+            raise DataError(f"{file} line 1: column {twice[0]!r} occurs twice; expected each once.")
         return columns
     raise DataError(f"{file} is empty; expected a line with the names of the columns, and a line for each clip.")
 
 
-#: what the column with the class is called, the likelier first
+#: names of the column with the class, likeliest first
 _LABELS = ("labels", "label", "gloss", "sign", "word", "class", "label_name", "class_name", "text")
 
 
-def label_columns(there: Sequence[str]) -> list[str]:
-    """The columns that are called as those with the class are, the likelier first."""
-    names = {column.casefold(): column for column in reversed(there)}
+def label_columns(columns: Sequence[str]) -> list[str]:
+    """The columns that may have the class, by their names, likeliest first."""
+    names = {column.casefold(): column for column in reversed(columns)}
     return [names[name] for name in _LABELS if name in names]
 
 
-def label_column(there: Sequence[str], asked: str | None) -> str | None:
-    """The column with the class: the one that is asked for, or the likeliest by its name; None where there is none.
+def label_column(columns: Sequence[str], option: str | None) -> str | None:
+    """The column with the class: that of the option, or else the likeliest by its name, or None.
 
     Args:
-        there: the columns of a file.
-        asked: the option, None to look for one.
+        columns: of a file.
+        option: label-column.
     """
-    return asked if asked is not None else next(iter(label_columns(there)), None)
+    return option if option is not None else next(iter(label_columns(columns)), None)
 
 
 def labels_of(file: Path, label: str) -> Iterator[str]:
-    """The label column alone, without the frames."""
-    place = None
+    """The texts of the label column, without reading the frames."""
+    index = None
     for _, cells in _lines(file):
-        if place is None:
-            place = [standard_name(cell) for cell in cells].index(label)
-        elif place < len(cells) and cells[place].strip():
-            yield cells[place].strip()
+        if index is None:
+            index = [standard_name(cell) for cell in cells].index(label)
+        elif index < len(cells) and cells[index].strip():
+            yield cells[index].strip()
 
 
 def read_rows(file: Path, columns: Sequence[str], label: str | None) -> Iterator[Row]:
@@ -83,17 +83,17 @@ def read_rows(file: Path, columns: Sequence[str], label: str | None) -> Iterator
     Args:
         file: the CSV file.
         columns: the columns of a frame, in order.
-        label: the column of the label, None where there is none.
+        label: the column of the label, or None.
 
     Raises:
-        DataError: the first thing that is wrong, with file, line, column and clip.
+        DataError: at the first fault, with file, line, column and clip.
     """
     header = columns_of(file)
-    # A missing column takes two letters in the file and as many zeros as the clip has frames.
+    # A missing column has two letters in the file, and in memory as many zeros as the clip has frames.
     claimed, limit = 0, (32 << 20) + 5 * file.stat().st_size
     for number, (line, cells) in enumerate(_lines(file)):
         if number == 0 or not any(cells):
-            continue  # the header; and some programs end a file with an empty line
+            continue  # the header, or an empty line at the end
         if len(cells) != len(header):
             raise DataError(f"{file} line {line}: {len(cells)} cells; expected {len(header)}, as many as line 1 has.")
         by_name = dict(zip(header, cells, strict=True))
@@ -137,7 +137,7 @@ def _frames(where: str, clip: str, cells: Mapping[str, str], columns: Sequence[s
 
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """``(last line, cells)`` of every row; what stands between the cells is told from the first line."""
+    """``(last line, cells)`` of every row, with the delimiter of the first line."""
     try:
         encoding = text_encoding(file)
         with file.open(newline="", encoding=encoding) as text:
@@ -160,11 +160,11 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _known(first: str) -> set[str]:
-    """Names of coordinates in a first line, whatever parts them."""
+    """Names of coordinates in a first line, with any delimiter."""
     return {name.casefold() for name in re.findall(r"[A-Za-z0-9_]+_[XYxy]\b", first)}
 
 
 def _kind(file: Path) -> str:
-    """What a file is that is no such text."""
+    """The format of a file that is not text."""
     kind = recognise_file(file)
     return f" It is {kind.what}. {kind.remedy}" if kind is not None and not kind.text else ""
