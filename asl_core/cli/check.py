@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asl_core.cli.paths import check_data_paths, check_settings_file
+from asl_core.cli.showing import findings_are_printed
 from asl_core.cli.wrapping import say
 from asl_core.config.configure import configure
 from asl_core.errors import ConfigError, as_word
@@ -58,7 +59,9 @@ def check(file: Path, resolved: bool, with_data: bool) -> None:
         from asl_core.cli.console import audit_lines
 
         for name, config in configs.items():
-            for line in audit_lines(check_data(config, own_init=name not in after)):
+            with findings_are_printed():
+                audit = check_data(config, own_init=name not in after)
+            for line in audit_lines(audit):
                 say(one_line(f"{name}: {line}" if name else line), err=resolved)
     if not resolved:
         what = f"{file} is sound" + (f" ({len(configs)} stages)" if "" not in configs else "")
