@@ -97,16 +97,16 @@ def check_evaluated(config: RunConfig, run: Path, split: str, clips: Identities,
     if trained is None:
         text = f"{run} does not say which clips it was trained on: whether clips of {split} are among them"
         return [f"{text} could not be checked"] if elsewhere or config.init.path is not None else []
-    own = Overlap.of(trained.clips, clips)
+    with_own = Overlap.of(trained.clips, clips)
     earlier = list(trained.overlaps(clips, names=config.init.ids != "any"))
-    for who, overlap in [(str(run), Overlap(own.same)), *earlier]:
+    for who, overlap in [(str(run), Overlap(with_own.same)), *earlier]:
         if overlap:
             raise DataError(
                 f"{_described(overlap, split, clips)} are clips that {who} was trained on: {overlap}. Figures on them "
                 f"say nothing of new clips. Name other clips with --root, or evaluate on train on purpose with "
                 f"--split train."
             )
-    alike = Overlap((), own.copies, own.names)
+    alike = Overlap((), with_own.copies, with_own.names)
     notes = [f"{len(alike.ids)} clips of {split} are like clips that {run} was trained on: {alike}"] if alike else []
     unknown = [f"{who} does not say which clips it was trained on" for who in trained.unknown]
     return [*notes, *(f"{text}: whether clips of {split} are among them could not be checked" for text in unknown)]
@@ -131,18 +131,18 @@ def check_stages(stages: Sequence[_Stage], folder: Path, registry: Registry, cac
         if not unread and (chain or outside is None):
             continue  # the stages before it have records, which its run is checked with
         splits = _identified(stage, cache)
-        own = splits["train"]
+        train = splits["train"]
         held = {split: clips for split, clips in splits.items() if split != "train"}
         for before in unread if held else ():
             trained = _identified(before, cache)["train"]
             for split, clips in held.items():
-                overlap = Overlap.of(trained, clips, own)
+                overlap = Overlap.of(trained, clips, train)
                 if stage.config.init.ids == "any":
                     overlap = overlap.without_names()
                 if overlap:
                     raise DataError(_of_stages(before, stage, split, clips, overlap))
         if outside is not None:
-            check_run(stage.config, TrainedOn(own, outside.before), held)
+            check_run(stage.config, TrainedOn(train, outside.before), held)
 
 
 def _before(stage: _Stage, by_name: Mapping[str, _Stage]) -> Iterator[_Stage]:
@@ -175,11 +175,11 @@ def _identified(stage: _Stage, cache: Cache) -> dict[str, Identities]:
 def _of_stages(before: _Stage, stage: _Stage, split: str, clips: Identities, overlap: Overlap) -> str:
     """The message about two stages, with the setting that parts their clips."""
     ours, theirs = unstructure(stage.config.dataset.options), unstructure(before.config.dataset.options)
-    place = _place(before.config.dataset)
+    path_option = _place(before.config.dataset)
     same, both = before.config.dataset.component == stage.config.dataset.component, ""
-    same = same and (theirs[place] == ours[place] if place else theirs == ours)
-    if place and same:
-        both = f" Both stages read {theirs[place]}."
+    same = same and (theirs[path_option] == ours[path_option] if path_option else theirs == ours)
+    if path_option and same:
+        both = f" Both stages read {theirs[path_option]}."
     fold = stage.config.split.fold
     folded = f"the same fold, --set stage.{before.name}.split.fold={fold}, or " if fold and same else ""
     return (
@@ -202,10 +202,10 @@ def _place(dataset: Choice) -> str | None:
 
 
 def _naming(dataset: Choice, stem: str) -> str:
-    place = _place(dataset)
-    if place is None:
+    path_option = _place(dataset)
+    if path_option is None:
         return f" (`asl show dataset {dataset.name}` lists the options)"
-    return f": {stem}dataset.{place}{'=' if 'stage.' in stem else ' '}pool/ (the folder that holds them)"
+    return f": {stem}dataset.{path_option}{'=' if 'stage.' in stem else ' '}pool/ (the folder that holds them)"
 
 
 def _leaving_out(overlap: Overlap, clips: Identities, flag: str, *, trained: bool = False) -> str:

@@ -93,19 +93,19 @@ def audit_clips(
         ]
         for name in (["train", *others] if others else ())  # nothing else is compared with another split
     }
-    found = list(findings)
+    collected = list(findings)
     for name, clips in splits.items():
-        found += _within(name, clips, digests[name]) + _blank(name, clips, empty[name])
-    found += _constant(splits.get("train", ())) + _mixed(splits.get("train", ()))
-    codes = {f.code for f in found}  # packed clips bring what was found when they were packed
-    found += [
+        collected += _within(name, clips, digests[name]) + _blank(name, clips, empty[name])
+    collected += _constant(splits.get("train", ())) + _mixed(splits.get("train", ()))
+    codes = {f.code for f in collected}  # packed clips bring what was found when they were packed
+    collected += [
         f for f in look_alikes(g for clips in splits.values() for c in clips for g in c.glosses) if f.code not in codes
     ]
     for name in others:
-        found += _across(splits, alike, name)
+        collected += _across(splits, alike, name)
     order = {"error": 0, "warning": 1, "note": 2}
     summaries = {name: _summary(clips, digests[name], empty[name]) for name, clips in splits.items() if clips}
-    return Audit(summaries, tuple(sorted(found, key=lambda f: order[f.level])))
+    return Audit(summaries, tuple(sorted(collected, key=lambda f: order[f.level])))
 
 
 def _findings(level: str, code: str, split: str, ids: Sequence[str], message: str, **data: Any) -> list[Finding]:
@@ -154,20 +154,20 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
         return [Finding("error", "empty-split", f"split {split} holds no clip; expected at least one.")]
     twice = [i for i, n in Counter(c.id for c in clips).items() if n > 1]
     message = f"{len(twice)} clip ids occur more than once in {split} ({shortened(twice)}); expected each once."
-    found = _findings("error", "duplicate-ids", split, twice, message)
+    findings = _findings("error", "duplicate-ids", split, twice, message)
     bad = [c.id for c in clips if not _has_frames(c)]
     if bad:
         message = f"{len(bad)} clips of {split} have no frames ({shortened(bad)}); leave them out of the files."
-        return found + _findings("error", "no-frames", split, bad, message)
+        return findings + _findings("error", "no-frames", split, bad, message)
     faults = {c.id: text for c in clips if (text := bad_numbers(c.features)) is not None}
     shown = shortened(f"clip {clip!r}: {text}" for clip, text in faults.items())
     message = f"{len(faults)} clips of {split} hold numbers that no model can take ({shown}); extract them again."
-    found += _findings("error", "non-finite", split, [*faults], message)
+    findings += _findings("error", "non-finite", split, [*faults], message)
     widths = Counter(c.features.shape[1] for c in clips)
     usual = widths.most_common(1)[0][0]
     odd = [c.id for c in clips if c.features.shape[1] != usual]
     message = f"clips of {split} differ in features per frame: {dict(widths)} ({shortened(odd)} are the odd ones)."
-    found += _findings("error", "widths", split, odd, message)
+    findings += _findings("error", "widths", split, odd, message)
     same = defaultdict(list)
     for clip, digest in zip(clips, digests, strict=True):
         same[digest].append(clip)
@@ -178,8 +178,8 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
         more = f"; {len(differing)} of them under different glosses ({shortened(differing)})" if differing else ""
         message = f"{len(groups)} groups of clips of {split} are identical ({shortened(pairs)}){more}."
         data = {"split": split, "groups": pairs, "different_glosses": differing}
-        found.append(Finding("warning", "identical-clips", message, data))
-    return found
+        findings.append(Finding("warning", "identical-clips", message, data))
+    return findings
 
 
 def _constant(clips: Sequence[Clip]) -> list[Finding]:
@@ -210,7 +210,7 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
         f"figures on them say nothing of new clips. Name other files for train or for {name} (such as "
         f"--dataset.train and --dataset.{name}), or hold out a part of train with --split.fold 1/5."
     )
-    found = _findings("error", "trained-on", name, same, message)
+    findings = _findings("error", "trained-on", name, same, message)
     refused = set(same)
     leaks = [
         (c.id, origin[d]) for c, d in zip(other, digests[name], strict=True) if d in origin and c.id not in refused
@@ -221,13 +221,13 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
             f"({shortened(f'{a} = {b}' for a, b in leaks)}): they flatter the model. Leave them out: "
             f"--split.without {','.join(a for a, _ in leaks[:30])}{' and the rest' if len(leaks) > 30 else ''}."
         )
-        found.append(Finding("warning", "leak", message, {"split": name, "pairs": leaks}))
+        findings.append(Finding("warning", "leak", message, {"split": name, "pairs": leaks}))
     shared = sorted(({c.id for c in other} & {c.id for c in train}) - refused)
     message = (
         f"{len(shared)} clip ids of {name} are also ids of train ({shortened(shared)}): the same clips, or a mix-up?"
     )
-    found += _findings("warning", "shared-ids", name, shared, message)
-    found += _not_scored(train, other, name)
+    findings += _findings("warning", "shared-ids", name, shared, message)
+    findings += _not_scored(train, other, name)
     known = {g for c in train for g in c.glosses}
     unknown = [c.id for c in other if not set(c.glosses) <= known] if known else []
     glosses = sorted({g for c in other for g in c.glosses} - known)
@@ -235,16 +235,16 @@ def _across(splits: Mapping[str, Sequence[Clip]], digests: Mapping[str, Sequence
         f"{len(unknown)} clips of {name} have a gloss that train lacks ({shortened(glosses)}): they count as wrong, "
         f"and the figure without them is given too."
     )
-    found += _findings("warning", "unknown-glosses", name, unknown, message)
+    findings += _findings("warning", "unknown-glosses", name, unknown, message)
     absent = sorted(known - {g for c in other for g in c.glosses})
     if absent and other:
         message = f"{len(absent)} of {len(known)} glosses have no clip in {name}; per-class averages leave them out."
-        found.append(Finding("note", "absent-glosses", message, {"split": name, "glosses": absent}))
+        findings.append(Finding("note", "absent-glosses", message, {"split": name, "glosses": absent}))
     signers = {c.signer for c in other if c.signer is not None}
     if both := signers & {c.signer for c in train}:
         message = f"{len(both)} of {len(signers)} signers of {name} are also in train: it measures known signers."
-        found.append(Finding("note", "shared-signers", message, {"split": name, "signers": sorted(map(str, both))}))
-    return found
+        findings.append(Finding("note", "shared-signers", message, {"split": name, "signers": sorted(map(str, both))}))
+    return findings
 
 
 def _not_scored(train: Sequence[Clip], other: Sequence[Clip], name: str) -> list[Finding]:
@@ -259,13 +259,13 @@ def _not_scored(train: Sequence[Clip], other: Sequence[Clip], name: str) -> list
         else f"nothing can be scored on {name}, and the loss of train chooses the best epoch."
     )
     message = f"{_clips(bare, other, name)} no gloss ({shortened(bare)}): they are in no figure; {rest}"
-    found = _findings("warning", "not-scored", name, bare, message)
+    findings = _findings("warning", "not-scored", name, bare, message)
     several = [c.id for c in other if len(c.glosses) > 1] if not counts[2] else []
     message = (
         f"{_clips(several, other, name)} several glosses ({shortened(several)}), and those of train have one: they are "
         f"not scored, unless all are sentences."
     )
-    return found + _findings("warning", "sentences-among-signs", name, several, message)
+    return findings + _findings("warning", "sentences-among-signs", name, several, message)
 
 
 def _clips(some: Sequence[str], among: Sequence[Clip], split: str) -> str:

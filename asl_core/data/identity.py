@@ -33,11 +33,11 @@ def identity(clip: Clip) -> str:
 
 def _as_halves(frames: np.ndarray) -> np.ndarray:
     """The frames as float16, with 0 for what was not seen; as float32 where float16 would lose most of them."""
-    seen = np.where((frames == -1) | np.isnan(frames), np.float32(0), frames) + np.float32(0)  # no -0
+    values = np.where((frames == -1) | np.isnan(frames), np.float32(0), frames) + np.float32(0)  # no -0
     with np.errstate(over="ignore"):
-        halves = seen.astype(np.float16)
-    lost = np.count_nonzero((halves == 0) & (seen != 0)) + np.count_nonzero(np.isinf(halves))
-    return seen if 2 * lost > np.count_nonzero(seen) else halves
+        halves = values.astype(np.float16)
+    lost = np.count_nonzero((halves == 0) & (values != 0)) + np.count_nonzero(np.isinf(halves))
+    return values if 2 * lost > np.count_nonzero(values) else halves
 
 
 def _shows_nothing(frames: np.ndarray) -> bool:

@@ -111,12 +111,12 @@ class TrainedOn:
         if not file.is_file() or (checkpoint.is_file() and checkpoint.suffix != ".safetensors"):
             return None
         remedy = "Put the file back; without it the clips behind these weights are unknown."
-        kept = read_json(file, remedy)
+        record = read_json(file, remedy)
         try:
-            if kept["format"] != _FORMAT:
-                raise ValueError(f"its format is {str(kept['format'])[:40]}")
-            before = [(str(entry["run"]), _identities(entry["clips"])) for entry in kept["before"]]
-            return cls(_identities(kept["clips"]), tuple(before), tuple(map(str, kept["unknown"])))
+            if record["format"] != _FORMAT:
+                raise ValueError(f"its format is {str(record['format'])[:40]}")
+            before = [(str(entry["run"]), _identities(entry["clips"])) for entry in record["before"]]
+            return cls(_identities(record["clips"]), tuple(before), tuple(map(str, record["unknown"])))
         except (LookupError, TypeError, ValueError, AttributeError) as fault:
             raise CheckpointError(
                 f"{file} is not what a run writes ({type(fault).__name__}: {str(fault)[:200]}). {remedy}"

@@ -44,11 +44,11 @@ def padding(splits: Mapping[str, Sequence[Clip]], remedy: Callable[[], str]) -> 
         lengths: Counter[int] = Counter()
         inside = 0
         for clip in clips:
-            seen = np.flatnonzero((clip.features != 0).any(1)) if clip.features.ndim == 2 else np.empty(0, int)
-            if not len(seen):
+            nonzero = np.flatnonzero((clip.features != 0).any(1)) if clip.features.ndim == 2 else np.empty(0, int)
+            if not len(nonzero):
                 continue  # the audit reports blank clips
-            at_ends = len(clip.features) - 1 - int(seen[-1]) + int(seen[0])
-            inside += len(clip.features) - len(seen) - at_ends
+            at_ends = len(clip.features) - 1 - int(nonzero[-1]) + int(nonzero[0])
+            inside += len(clip.features) - len(nonzero) - at_ends
             if at_ends:
                 ends[clip.id] = at_ends
                 lengths[len(clip.features)] += 1

@@ -151,9 +151,13 @@ def _timed(clip: Clip) -> bool:
 
 def _with_times(transform: Transform, before: Clip, after: Clip, noticed: Noticed | None) -> Clip:
     """A clip with the times of the frames that a transform kept; without times where it does not say which."""
-    kept = getattr(transform, "frames_kept", None)
+    frames_kept = getattr(transform, "frames_kept", None)
     times = before.times
-    if kept is not None and times is not None and len(times := times[kept(before)]) == len(after.features):
+    if (
+        frames_kept is not None
+        and times is not None
+        and len(times := times[frames_kept(before)]) == len(after.features)
+    ):
         return attrs.evolve(after, times=times)
     if noticed is not None:
         name = type(transform).__name__

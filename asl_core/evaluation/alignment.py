@@ -45,8 +45,8 @@ def frame_numbers(clip: Clip, transforms: Sequence[Transform]) -> np.ndarray | N
     """
     numbers = np.arange(len(clip.features))
     for transform in transforms:
-        kept = getattr(transform, "frames_kept", None)
-        numbers = numbers if kept is None else numbers[kept(clip)]
+        frames_kept = getattr(transform, "frames_kept", None)
+        numbers = numbers if frames_kept is None else numbers[frames_kept(clip)]
         clip = transform(clip)
         if len(clip.features) != len(numbers):
             return None

@@ -215,6 +215,6 @@ def _check_tensors(described: Mapping[str, Tensor], saved: Saved) -> None:
     for name, tensor in described.items():
         stored = saved.tensors.get(name)
         if stored is None or (stored.shape, stored.dtype) != (tensor.shape, tensor.dtype):
-            found = "missing" if stored is None else f"{dtype_text(stored)} {tuple(stored.shape)}"
+            described_as = "missing" if stored is None else f"{dtype_text(stored)} {tuple(stored.shape)}"
             wanted = f"{dtype_text(tensor)} {tuple(tensor.shape)}"
-            raise ValueError(f"{name[:100]} is {found}, and its model has {wanted}")
+            raise ValueError(f"{name[:100]} is {described_as}, and its model has {wanted}")

@@ -126,14 +126,14 @@ def explain(
     Raises:
         ValueError: no clip is scored.
     """
-    kept = scored(predictions, store)
-    if not kept.places:
+    scope = scored(predictions, store)
+    if not scope.places:
         raise ValueError("no clip is scored; expected predictions of labelled clips")
     right = np.array([answer for answer in answers(predictions, store) if answer is not None], dtype=bool)
-    scores = predictions.scores if kept.how == "rank" else None
+    scores = predictions.scores if scope.how == "rank" else None
     notes = [] if scores is not None else ["these clips are sentences: signs and confusions are left out"]
-    notes += [f"not scored, for {why}: {shortened([store.ids[p] for p in where])}" for why, where in kept.rest.items()]
-    shares = [unseen[p] for p in kept.places]
+    notes += [f"not scored, for {why}: {shortened([store.ids[p] for p in where])}" for why, where in scope.rest.items()]
+    shares = [unseen[p] for p in scope.places]
     groups: dict[str, tuple[Group, ...]] = {}
 
     def divide(name: str, values: Sequence[float] | np.ndarray, show: Callable[[float], str]) -> None:
@@ -143,18 +143,18 @@ def explain(
         else:
             notes.append(f"{name}: {parts[0].name} for every clip, so it explains nothing")
 
-    divide("frames of the clip", store.lengths.numpy()[list(kept.places)], lambda v: f"{v:.0f}")
+    divide("frames of the clip", store.lengths.numpy()[list(scope.places)], lambda v: f"{v:.0f}")
     divide("share of frames in which nothing was seen", [(u >= 1).mean() for u in shares], _percent)
     divide("share that was not seen", [u.mean() for u in shares], _percent)
     if train is None:
         notes.append("the training clips are not available: known signers and counts are left out")
     else:
         counts = train.counts()
-        divide("training clips of the sign", [min(counts[g] for g in store.glosses[p]) for p in kept.places],
+        divide("training clips of the sign", [min(counts[g] for g in store.glosses[p]) for p in scope.places],
                lambda v: f"{v:.0f}")  # fmt: skip
-    groups |= _by_signer([store.signers[p] for p in kept.places], right, train, notes)
-    signs, confusions = ((), ()) if scores is None else _signs(scores, store, kept.places, train)
-    return Mistakes(len(kept.places), int(right.sum()), signs, confusions, groups, tuple(notes))
+    groups |= _by_signer([store.signers[p] for p in scope.places], right, train, notes)
+    signs, confusions = ((), ()) if scores is None else _signs(scores, store, scope.places, train)
+    return Mistakes(len(scope.places), int(right.sum()), signs, confusions, groups, tuple(notes))
 
 
 def _percent(share: float) -> str:

@@ -28,9 +28,9 @@ def predictions_csv(predictions: Predictions, store: ClipStore, top: int = 5) ->
         writer.writerows([cell(i), cell(" ".join(g))] for i, g in zip(store.ids, store.glosses, strict=True))
         return text.getvalue()
     top = min(top, len(names))
-    kept = scored(predictions, store)
-    texts = predictions.decoded if store.sentences or kept.how == "text" else None
-    counts = dict(zip(kept.places, edit_counts(predictions, store, kept), strict=True)) if kept.how == "text" else {}
+    scope = scored(predictions, store)
+    texts = predictions.decoded if store.sentences or scope.how == "text" else None
+    counts = dict(zip(scope.places, edit_counts(predictions, store, scope), strict=True)) if scope.how == "text" else {}
     reading = ["decoded", "edits", "length"] if texts is not None else []
     ranked = [f"{what}{k}" for k in range(1, top + 1) for what in ("gloss", "probability")]
     writer.writerow(["clip", "glosses", "correct", *reading, *ranked])

@@ -64,16 +64,16 @@ def ranks(scores: Tensor, targets: Tensor) -> Tensor:
         scores: (N, C); NaN ranks last.
         targets: (N,) class numbers, or :data:`UNKNOWN`.
     """
-    own = scores.gather(1, targets.clamp(min=0)[:, None])
-    ahead = (scores >= own).sum(1) - 1
-    lost = (targets == UNKNOWN) | own[:, 0].isnan()
+    true = scores.gather(1, targets.clamp(min=0)[:, None])
+    ahead = (scores >= true).sum(1) - 1
+    lost = (targets == UNKNOWN) | true[:, 0].isnan()
     return torch.where(lost, scores.shape[1], ahead)
 
 
 def best_other(scores: Tensor, targets: Tensor) -> Tensor:
     """(N,) class with the highest score besides the true one: what a wrong answer says, even in a tie."""
-    own = torch.nn.functional.one_hot(targets.clamp(min=0), scores.shape[1]).bool() & (targets != UNKNOWN)[:, None]
-    return scores.masked_fill(own, -torch.inf).argmax(1)
+    is_true = torch.nn.functional.one_hot(targets.clamp(min=0), scores.shape[1]).bool() & (targets != UNKNOWN)[:, None]
+    return scores.masked_fill(is_true, -torch.inf).argmax(1)
 
 
 def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
@@ -82,9 +82,9 @@ def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
     A run that reads sentences has both on isolated signs alone.
     """
     figures = dict(predictions.figures)
-    kept = scored(predictions, store)
-    if kept.how == "rank" and predictions.scores is not None:
-        places, targets = torch.tensor(kept.places), _targets(store, kept)
+    scope = scored(predictions, store)
+    if scope.how == "rank" and predictions.scores is not None:
+        places, targets = torch.tensor(scope.places), _targets(store, scope)
         known = targets != UNKNOWN
         figures |= _top(predictions.scores, places, targets)
         if bool(known.any()) and not bool(known.all()):
@@ -92,17 +92,17 @@ def metrics(predictions: Predictions, store: ClipStore) -> dict[str, float]:
             figures |= {f"{name}-known": value for name, value in top.items()}
         for head, scores in predictions.others.items():
             figures |= {f"{head}.{name}": value for name, value in _top(scores, places, targets).items()}
-    elif kept.how == "text":
-        edits, lengths = zip(*edit_counts(predictions, store, kept), strict=True)
+    elif scope.how == "text":
+        edits, lengths = zip(*edit_counts(predictions, store, scope), strict=True)
         figures[WER.name] = sum(edits) / sum(lengths)
         if predictions.scores is not None and all(length == 1 for length in lengths):
-            figures |= _top(predictions.scores, torch.tensor(kept.places), _targets(store, kept))
+            figures |= _top(predictions.scores, torch.tensor(scope.places), _targets(store, scope))
     return figures
 
 
-def _targets(store: ClipStore, kept: Scored) -> Tensor:
+def _targets(store: ClipStore, scope: Scored) -> Tensor:
     """(n,) class of each scored clip of one gloss."""
-    return torch.tensor([store.targets[p][0] for p in kept.places])
+    return torch.tensor([store.targets[p][0] for p in scope.places])
 
 
 def _top(scores: Tensor, places: Tensor, targets: Tensor) -> dict[str, float]:
@@ -118,21 +118,21 @@ def _among(rank: Tensor, k: int, scores: Tensor) -> Tensor:
     return rank < min(k, scores.shape[1])
 
 
-def edit_counts(predictions: Predictions, store: ClipStore, kept: Scored) -> list[tuple[int, int]]:
+def edit_counts(predictions: Predictions, store: ClipStore, scope: Scored) -> list[tuple[int, int]]:
     """(edits, true glosses) of each clip that is scored by its text; edits: substitutions, insertions, deletions."""
     texts = predictions.decoded or []
-    return [(Levenshtein.distance(texts[p], store.targets[p]), len(store.targets[p])) for p in kept.places]
+    return [(Levenshtein.distance(texts[p], store.targets[p]), len(store.targets[p])) for p in scope.places]
 
 
 def answers(predictions: Predictions, store: ClipStore) -> list[bool | None]:
     """Whether each clip was named right, by rank or by the text that was read; None where it is not scored."""
-    kept = scored(predictions, store)
+    scope = scored(predictions, store)
     right: list[bool] = []
-    if kept.how == "rank" and predictions.scores is not None:
-        right = (ranks(predictions.scores[list(kept.places)], _targets(store, kept)) == 0).tolist()
-    elif kept.how == "text":
-        right = [edits == 0 for edits, _ in edit_counts(predictions, store, kept)]
-    by_place = dict(zip(kept.places, right, strict=True))
+    if scope.how == "rank" and predictions.scores is not None:
+        right = (ranks(predictions.scores[list(scope.places)], _targets(store, scope)) == 0).tolist()
+    elif scope.how == "text":
+        right = [edits == 0 for edits, _ in edit_counts(predictions, store, scope)]
+    by_place = dict(zip(scope.places, right, strict=True))
     return [by_place.get(place) for place in range(len(store))]
 
 
@@ -145,23 +145,23 @@ def report(predictions: Predictions, store: ClipStore, most: int = 10) -> dict[s
         be told). For isolated signs ``interval`` (95 %, of top-1), ``chance``, ``class_top1`` (mean over the glosses
         that have a clip, and how many have none), ``hardest``, ``easiest`` and ``confusions``.
     """
-    kept = scored(predictions, store)
-    full: dict[str, Any] = {"clips": len(store), "scored": len(kept.places), "metrics": metrics(predictions, store)}
-    if kept.rest:
-        full["unscored"] = {why: [store.ids[p] for p in places] for why, places in kept.rest.items()}
-    if kept.how == "text":
-        edits, lengths = zip(*edit_counts(predictions, store, kept), strict=True)
+    scope = scored(predictions, store)
+    full: dict[str, Any] = {"clips": len(store), "scored": len(scope.places), "metrics": metrics(predictions, store)}
+    if scope.rest:
+        full["unscored"] = {why: [store.ids[p] for p in places] for why, places in scope.rest.items()}
+    if scope.how == "text":
+        edits, lengths = zip(*edit_counts(predictions, store, scope), strict=True)
         interval = wer_interval(edits, lengths)
         return full if interval is None else full | {"wer_interval": interval}
-    if predictions.scores is None or kept.how != "rank":
+    if predictions.scores is None or scope.how != "rank":
         return full
     glosses = store.vocabulary.glosses
-    scores, targets = predictions.scores[list(kept.places)], _targets(store, kept)
+    scores, targets = predictions.scores[list(scope.places)], _targets(store, scope)
     rank = ranks(scores, targets)
     by_gloss: defaultdict[str, list[tuple[int, bool]]] = defaultdict(list)
     wrong: Counter[tuple[str, str]] = Counter()
     columns = rank.tolist(), _among(rank, 5, scores).tolist(), best_other(scores, targets).tolist()
-    for clip, r, among, other in zip(kept.places, *columns, strict=True):
+    for clip, r, among, other in zip(scope.places, *columns, strict=True):
         gloss = store.glosses[clip][0]
         by_gloss[gloss].append((r, among))
         if r:

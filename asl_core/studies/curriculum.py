@@ -120,17 +120,17 @@ def load_curriculum(
     for place, table in enumerate(tables):
         name = table.pop("name")
         try:
-            own = merged_layer(table_layers(table, read, file, ("stage", place), f"stage {name!r}"))
+            layer = merged_layer(table_layers(table, read, file, ("stage", place), f"stage {name!r}"))
         except ConfigError as refused:
             problems += refused.problems
             continue
-        after, fault = _earlier(own, name, names[:place], names, folder.parent)
+        after, fault = _earlier(layer, name, names[:place], names, folder.parent)
         if fault:
             problems.append(f"{file} stage {name!r}: {fault}")
-            own = {k: s for k, s in own.items() if not k.startswith("init.")}
+            layer = {k: s for k, s in layer.items() if not k.startswith("init.")}
         fixed = {"run.out": str(folder), "run.name": name} | ({"init.path": f"run:{folder / after}"} if after else {})
         try:
-            layers, twice = current_layers([common, own, shared, own_flags.get(name, {})], registry)
+            layers, twice = current_layers([common, layer, shared, own_flags.get(name, {})], registry)
             if twice:
                 raise ConfigError(twice)
             merged, _ = merge(layers)

@@ -149,18 +149,18 @@ class PhonologyLoss(Loss):
         clean, lengths = sample.clean, sample.output.frame_lengths
         frames = sample.output.values.shape[1]
         codes = self.books(self.statistics.scaled(clean.features))
-        place = evenly_spaced(clean.lengths, lengths, frames)
+        index = evenly_spaced(clean.lengths, lengths, frames)
         time = torch.arange(frames, device=lengths.device)[None, :]
         if self.predict == "masked":
             hidden = differing(sample.batch, clean)
             before, after = nearest_visible(hidden, clean.lengths)
             here = torch.arange(hidden.shape[1], device=lengths.device)
             nearest = torch.where(here - before <= after - here, before, after)
-            copied = at_frames(at_frames(codes, nearest), place)
-            here, real = at_frames(hidden, place), time < lengths[:, None]
-            return _Targets(at_frames(codes, place), copied, here & real, ~here & real)
+            copied = at_frames(at_frames(codes, nearest), index)
+            here, real = at_frames(hidden, index), time < lengths[:, None]
+            return _Targets(at_frames(codes, index), copied, here & real, ~here & real)
         shift = self.shift if self.predict == "ahead" else 0
-        seen = at_frames(codes, place)
-        later = (time + shift).clamp(max=frames - 1).expand_as(place)
+        current = at_frames(codes, index)
+        later = (time + shift).clamp(max=frames - 1).expand_as(index)
         asked = time + shift < lengths[:, None]
-        return _Targets(at_frames(seen, later), seen, asked, torch.zeros_like(asked))
+        return _Targets(at_frames(current, later), current, asked, torch.zeros_like(asked))

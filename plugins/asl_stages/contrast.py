@@ -73,25 +73,25 @@ class ContrastTimeLoss(Loss):
         clips, longest, size = frames.shape
 
         anchors = lengths.clamp(max=self.anchors)
-        place = evenly_spaced(lengths, anchors, self.anchors)
+        index = evenly_spaced(lengths, anchors, self.anchors)
         chosen = frame_mask(anchors, self.anchors)
         shifts = torch.arange(1, self.max_shift + 1, device=lengths.device)
-        counts = chosen[:, :, None] & (place[:, :, None] + shifts < lengths[:, None, None])
+        counts = chosen[:, :, None] & (index[:, :, None] + shifts < lengths[:, None, None])
         # Over all frames, then taken at the anchors: gathering embeddings by shift would add several gradients to one
         # frame, in no fixed order on CUDA.
         beyond = frames.new_zeros(clips, self.max_shift, size)
         later = torch.cat([frames, beyond], 1)
         after = [(frames * later[:, s : s + longest]).sum(-1) for s in range(1, self.max_shift + 1)]
-        near = at_frames(torch.stack(after, 2), place)
+        near = at_frames(torch.stack(after, 2), index)
 
-        compared = at_frames(frames, place).flatten(0, 1)
+        compared = at_frames(frames, index).flatten(0, 1)
         far = _cosines(compared).view(clips, self.anchors, -1)
         other = sample.batch.index[:, None] != sample.batch.index[None, :]
         allowed = (other[:, :, None] & chosen[None, :, :]).flatten(1)[:, None, :]
         if self.own_beyond:
-            apart = (place[:, :, None] - place[:, None, :]).abs() > self.own_beyond
-            own = torch.eye(clips, dtype=torch.bool, device=far.device)[:, None, :, None] & apart[:, :, None, :]
-            allowed = allowed | (own & chosen[None, None, :, :]).flatten(2)
+            apart = (index[:, :, None] - index[:, None, :]).abs() > self.own_beyond
+            same_clip = torch.eye(clips, dtype=torch.bool, device=far.device)[:, None, :, None] & apart[:, :, None, :]
+            allowed = allowed | (same_clip & chosen[None, None, :, :]).flatten(2)
         return near, counts, far.masked_fill(~allowed, NEVER)
 
 

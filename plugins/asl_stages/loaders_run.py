@@ -53,7 +53,7 @@ class RunLoader:
         mean, scale = statistics
         width = saved.meta.get("width")
         encoder = saved.under("encoder")
-        own = {f"encoder.{n}" for n in encoder} | {"standardiser.mean", "standardiser.scale"}
+        taken = {f"encoder.{n}" for n in encoder} | {"standardiser.mean", "standardiser.scale"}
         return Foreign(
             tensors=encoder,
             source=f"{saved.path.stem} weights of a run on {config.get('dataset.name', 'an unknown data set')}",
@@ -65,7 +65,7 @@ class RunLoader:
             # The encoder's input: batchwise transforms may change the stored width.
             width=len(mean) if mean is not None else width if isinstance(width, int) else None,
             transforms={k: v for k, v in config.items() if k.startswith("transform.")},
-            others={n: t for n, t in saved.tensors.items() if n not in own},
+            others={n: t for n, t in saved.tensors.items() if n not in taken},
             facts={k: saved.meta[k] for k in ("epoch", "metrics", "config") if k in saved.meta},
         )
 

@@ -120,7 +120,7 @@ class MaskedFramesLoss(Loss):
         hidden = differing(sample.batch, clean)
         line = interpolation(frames, hidden, clean.lengths)
         after = sample.output.frame_lengths
-        place = evenly_spaced(clean.lengths, after, values.shape[1])
+        index = evenly_spaced(clean.lengths, after, values.shape[1])
         real = frame_mask(after, values.shape[1])
-        here = at_frames(hidden, place)
-        return at_frames(frames, place), at_frames(line, place), here & real, ~here & real
+        here = at_frames(hidden, index)
+        return at_frames(frames, index), at_frames(line, index), here & real, ~here & real
