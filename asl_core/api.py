@@ -36,15 +36,15 @@ def run(
         asl.run(dataset="wlasl", dataset__root="features/", encoder="gru", epochs=20)
         asl.run({"dataset": MyClips("folder"), "encoder": MyEncoder, "train": {"epochs": 20}}, [asl.ProgressBar()])
 
-    Nothing is written before the data, the model and the labels have been checked, and nothing is printed: warnings of
-    the audit go to the log ``asl.audit`` (which prints them, unless logging is set up otherwise), and observers such as
+    Nothing is written before all checks have passed, and nothing is printed: warnings of the audit go to the log
+    ``asl.audit`` (which prints them, unless logging is set up otherwise); observers such as
     :class:`asl_core.ProgressBar` show the rest.
 
     Args:
         config: of :func:`configure`, or settings as that function takes them.
-        observers: told of the run's events, beside those that the configuration names.
+        observers: get the run's events, beside those that the configuration names.
         registry: components (default: those of the installed plugins).
-        settings: further ones, and whatever else :func:`configure` takes (``recipe=``, ``file=``).
+        settings: further settings, and other arguments of :func:`configure` (``recipe=``, ``file=``).
 
     Raises:
         UsageError: the configuration, the data or the run directory cannot be used.
@@ -56,7 +56,7 @@ def run(
 def _configured(
     config: RunConfig | Mapping[str, Any] | None, registry: Registry | None, settings: Mapping[str, Any]
 ) -> RunConfig:
-    """A configuration from what a script says."""
+    """The configuration, made from settings if need be."""
     if not isinstance(config, RunConfig):
         if config is not None and not isinstance(config, Mapping):
             raise ConfigError(
@@ -85,14 +85,14 @@ def resume(
     flags: Layer | None = None,
     registry: Registry | None = None,
 ) -> RunResult:
-    """Go on with a run that was cut off; it ends with the same bits as one left alone.
+    """Go on with an interrupted run; it ends with the same bits as an uninterrupted one.
 
-    Where the data are, the device and the threads may be others. Another ``train.epochs`` makes a new run, which
-    starts where this one stopped (and takes ``run.name``, ``run.out`` and ``train.patience``); this one is not touched.
+    The place of the data, the device and the threads may change. More ``train.epochs`` make a new run that starts where
+    this one stopped (and takes ``run.name``, ``run.out`` and ``train.patience``); this one is not changed.
 
     Args:
         path: the run directory.
-        observers: told of the run's events from here on.
+        observers: get the run's events from here on.
         values: settings that may change: ``{"dataset.root": "elsewhere", "run.device": "cuda"}``.
         flags: the same as a layer from the command line.
         registry: components (default: those of the installed plugins).
@@ -110,9 +110,9 @@ def complete(
     registry: Registry | None = None,
     **settings: Any,
 ) -> Path:
-    """The finished run named by ``run.out`` and ``run.name``: found done, resumed where it was cut off, or made.
+    """The finished run named by ``run.out`` and ``run.name``: found finished, resumed, or trained.
 
-    Whether a run that is there was made with these settings is the caller's to know.
+    Whether an existing run has these settings is not checked.
 
     Raises:
         UsageError, RunError: as :func:`run` and :func:`resume`.
@@ -125,5 +125,5 @@ def complete(
 def audit_data(
     config: RunConfig | Mapping[str, Any] | None = None, *, registry: Registry | None = None, **settings: Any
 ) -> Audit:
-    """The audit alone: what a run on this configuration, or on these settings, would find in its data."""
+    """The audit that a run with this configuration, or these settings, would make of its data."""
     return load_audit(_configured(config, registry, settings))[1]

@@ -1,4 +1,4 @@
-"""Progress for people: a bar in a terminal or a notebook, and elsewhere a plain line before two seconds are silent."""
+"""Progress for people: a bar in a terminal or a notebook; elsewhere a plain line at least every two seconds."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar", "Ticker", "described", "has_bar"]
 
-SILENCE = 1.2  #: seconds after which a line is due; below what is promised, since threads may be late
+SILENCE = 1.2  #: seconds after which a line is due; less than two, since threads may be late
 
 
 def has_bar(console: Console) -> bool:
-    """Whether a bar can be drawn there: in a terminal that moves its cursor, or in a notebook."""
+    """Whether the console can draw a bar: a terminal that moves its cursor, or a notebook."""
     return console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal)
 
 
@@ -40,18 +40,18 @@ def described(report: ProgressReport) -> str:
 
 
 class _Running:
-    """The phases under way, the inner ones last; where one has ended, the one around it goes on."""
+    """The phases in progress, the innermost last."""
 
     def __init__(self, now: float):
         self._reports = [(ProgressReport("starting", 0, None, 0.0), now)]  #: each with the time at which it began
 
     def take(self, report: ProgressReport, now: float) -> None:
-        """A report came."""
-        places = [n for n, (one, _) in enumerate(self._reports) if n and one.phase == report.phase]
+        """Take a report."""
+        known = [n for n, (one, _) in enumerate(self._reports) if n and one.phase == report.phase]
         if report.ended:
-            del self._reports[places[-1] if places else len(self._reports) :]
-        elif places:
-            self._reports[places[-1]] = report, now - report.seconds
+            del self._reports[known[-1] if known else len(self._reports) :]
+        elif known:
+            self._reports[known[-1]] = report, now - report.seconds
         else:
             self._reports.append((report, now - report.seconds))
 
@@ -61,21 +61,21 @@ class _Running:
         return len(self._reports) == 1
 
     def shown(self, now: float) -> ProgressReport:
-        """The one that is to be shown at this time."""
+        """The report to show at this time."""
         report, began = self._reports[-1]
         return attrs.evolve(report, seconds=now - began)
 
 
 class Ticker:
-    """Calls ``show`` with the newest report whenever nothing has been said for a while.
+    """Calls ``show`` with the latest report whenever nothing was printed for a while.
 
-    A thread looks at the clock, so that work which reports nothing (a data set of somebody else's that reads for a
-    minute, an import) is not silent either: it is shown as what was begun last, and for how long.
+    A thread watches the clock, so that work without reports of its own (an import, a data set that reads for a minute)
+    is shown too, as the phase begun last and its time.
 
     Args:
         show: prints a report.
-        silence: seconds without a word after which it is called.
-        clock: of the seconds.
+        silence: seconds without output after which it is called.
+        clock: gives seconds.
     """
 
     def __init__(
@@ -93,17 +93,17 @@ class Ticker:
         self._thread: threading.Thread | None = None
 
     def on_progress(self, report: ProgressReport) -> None:
-        """A report came."""
+        """Take a report."""
         with self._lock:
             self._running.take(report, self._clock())
         self.tick()
 
     def spoke(self) -> None:
-        """Something else was printed just now."""
+        """Something else was printed."""
         self._spoke = self._clock()
 
     def tick(self) -> None:
-        """Show the newest report if a word is due."""
+        """Show the latest report if a line is due."""
         with self._lock:
             if (now := self._clock()) - self._spoke < self._silence:
                 return
@@ -111,14 +111,14 @@ class Ticker:
             self._show(self._running.shown(now))
 
     def start(self) -> None:
-        """Look at the clock from now on."""
+        """Start the thread."""
         if self._thread is None:
             self._stop.clear()
             self._thread = threading.Thread(target=self._run, name="asl-progress", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Say no more."""
+        """Stop the thread."""
         if self._thread is not None:
             self._stop.set()
             self._thread.join()
@@ -130,15 +130,15 @@ class Ticker:
 
 
 class ProgressBar:
-    """An observer that shows how far a run is: ``asl.run(config, [asl.ProgressBar()])``. Alone, a run prints nothing.
+    """An observer that shows the progress of a run: ``asl.run(config, [asl.ProgressBar()])``.
 
-    A bar within an epoch, in evaluation and while clips are read, in a terminal or a notebook; elsewhere a line
-    whenever nothing was said for two seconds. After each epoch a line of its figures stays. As a context manager it
-    shows the progress of whatever runs inside, such as :func:`asl_core.evaluate_run`.
+    A bar in a terminal or a notebook, elsewhere a line whenever nothing was printed for two seconds; and a line of
+    figures after each epoch. As a context manager it shows the progress of whatever runs inside, such as
+    :func:`asl_core.evaluate_run`.
 
     Args:
         console: where to print (default: standard error).
-        epochs: whether to print a line an epoch.
+        epochs: whether to print a line per epoch.
     """
 
     def __init__(self, console: Console | None = None, *, epochs: bool = True):
@@ -151,7 +151,7 @@ class ProgressBar:
         self._entered = False
 
     def open(self) -> None:
-        """Begin to show what is reported; the first report does so as well."""
+        """Begin to show reports; the first report does so too."""
         if not has_bar(self.console):
             if self._ticker is None:
                 self._ticker = Ticker(lambda report: self.line(described(report)))
@@ -165,7 +165,7 @@ class ProgressBar:
                 console=self.console,
                 transient=True,
                 refresh_per_second=2,  # a drawing takes some 3 ms, and training should not feel it
-                # What is printed beside a bar has to go past it, but what is piped elsewhere has to stay there.
+                # Prints appear above the bar, but piped output must stay in its pipe.
                 redirect_stdout=sys.stdout.isatty(),
                 redirect_stderr=sys.stderr.isatty(),
             )
@@ -173,7 +173,7 @@ class ProgressBar:
             self._bar.start()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._ticker is not None:
             self._ticker.stop()
             self._ticker = None
@@ -187,8 +187,8 @@ class ProgressBar:
         self.spoke()
 
     def spoke(self) -> None:
-        """Something else was printed just now."""
-        if (ticker := self._ticker) is not None:  # its own thread may come here while it is taken away
+        """Something else was printed."""
+        if (ticker := self._ticker) is not None:  # its thread may come here while it is removed
             ticker.spoke()
 
     def on_progress(self, report: ProgressReport) -> None:
@@ -209,7 +209,7 @@ class ProgressBar:
         self._bar.update(task.id, completed=shown.done, total=shown.total)
 
     def on_start(self, config: RunConfig, summary: Mapping[str, object]) -> None:
-        """Nothing of its own."""
+        """Nothing."""
 
     def on_epoch(self, report: EpochReport) -> None:
         """A line of the epoch's figures."""
@@ -223,7 +223,7 @@ class ProgressBar:
             self.line(f"warning: {warning}")
 
     def on_end(self, summary: Mapping[str, object]) -> None:
-        """Take the bar away and say where the run is."""
+        """Remove the bar and print the run's path."""
         self.close()
         if self.epochs:
             self.line(f"saved in {summary['run']}")

@@ -9,6 +9,7 @@ import pytest
 from small import small
 
 from asl_core import api
+from asl_core.cli import main
 from asl_core.errors import CheckpointError, ConfigError
 from asl_core.training.checking import check_data
 from asl_core.training.prepare import prepare
@@ -41,3 +42,13 @@ def test_weights_that_an_earlier_stage_will_make_need_not_be_there(tmp_path: Pat
     check_data(config, own_init=False)
     with pytest.raises(CheckpointError, match="later"):
         check_data(config)
+
+
+def test_check_with_data_prints_each_finding_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "s.toml"
+    settings.write_text('[dataset]\nname = "demo"\nglosses = 4\n', encoding="utf-8")
+    with pytest.raises(SystemExit) as stop:
+        main(["check", str(settings), "--data"])
+    assert stop.value.code == 0
+    out, err = capfd.readouterr()
+    assert (out + err).count("feature dimensions never change") == 1
