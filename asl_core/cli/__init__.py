@@ -93,11 +93,11 @@ def _of_plugins() -> dict[str, Installed]:
 _HELP = """Train recognisers of signs from landmark features.
 
 \b
-asl run                                           train on synthetic signs, to try it
-asl audit features/                               check your own feature files
-asl run --dataset wlasl --dataset.root features/  train on them
-asl run --encoder lstm --help                     all settings of what is chosen
-asl doctor                                        versions, devices, plugins, problems
+asl run                           train on synthetic signs, to try it
+asl audit features/               check your own feature files
+asl run --dataset wlasl --dataset.root features/
+asl run --encoder lstm --help     all settings of the chosen components
+asl doctor                        versions, devices, plugins, problems
 
 With any verb: --debug shows the traceback of an error, -P no:NAME leaves a plugin out, -P NAME uses no other
 third-party plugin. `asl help` lists the pages of the manual.

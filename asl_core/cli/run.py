@@ -58,10 +58,10 @@ def run(
     """Train a recogniser.
 
     \b
-    asl run                                       train on synthetic signs
-    asl run --dataset wlasl --dataset.root DIR    train on your feature files
-    asl run --encoder lstm --epochs 30            choose and set
-    asl run --resume runs/NAME                    continue an interrupted run
+    asl run                                      train on synthetic signs
+    asl run --dataset wlasl --dataset.root DIR   train on feature files
+    asl run --encoder lstm --epochs 30           choose an encoder, set epochs
+    asl run --resume runs/NAME                   continue an interrupted run
 
     FILE is a TOML file of settings, such as the config.toml of an earlier run, or a curriculum ([[stage]] tables, run
     in order); a flag beats the file. The options of a component are shown once it is chosen: --encoder lstm --help.

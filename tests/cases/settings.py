@@ -198,7 +198,7 @@ def project_file_leads_out(place: Path) -> str:
             said = asl(inside, *words)
             assert said.code == 2, (text, said.out)
             assert "asl.toml line" in said.error, (text, said.error)
-            assert "of its own folder alone" in said.error, (text, said.error)
+            assert "files in its folder only" in said.error, (text, said.error)
     assert [p.name for p in outside.iterdir()] == ["x.pkl"]
     (inside / "asl.toml").write_text('[run]\nout = "../x"\n[dataset]\nname = "demo"\n')
     for words in (("run", "--out", "here"), ("check", "asl.toml")):
