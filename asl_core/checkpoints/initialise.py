@@ -279,12 +279,8 @@ def _convention(checkpoint: Checkpoint, config: RunConfig) -> tuple[bool, list[s
         return theirs, [] if theirs else [f"features are left as stored: the checkpoint was trained on {words[False]}"]
     wanted = asked == "standardised"
     if origin.chosen and wanted != ours:
-        raise ConfigError(
-            [
-                f"{origin} sets train.standardise to {str(ours).lower()}, and --init.features {asked} "
-                f"contradicts it; leave one of them out"
-            ]
-        )
+        fault = f"{origin} sets train.standardise to {str(ours).lower()}, and --init.features {asked} contradicts it"
+        raise ConfigError([f"{fault}; leave one of them out"])
     if theirs is not None and theirs != wanted:
         return wanted, [
             f"warning: --init.features {asked} departs from what the weights were trained on, {words[theirs]}"
