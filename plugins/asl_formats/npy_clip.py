@@ -21,7 +21,7 @@ class NpyClip:
     suffixes: ClassVar[tuple[str, ...]] = (".npy",)
 
     def __init__(self, options: ArrayOptions):
-        self._layout = options.layout
+        self._layout = options.layout or ""
 
     def recognises(self, path: Path) -> bool:
         """By its header: numbers in a shape that some layout has."""

@@ -35,7 +35,7 @@ class NpyFrames:
     suffixes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, options: ArrayOptions):
-        self._layout = options.layout
+        self._layout = options.layout or ""
 
     def recognises(self, path: Path) -> bool:
         """By the names in it and by the header of the first frame."""

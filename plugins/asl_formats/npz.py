@@ -56,7 +56,7 @@ class Npz:
     suffixes: ClassVar[tuple[str, ...]] = (".npz",)
 
     def __init__(self, options: ArrayOptions):
-        self._layout = options.layout
+        self._layout = options.layout or ""
 
     def recognises(self, path: Path) -> bool:
         """By the names and shapes of its arrays."""

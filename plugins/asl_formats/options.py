@@ -19,4 +19,4 @@ NAMES = (
 class ArrayOptions:
     """Options of formats whose files hold bare arrays of numbers."""
 
-    layout: str = option("", choices=("", *NAMES), help="layout of the points; empty: found by the shape")
+    layout: str | None = option(None, choices=NAMES, help="layout of the points (default: by the shape)")

@@ -34,7 +34,7 @@ class PickledClips:
     suffixes: ClassVar[tuple[str, ...]] = (".pkl", ".pickle", ".p", ".gz")
 
     def __init__(self, options: ArrayOptions):
-        self._layout = options.layout
+        self._layout = options.layout or ""
 
     def recognises(self, path: Path) -> bool:
         """By the beginning of a pickle that holds an array of numpy."""
