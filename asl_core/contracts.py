@@ -58,7 +58,7 @@ class Format(Protocol):
     A recording is a file, several of them are one file, or one is a folder of frames.
     """
 
-    suffixes: ClassVar[Sequence[str]] = ()  #: endings of file names (``.pose``) that are worth asking about
+    suffixes: ClassVar[Sequence[str]] = ()  #: endings of names (``.pose``) that are worth asking about
 
     def recognises(self, path: Path) -> bool:
         """Whether the file or folder is of this format, and no other, by a header or a listing."""

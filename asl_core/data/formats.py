@@ -53,11 +53,10 @@ class Formats:
         Raises:
             DataError: several recognise it.
         """
-        folder = path.is_dir()
         suffix = path.name.lower()
         takers = []
         for name, made in self._made:
-            if not folder and not suffix.endswith(_suffixes(made)):
+            if not suffix.endswith(_suffixes(made)):
                 continue
             with calling("format", made):
                 if made.recognises(path):

@@ -80,7 +80,7 @@ def _recognises(bench: FormatBench) -> None:
     path = bench.path
     require(recognised(bench.make(), path), f"it does not recognise {path.name}")
     suffixes = tuple(getattr(bench.make(), "suffixes", ()))
-    tried = path.is_dir() or not suffixes or path.name.lower().endswith(suffixes)
+    tried = not suffixes or path.name.lower().endswith(suffixes)
     require(tried, f"{path.name} ends in none of its suffixes ({', '.join(suffixes)}): it would never be tried on it")
 
 

@@ -65,10 +65,10 @@ def recording_of(
     Raises:
         DataError: it holds infinite numbers.
     """
-    people = reading.arranged(array)
     axes, notes = reading.axes, list(notes)
     with np.errstate(over="ignore"):
-        points = np.array(people[..., : len(axes)], dtype=np.float32)
+        people = reading.arranged(array.astype(np.float32))  # a copy, which is changed in place
+    points = people[..., : len(axes)]
     seen = None
     if reading.name in BY_POINT and reading.coordinates == 3:
         least = _LEAST_SCORE.get(reading.name, 0.0)

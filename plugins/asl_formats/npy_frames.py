@@ -141,7 +141,7 @@ def _read(paths: list[str]) -> np.ndarray:
             data = beginning + _other(Path(path), header)
         blocks.append(data)
     rows = np.frombuffer(b"".join(blocks), np.uint8).reshape(len(paths), size)[:, start:]
-    values = np.ascontiguousarray(rows).view(header.dtype)
+    values = rows.view(header.dtype)
     if header.fortran and len(header.shape) == 2:
         return values.reshape(len(paths), *header.shape[::-1]).swapaxes(1, 2)
     return values.reshape(len(paths), *header.shape)

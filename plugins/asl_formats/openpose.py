@@ -90,8 +90,10 @@ def _listed(path: Path) -> dict[str, list[tuple[int, str]]]:
     clips: dict[str, list[tuple[int, str]]] = {}
     with os.scandir(path) as entries:
         for entry in entries:
-            match = None if entry.name.startswith(".") else _NAME.fullmatch(entry.name)
-            if match is not None:
+            name = entry.name
+            if name[-5:].lower() != ".json" or name.startswith("."):
+                continue
+            if (match := _NAME.fullmatch(name)) is not None:
                 clips.setdefault(match[1], []).append((int(match[2]), entry.name))
     for frames in clips.values():
         frames.sort()

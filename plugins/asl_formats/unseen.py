@@ -52,9 +52,8 @@ def hide(
     for part in layout.parts:
         values = points[:, start : start + part.points]
         start += part.points
-        for mark in (0, -1):
-            # Where the first point is another, as in nearly all frames, the others need not be looked at.
-            frames = np.flatnonzero(values[:, 0, 0] == mark)
-            if len(frames):
-                values[frames[(values[frames] == mark).all(axis=(1, 2))]] = np.nan
+        first = values[:, 0, 0]  # where it is another number, as in most frames, the others need not be looked at
+        for frame in np.flatnonzero((first == 0) | (first == -1)):
+            if (values[frame] == first[frame]).all():
+                values[frame] = np.nan
     return points
