@@ -149,11 +149,11 @@ def _pickles_of_any_cost() -> None:
 
 def _keys_of_any_number() -> None:
     _set("asl_core.files.pickles.budget:PickleBudget.probe", lambda *_: None)
-    _set("asl_core.files.pickles.instructions:MAX_KEY_NUMBER", 10**99)
+    _set("asl_core.files.pickles.containers:MAX_KEY_NUMBER", 10**99)
 
 
 def _keys_of_any_kind() -> None:
-    _set("asl_core.files.pickles.instructions:key_weight", lambda _: 0)
+    _set("asl_core.files.pickles.containers:key_weight", lambda _: 0)
 
 
 def _clips_of_any_number() -> None:
