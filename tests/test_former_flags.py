@@ -16,11 +16,11 @@ from asl_core.evaluation.former_names import former_arguments
 @pytest.mark.parametrize(
     ("typed", "meant", "notices"),
     [
-        ("data features", "audit features", ["asl data is now called asl audit"]),
+        ("data features", "audit features", ["`asl data` is now `asl audit`"]),
         ("audit features", "audit features", []),
         ("eval r --with s --with=t --why", "eval r --ensemble s --ensemble=t --errors",
-         ["--with is now called --ensemble", "--why is now called --errors"]),
-        ("predict r f --average-views mirror", "predict r f --tta mirror", ["--average-views is now called --tta"]),
+         ["`--with` is now `--ensemble`", "`--why` is now `--errors`"]),
+        ("predict r f --average-views mirror", "predict r f --tta mirror", ["`--average-views` is now `--tta`"]),
         ("run --average-views mirror", "run --average-views mirror", []),
         ("predict r -- --with", "predict r -- --with", []),
         ("", "", []),
@@ -43,7 +43,7 @@ def test_a_former_verb_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert stop.value.code == 0
     shown = capsys.readouterr()
     assert "asl audit" in shown.out
-    assert "asl data is now called asl audit" in shown.err
+    assert "`asl data` is now `asl audit`" in shown.err
 
 
 def test_the_new_names_exist_and_the_former_are_not_shown() -> None:

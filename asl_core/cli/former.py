@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from asl_core.cli.wrapping import say
+from asl_core.registry.former import LAST
 from asl_core.text import printable
 
 __all__ = ["FLAGS", "VERBS", "renamed"]
@@ -40,5 +41,5 @@ def renamed(words: Sequence[str], *, quiet: bool = False) -> list[str]:
             word = f"{flags[name]}{equals}{value}"
         found.append(word)
     for former, now in () if quiet else pairs.items():
-        say(printable(f"note: {former} is now called {now}; the former name is accepted in this release."), err=True)
+        say(printable(f"note: `{former}` is now `{now}`; the old name works until {LAST}"), err=True)
     return found
