@@ -280,7 +280,7 @@ def test_wrong_formats_are_caught(tmp_path: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "text"),
     [
-        ("HalfObserver", testing.ContractError, "needs on_start, on_epoch and on_end"),
+        ("HalfObserver", testing.ContractError, "needs on_event, or on_start, on_epoch and on_end"),
         ("TakingObserver", testing.ContractError, "it changes the summary or report it is given"),
         ("WritingObserver", testing.ContractError, "ends differently from one without .metrics.jsonl."),
         ("FailingObserver", testing.ContractError, "it raises.*KeyError.*top1"),
