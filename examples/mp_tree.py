@@ -1,6 +1,6 @@
 """Unpack an ``.npz`` of many recordings (X, length, sign, sequence) to the tree SIGN/SEQUENCE/FRAME.npy.
 
-    python examples/mp_tree.py ../shared/data/mp-data/MP_Data.npz /tmp/mp
+    python examples/mp_tree.py MP_Data.npz mp-tree/
 
 Prints how many recordings and frames were written. Signs that cannot be names of folders are refused.
 """

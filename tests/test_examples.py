@@ -30,7 +30,7 @@ SCRIPTS = sorted(p.name for p in EXAMPLES.glob("*.py") if "__main__" in p.read_t
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_says_its_command_and_what_it_prints(name: str) -> None:
     shown = subprocess.run([sys.executable, EXAMPLES / name, "--help"], capture_output=True, text=True, check=True)
-    assert f"python examples/{name} --" in shown.stdout
+    assert f"python examples/{name} " in shown.stdout
     assert "Prints " in shown.stdout
 
 
@@ -98,7 +98,17 @@ def test_a_script_runs_in_short_form(name: str, tmp_path: Path) -> None:
 
 
 def test_every_script_has_a_short_form() -> None:
-    assert {*SHORT, "script.py"} == set(SCRIPTS)
+    assert {*SHORT, "script.py", "mp_tree.py"} == set(SCRIPTS)
+
+
+def test_the_tree_of_recordings_is_written(tmp_path: Path) -> None:
+    frames = np.arange(10.0).reshape(5, 2)  # of all recordings, end to end
+    np.savez(tmp_path / "all.npz", X=frames, length=[3, 2], sign=["book", "go"], sequence=[0, 7])
+    command = [sys.executable, str(EXAMPLES / "mp_tree.py"), "all.npz", "tree"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "2 recordings" in done.stdout
+    assert "5 frames" in done.stdout
+    assert np.load(tmp_path / "tree" / "go" / "7" / "1.npy").tolist() == frames[4].tolist()
 
 
 @pytest.mark.slow
