@@ -66,7 +66,7 @@ def recording_of(
         DataError: it holds infinite numbers.
     """
     axes, notes = reading.axes, list(notes)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         people = reading.arranged(array.astype(np.float32))  # a copy, which is changed in place
     points = people[..., : len(axes)]
     seen = None
@@ -118,7 +118,7 @@ def scored_recording(
     axes = AXES[: points.shape[2]]
     least = _LEAST_SCORE.get(names[0], 0.0)
     layout = layout_of(names[0], axes)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(points, dtype=np.float32)
     seen = scores >= least if least else scores > 0
     values = hide(values, layout, path, seen=seen, by_point=names[0] in BY_POINT)

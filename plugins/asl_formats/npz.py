@@ -37,7 +37,7 @@ _FAULTS = (
 )  # fmt: skip
 _EXPECTED = "a .npz file of landmarks, as numpy.savez writes it"
 _MOST = 100_000  #: arrays of a file
-_SPARE, _TIMES = 64 << 20, 100  #: bytes that a file may unpack to, and for each of its own; frames without a hand are 0
+_SPARE, _TIMES = 16 << 20, 100  #: bytes that a file may unpack to, and for each of its own; frames without a hand are 0
 _LONGEST_TEXT = 1 << 20  #: bytes of an array of text
 _FIELDS = frozenset({"fps", "times", "size", "glosses", "signer", "split", "layout", "id"})
 #: name without what is no letter -> part
@@ -172,7 +172,9 @@ def _rate(value: np.ndarray) -> float | None:
 def _own(path: Path, points: np.ndarray, facts: dict[str, Any]) -> Recording:
     """What ``asl convert --to npz`` wrote, bit for bit."""
     layout = Layout.from_json(parse_json(facts.pop("layout", "null")) or {})
-    points = hide(np.array(points, dtype=np.float32), Layout(layout.parts, layout.axes), path)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite then is refused
+        points = np.array(points, dtype=np.float32)
+    points = hide(points, Layout(layout.parts, layout.axes), path)
     return Recording(id=facts.pop("id", "") or path.stem, layout=layout, points=points, source=str(path), **facts)
 
 
@@ -200,7 +202,8 @@ def _joined(
         raise DataError(f"{path} holds parts of other sizes ({shapes}); expected (frames, points, 2 or 3) of each.")
     axes = AXES[: min(width, 3)]
     parts = [Part(n, a.shape[1], schemes[n] if a.shape[1] != 478 else "mediapipe-face478") for n, a in arrays.items()]
-    points = np.concatenate([a[..., : len(axes)].astype(np.float32) for a in arrays.values()], axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = np.concatenate([a[..., : len(axes)].astype(np.float32) for a in arrays.values()], axis=1)
     layout = Layout(parts, axes)
     points = hide(points, layout, path)
     facts = {k: v for k, v in facts.items() if k not in ("layout", "id")}

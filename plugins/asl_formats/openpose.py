@@ -169,7 +169,7 @@ def _recording(path: Path, name: str, files: list[tuple[int, str]]) -> Recording
             row[layout.place(part)] = numbers
     points = values if places is None else spread(values, places)
     seen = points[..., 2] > 0
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         flat = np.array(points[..., :2], dtype=np.float32)
     flat = hide(flat, layout, path, seen=seen, by_point=True)
     layout = Layout(parts, ("x", "y"), unit_of(flat))

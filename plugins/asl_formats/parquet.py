@@ -111,7 +111,8 @@ class KaggleSigns:
             frames = read["frame"].to_numpy().astype(np.int64)
             index = read["landmark_index"].to_numpy().astype(np.int64)
             types = read["type"].combine_chunks().dictionary_encode()
-            values = np.stack([read[axis].to_numpy().astype(np.float32) for axis in AXES], axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is infinite then is refused
+                values = np.stack([read[axis].to_numpy().astype(np.float32) for axis in AXES], axis=1)
             codes, names = types.indices.to_numpy(zero_copy_only=False), types.dictionary.to_pylist()
         except Exception as fault:
             raise refused(path, fault, "numbers in the columns frame, landmark_index, x, y and z") from fault
@@ -238,8 +239,9 @@ def _batches(path: Path, table: Any, columns: _Columns) -> Iterator[tuple[np.nda
             if not batch.num_rows:
                 continue
             values = np.full((batch.num_rows, 3 * columns.layout.points), np.nan, np.float32)
-            for cell, name in zip(columns.cells, columns.names, strict=True):
-                values[:, cell] = batch[name].to_numpy(zero_copy_only=False)
+            with np.errstate(over="ignore", invalid="ignore"):
+                for cell, name in zip(columns.cells, columns.names, strict=True):
+                    values[:, cell] = batch[name].to_numpy(zero_copy_only=False)
             ids, frames = (np.asarray(batch[n].to_numpy(zero_copy_only=False)) for n in ("sequence_id", "frame"))
             yield ids.astype(np.int64), frames.astype(np.int64), values.reshape(len(values), -1, 3)
     except Exception as fault:
