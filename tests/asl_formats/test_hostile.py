@@ -139,10 +139,10 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path, name: str) -> None:
         folder.mkdir()
         sample = write(folder)
         if sample.is_file() and made.suffixes:
-            sample = shutil.copy(sample, folder / f"sample{made.suffixes[0]}")
-        assert not made.recognises(Path(sample)), other
+            sample = Path(shutil.copy(sample, folder / f"sample{made.suffixes[0]}"))
+        assert not made.recognises(sample), other
         with pytest.raises(DataError):
-            list(made.read(Path(sample)))
+            list(made.read(sample))
 
 
 def test_labels_of_no_clips_are_of_no_format(tmp_path: Path) -> None:
