@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from asl_core.checkpoints.format import Saved as Saved
     from asl_core.checkpoints.format import load_tensors as load_tensors
     from asl_core.checkpoints.format import read_tensors as read_tensors
+    from asl_core.cli.paths import data_set_of as data_set_of
+    from asl_core.cli.showing import showing_progress as showing_progress
     from asl_core.clips.batch import Batch as Batch
     from asl_core.clips.batch import at_least_float32 as at_least_float32
     from asl_core.clips.batch import frame_mask as frame_mask
@@ -173,6 +175,8 @@ _HOMES = {
     ],
     "training.events": ["EpochReport", "EventObserver", "Observer", "RunStarted", "RunStopped"],
     "studies.curriculum": ["Curriculum", "Stage", "StageResult", "load_curriculum", "run_curriculum"],
+    "cli.paths": ["data_set_of"],
+    "cli.showing": ["showing_progress"],
     "clips.batch": ["Batch", "at_least_float32", "frame_mask"],
     "clips.clip": ["Clip", "Finding", "Vocabulary"],
     "clips.layout": ["Layout", "Part"],

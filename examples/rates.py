@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", dest="settings", help="as TOML")
     parser.add_argument("--rates", type=float, nargs="+", default=[15, 10, 5, 60])
+    parser.add_argument("--known", action="store_true", help="only with the rate given")
     parser.add_argument("--name", default="hands")
     options = parser.parse_args()
     clips = pooled(options.root)

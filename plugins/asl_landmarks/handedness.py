@@ -21,6 +21,7 @@ __all__ = ["Dominant36", "chirality", "left_dominant", "left_dominant36", "swapp
 
 _SURE = 0.5  #: largest weight of one hand's shape
 _SIDE = (1.5, 0.25)  #: cost per image width of crossed hands, and its limit
+_RATE = 30.0  #: frames per second at which the cost of a frame and that of a jump are balanced
 _JUMP = (8.0, 2.0)  #: cost per image width that a hand moved between frames, and its limit
 
 
@@ -40,7 +41,7 @@ def chirality(hand: np.ndarray) -> np.ndarray:
     return ((normal * curl).sum(-1) + 0.5 * (normal * thumb).sum(-1)) / size  # type: ignore[no-any-return]
 
 
-def swapped_slots(slots: np.ndarray, detected: np.ndarray) -> np.ndarray:
+def swapped_slots(slots: np.ndarray, detected: np.ndarray, fps: float | None = None) -> np.ndarray:
     """Which frames have the left hand in slot 0 and the right one in slot 1.
 
     The cheapest sequence of the two assignments of each frame (Viterbi 1967): a frame costs what chirality and side
@@ -50,19 +51,21 @@ def swapped_slots(slots: np.ndarray, detected: np.ndarray) -> np.ndarray:
     Args:
         slots: (T, 2, 21, 3) hands in order of detection; anything finite where no hand is.
         detected: (T, 2) bool, whether the slot holds a hand.
+        fps: frames per second, where they are known. Frames at a higher rate than usual are no further evidence.
 
     Returns:
         (T,) bool.
     """
-    return _cheapest(_frame_costs(slots, detected), slots[:, :, 0, :2].tolist(), detected.tolist())
+    weight = 1.0 if fps is None else min(_RATE / fps, 1.0)
+    return _cheapest(_frame_costs(slots, detected, weight), slots[:, :, 0, :2].tolist(), detected.tolist())
 
 
-def _frame_costs(slots: np.ndarray, detected: np.ndarray) -> list[float]:
+def _frame_costs(slots: np.ndarray, detected: np.ndarray, weight: float) -> list[float]:
     """(T,) cost of slot 0 being the right hand; minus that is the cost of its being the left one."""
     shape = np.where(detected, np.clip(chirality(slots), -_SURE, _SURE), 0.0)
     across = _SIDE[0] * (slots[:, 0, 0, 0] - slots[:, 1, 0, 0])
     side = np.where(detected.all(1), np.clip(across, -_SIDE[1], _SIDE[1]), 0.0)
-    return (shape[:, 1] - shape[:, 0] + side).tolist()  # type: ignore[no-any-return]
+    return (weight * (shape[:, 1] - shape[:, 0] + side)).tolist()  # type: ignore[no-any-return]
 
 
 def _cheapest(costs: list[float], wrists: list[list[list[float]]], detected: list[list[bool]]) -> np.ndarray:

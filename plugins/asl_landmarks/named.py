@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from asl_core import Clip, DataError, Layout
+from asl_core import Clip, DataError, Layout, Part
 from asl_landmarks.handedness import chirality, swapped_slots
 from asl_landmarks.landmarks import Landmarks
 from asl_landmarks.layout import BODY, FACE, HAND, HANDS, POSE, Packed
@@ -54,10 +54,14 @@ def unfit_layout(layout: Layout) -> str | None:
 
 def packed_layout(layout: Layout) -> Packed:
     """The richest packed layout that clips of this layout have points for."""
-    schemes = {name: (part.scheme if (part := layout.part(name)) else "") for name in _SCHEMES}
-    if schemes["face"] in FACES:
+    known = {
+        name
+        for name, schemes in _SCHEMES.items()
+        if (part := layout.part(name)) is not None and _numbers(part, schemes)
+    }
+    if "face" in known:
         return Packed(len(BODY))
-    return Packed(len(POSE) if schemes["pose"] in POSES else 0)
+    return Packed(len(POSE) if "pose" in known else 0)
 
 
 def read_named(clip: Clip, layout: Layout, packed: Packed) -> Landmarks:
@@ -85,7 +89,7 @@ def read_named(clip: Clip, layout: Layout, packed: Packed) -> Landmarks:
     body = _body(points, layout, packed)
     # z of one detector in three lacks where x and y do not, as in a file of two axes filled up.
     points = np.where(np.isnan(points[:, :, 2:]) & ~np.isnan(points[:, :, :2]).any(2, keepdims=True), 0, points)
-    hands = _hands(points, layout)
+    hands = _hands(points, layout, clip.fps)
     landmarks = np.concatenate([hands, body], axis=1)
     seen = ~np.isnan(landmarks).any(2)
     if layout.unit != "image":
@@ -93,7 +97,7 @@ def read_named(clip: Clip, layout: Layout, packed: Packed) -> Landmarks:
     return Landmarks.of_points(np.where(seen[:, :, None], landmarks, 0), seen)
 
 
-def _hands(points: np.ndarray, layout: Layout) -> np.ndarray:
+def _hands(points: np.ndarray, layout: Layout, fps: float | None) -> np.ndarray:
     """(T, 42, 3) right and left hand."""
     empty = np.full((len(points), HAND, 3), np.nan, dtype=np.float32)
 
@@ -110,7 +114,7 @@ def _hands(points: np.ndarray, layout: Layout) -> np.ndarray:
         left = bool(len(seen)) and float(np.median(chirality(seen))) < 0
         swapped = np.full(len(points), left)
     else:
-        swapped = swapped_slots(np.where(whole[:, :, None, None], slots, 0), whole)
+        swapped = swapped_slots(np.where(whole[:, :, None, None], slots, 0), whole, fps)
     hands = np.where(swapped[:, None, None, None], slots[:, ::-1], slots)
     return np.asarray(hands.reshape(-1, HANDS, 3))
 
@@ -122,10 +126,20 @@ def _body(points: np.ndarray, layout: Layout, packed: Packed) -> np.ndarray:
         part, place = layout.part(name), layout.place(name)
         if part is None or place is None:
             continue
-        for point, number in schemes.get(part.scheme, {}).items():
+        for point, number in _numbers(part, schemes).items():
             if (to := packed.index_of(point)) is not None and number < part.points:
                 body[:, to - HANDS] = points[:, place][:, number]
     return body
+
+
+def _numbers(part: Part, schemes: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+    """Body point -> its number in a part, which may hold a selection of its scheme: ``mediapipe-pose33[0,11,12]``."""
+    scheme, bracket, selected = part.scheme.partition("[")
+    numbers = schemes.get(scheme, {})
+    if not bracket:
+        return numbers
+    chosen = [int(word) for word in selected.rstrip("]").split(",") if word.isdecimal()]
+    return {point: chosen.index(number) for point, number in numbers.items() if number in chosen}
 
 
 def _to_image(points: np.ndarray, seen: np.ndarray, packed: Packed) -> np.ndarray:

@@ -31,15 +31,15 @@ def read_landmarks(clip: Clip) -> Landmarks:
         raise DataError(
             f"{where} holds infinite numbers; expected landmarks, with NaN or 0 for missing points. Extract it again."
         )
-    return _detected(clip.features) if width == 2 * HAND * 3 else _holistic(clip.features)
+    return _detected(clip.features, clip.fps) if width == 2 * HAND * 3 else _holistic(clip.features)
 
 
-def _detected(frames: np.ndarray) -> Landmarks:
+def _detected(frames: np.ndarray, fps: float | None) -> Landmarks:
     slots = frames.reshape(len(frames), 2, HAND, 3)
     seen = np.stack([_seen(slots[:, slot]) for slot in (0, 1)], axis=1)
     slots = np.where(seen[..., None], slots, 0)
     # A partly detected hand says little of its side.
-    swapped = swapped_slots(slots, np.asarray(seen.all(2)))[:, None, None]
+    swapped = swapped_slots(slots, np.asarray(seen.all(2)), fps)[:, None, None]
     hands = np.where(swapped[..., None], slots[:, ::-1], slots)
     seen = np.where(swapped, seen[:, ::-1], seen)
     return Landmarks.of_points(hands.reshape(-1, HANDS, 3), seen.reshape(-1, HANDS))

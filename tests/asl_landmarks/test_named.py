@@ -111,6 +111,18 @@ def test_pixels_without_a_picture_size_are_scaled_to_the_shoulders() -> None:
     assert [f.code for f in PackLandmarks(LandmarksOptions()).findings(clip_of(layout, points))] == ["picture-size"]
 
 
+def test_a_selection_of_points_is_told_by_its_numbers() -> None:
+    whole = asl.Layout((POSE33, LEFT, RIGHT))
+    numbers = [0, 11, 12, 13, 14]
+    some = asl.Layout((asl.Part("pose", 5, f"mediapipe-pose33[{','.join(map(str, numbers))}]"), LEFT, RIGHT))
+    points = random_points(whole)
+    fewer = np.concatenate([points[:, numbers], points[:, 33:]], axis=1)
+    a, b = (read_named(clip_of(x, p), x, packed_layout(x)) for x, p in ((whole, points), (some, fewer)))
+    kept = b.seen != ABSENT
+    assert kept[:, HANDS:].sum(1).tolist() == [5] * len(points)
+    np.testing.assert_array_equal(a.points[kept], b.points[kept])
+
+
 def test_a_layout_without_hands_is_refused() -> None:
     assert "none" in str(unfit_layout(asl.Layout((POSE33,))))
     assert "hands of 21" in str(unfit_layout(asl.Layout((asl.Part("left-hand", 5),))))
