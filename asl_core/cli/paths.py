@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ _KINDS = {
         (".npy", ".npz", ".pkl", ".pickle", ".p", ".csv", ".json", ".mp4", ".mov", ".avi", ".webm"), "clips"
     ),
 }
+_PICKLE = re.compile(r"\.(pkl|pickle|p)(\.(gz|bz2|xz|lzma|zip))?$", re.IGNORECASE)
 _ARRAYS = (".npy", ".npz", ".pkl", ".pickle", ".p", ".pkl.gz", ".pickle.gz", ".npy.gz")
 _NAMES = {
     "run": "a run",
@@ -155,8 +157,9 @@ def data_set_of(folder: Path) -> str:
     """The data set that reads a folder: of packed clips, of feature pickles, or of recordings of any format."""
     if (folder / "packed.json").is_file():
         return "packed"
-    pickles = ("features_*.pkl", "features_*.pkl.gz", "features_*.pickle")
-    return "wlasl" if any(True for pattern in pickles for _ in folder.glob(pattern)) else "files"
+    if folder.is_dir() and any(_PICKLE.search(path.name) for path in folder.iterdir() if path.is_file()):
+        return "wlasl"
+    return "files"
 
 
 def clip_files(paths: Sequence[Path]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,14 @@ import numpy as np
 from asl_core.clips.clip import Clip
 from asl_core.contracts import Dataset
 from asl_core.data.formats import find_format
-from asl_core.errors import DataError
+from asl_core.errors import DataError, MissingExtraError
 from asl_core.evaluation.loading import LoadedRun
 from asl_core.files.arrays import array_remedy, read_npy_header
 from asl_core.files.sniffing import recognise_file
 
 __all__ = ["clips_of", "read_npy"]
+
+_PICKLE_OR_ARRAY = re.compile(r"\.(npy|pkl|pickle|p|gz|bz2|xz|lzma)$", re.IGNORECASE)
 
 
 def clips_of(loaded: LoadedRun, path: Path, fps: float | None = None) -> list[Clip]:
@@ -43,6 +46,8 @@ def clips_of(loaded: LoadedRun, path: Path, fps: float | None = None) -> list[Cl
         try:
             clips = found()
         except DataError as other:
+            if _PICKLE_OR_ARRAY.search(path.name) and not isinstance(other, MissingExtraError):
+                raise fault from other  # files of any kind end so: what the run's own data set says is nearer
             raise other from fault
     if fps is None:
         return clips

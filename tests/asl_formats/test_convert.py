@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import asl_core as asl
 import numpy as np
 import pytest
+
+import asl_core as asl
 from asl_core.cli import main
 
 
@@ -107,7 +108,7 @@ def test_names_that_no_file_can_have_are_written_plainly(tmp_path: Path) -> None
     folder = tmp_path / "out"
     folder.mkdir()
     assert WRITERS["npz"]({"train": clips}, folder) == {"train": 4}
-    files = [path for path in folder.rglob("*.npz")]
+    files = list(folder.rglob("*.npz"))
     assert len(files) == 4
     assert all(path.resolve().is_relative_to(folder.resolve()) for path in files)
     again = clips_of("files", folder, **{"val-share": 0.0})
