@@ -119,7 +119,7 @@ def test_features_that_are_no_landmarks_are_refused_but_for_pickles(tmp_path: Pa
     from asl_formats.writers import WRITERS
 
     clip = asl.Clip(id="a", features=np.zeros((2, 36)), glosses=("book",), source="x.pkl")
-    with pytest.raises(asl.DataError, match="36 features per frame.*--to pickle"):
+    with pytest.raises(asl.DataError, match=r"36 features per frame.*--to pickle"):
         WRITERS["npz"]({"train": [clip]}, tmp_path)
     assert WRITERS["pickle"]({"train": [clip]}, tmp_path) == {"train": 1}
     sentence = asl.Clip(id="a", features=np.zeros((2, 36)), glosses=("book", "read"))
