@@ -37,7 +37,7 @@ _FAULTS = (
 )  # fmt: skip
 _EXPECTED = "a .npz file of landmarks, as numpy.savez writes it"
 _MOST = 100_000  #: arrays of a file
-_SPARE, _TIMES = 16 << 20, 100  #: bytes that a file may unpack to, and for each of its own; frames without a hand are 0
+_SPARE, _TIMES = 16 << 20, 20  #: bytes that a file may unpack to, and for each of its own; frames without a hand are 0
 _LONGEST_TEXT = 1 << 20  #: bytes of an array of text
 _FIELDS = frozenset({"fps", "times", "size", "glosses", "signer", "split", "layout", "id"})
 #: name without what is no letter -> part

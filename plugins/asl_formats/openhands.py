@@ -21,7 +21,7 @@ __all__ = ["OpenHandsH5"]
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _EXPECTED = "an HDF5 file of OpenHands, with keypoints (frames, 75, 3) and visibility"
 _LOOK = 4 << 20  #: bytes from the start in which the name of the first array stands
-_SPARE, _TIMES = 16 << 20, 100  #: bytes that arrays may take, and for each byte of the file
+_SPARE, _TIMES = 16 << 20, 20  #: bytes that arrays may take, and for each byte of the file
 _POINTS, _SCORES = "keypoints", ("visibility", "confidences")
 
 

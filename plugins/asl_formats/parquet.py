@@ -26,7 +26,7 @@ __all__ = ["KaggleFingerspelling", "KaggleSigns"]
 
 _MAGIC = b"PAR1"
 _LONGEST_FOOTER = 16 << 20  #: bytes of the description of a table; one of 1,630 columns takes 500,000
-_SPARE, _TIMES = 64 << 20, 100  #: bytes that a table may unpack to, and for each of its own
+_SPARE, _TIMES = 64 << 20, 20  #: bytes that a table may unpack to, and for each of its own
 _BATCH = 2048  #: rows of a wide table that are read at once
 _FULL = 64  #: times as many points as rows; a frame may lack the face
 _LONG = ("frame", "type", "landmark_index", *AXES)

@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["GZIP", "peek", "unpacked"]
 
 GZIP = b"\x1f\x8b"
-_SPARE, _TIMES = 16 << 20, 100  #: bytes that a file may unpack to, and for each of its own
+_SPARE, _TIMES = 16 << 20, 20  #: bytes that a file may unpack to, and for each of its own
 _PEEK = 1 << 16  #: bytes from the start that tell what a file is
 
 
