@@ -27,13 +27,22 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
+#: Recipes that since 0.1 resample clips of known rate and leave those of unknown rate as they are: the one difference
+RESAMPLED = {"hands-stage1"}
+
+
 @pytest.mark.parametrize("file", FROZEN, ids=lambda f: f.stem)
 def test_a_recipe_of_0_1_sets_what_it_set(file: Path) -> None:
-    """Curricula that were begun with it are resumed: a stage's settings are compared one by one."""
     flags = flag_layer({"dataset.root": "x", "stage.stage1.dataset.root": "pool"})
     before = load_curriculum(file, flags, environ={}).stages
     now = load_curriculum(find_recipe(file.stem).path, flags, environ={}).stages
-    assert [(s.name, s.after, s.config.values()) for s in now] == [(s.name, s.after, s.config.values()) for s in before]
+    expected = [(stage.name, stage.after, stage.config.values()) for stage in before]
+    if file.stem in RESAMPLED:
+        for _, _, values in expected:
+            names = values["transform.names"]
+            assert names[0] == "landmarks"
+            values |= {"transform.resample.fps": 30.0, "transform.names": ["landmarks", "resample", *names[1:]]}
+    assert [(stage.name, stage.after, stage.config.values()) for stage in now] == expected
 
 
 def test_a_file_extends_a_recipe(tmp_path: Path) -> None:

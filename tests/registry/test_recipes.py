@@ -24,7 +24,7 @@ def test_every_recipe_resolves_and_says_what_it_is_for(recipe) -> None:
         assert load_curriculum(recipe.path, flag_layer({"dataset.root": "x"})).stages
     else:
         config = api.configure({"dataset.root": "x"}, recipe=recipe.name, project_file=False, environ={})
-        assert config.origins["encoder.name"].file == str(recipe.path)
+        assert str(recipe.path) in {origin.file for origin in config.origins.values()}
 
 
 def test_what_is_not_there_is_told_with_what_is() -> None:
