@@ -19,7 +19,7 @@ __all__ = ["environment"]
 
 def environment(fingerprints: Mapping[str, str], device: torch.device) -> dict[str, Any]:
     """Versions, plugins, device, threads, git commit, and the fingerprints of the data."""
-    packages = (BUILTIN, "torch", "numpy", "pluggy", "attrs", "click", "safetensors")
+    packages = (BUILTIN, "torch", "numpy", "pluggy", "attrs", "cattrs", "click", "safetensors")
     plugins = {f"{one.distribution}:{one.entry.name}": one.version for one in installed(PLUGINS)[0]}
     return {
         "python": sys.version.split()[0],

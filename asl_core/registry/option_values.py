@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
 import attrs
+from cattrs import Converter
+from cattrs.errors import AttributeValidationNote, ClassValidationError, ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn, override
 
 from asl_core.errors import nearest
-from asl_core.registry.options import OptionSpec, describe_type, option_specs, type_members, unwritable
+from asl_core.registry.options import OptionSpec, describe_type, ignored_options, option_specs, type_members, unwritable
 
 __all__ = ["Problem", "parse_text", "structure", "unstructure"]
 
@@ -66,32 +70,43 @@ def parse_text(text: str, tp: Any) -> Any:
     raise ValueError(f"{text!r} is not a {describe_type(tp)}")
 
 
+@cache
+def _reader(cls: Any) -> Callable[[Mapping[str, Any], Any], Any]:
+    overrides = {s.name: override(rename=s.key, struct_hook=partial(_checked, s)) for s in option_specs(cls)}
+    overrides |= {key.replace("-", "_"): override(omit=True) for key in ignored_options(cls)}
+    converter = Converter(forbid_extra_keys=True, detailed_validation=True)
+    return make_dict_structure_fn(cls, converter, **overrides)  # type: ignore[arg-type]  # fields, not its own flags
+
+
 def structure(cls: Any, values: Mapping[str, Any]) -> tuple[Any, list[Problem]]:
     """An instance of an options class from TOML-like values, or every fault in them.
 
     Returns:
         ``(instance, [])``, or ``(None, problems)`` with one problem for each fault.
     """
-    specs = {spec.key: spec for spec in option_specs(cls)}
-    problems = [Problem(key, f"no such option{nearest(key, specs)}") for key in sorted(values.keys() - specs.keys())]
-    arguments: dict[str, Any] = {}
-    for key, spec in specs.items():
-        if key in values:
-            try:
-                arguments[spec.name] = _checked(values[key], spec)
-            except (ValueError, OverflowError) as fault:
-                problems.append(Problem(key, str(fault)))
-        elif spec.required:
-            problems.append(Problem(key, f"is required ({spec.type_name}): {spec.help}"))
-    if problems:
-        return None, problems
     try:
-        return cls(**arguments), []
-    except Exception as fault:  # from a check of the class's own, over several options
-        return None, [Problem("", str(fault))]
+        return _reader(cls)(values, cls), []
+    except ClassValidationError as group:
+        return None, list(_problems(cls, group))
 
 
-def _checked(value: Any, spec: OptionSpec) -> Any:
+def _problems(cls: Any, group: ClassValidationError) -> Iterator[Problem]:
+    specs = {spec.name: spec for spec in option_specs(cls)}
+    for fault in group.exceptions:
+        if isinstance(fault, ForbiddenExtraKeysError):
+            keys = [spec.key for spec in specs.values()]
+            yield from (Problem(key, f"no such option{nearest(key, keys)}") for key in sorted(fault.extra_fields))
+            continue
+        fields = [note.name for note in getattr(fault, "__notes__", ()) if isinstance(note, AttributeValidationNote)]
+        if not fields:  # from a check of the class's own, over several options
+            yield Problem("", str(fault))
+            continue
+        spec = specs[fields[0]]
+        missing = isinstance(fault, KeyError)
+        yield Problem(spec.key, f"is required ({spec.type_name}): {spec.help}" if missing else str(fault))
+
+
+def _checked(spec: OptionSpec, value: Any, _: Any) -> Any:
     bounds = f" ({spec.range})" if spec.range else ""
     try:
         strict = _strict(value, spec.type)

@@ -55,7 +55,7 @@ def git_config(place: Path) -> str:
 
 @case("click.py in the working folder, by python -m asl_core, python -P -m and the command itself", slow=True)
 def modules_of_the_folder(place: Path) -> str:
-    for name in ("click", "attrs", "attr", "pluggy", "torch", "numpy", "tomli_w", "rich", "json", "re"):
+    for name in ("click", "attrs", "attr", "pluggy", "torch", "numpy", "tomli_w", "cattrs", "rich", "json", "re"):
         (place / f"{name}.py").write_text(HOSTILE)
     command = Path(sys.executable).with_name("asl.exe" if os.name == "nt" else "asl")
     forms = [[sys.executable, "-P", "-m", "asl_core"], *([[str(command)]] if command.is_file() else [])]

@@ -37,7 +37,7 @@ _FORBIDDEN = re.compile(
     r"pickle\.find_class|shutil\.|code\.__new__|builtins\.input|builtins\.breakpoint|sqlite3\."
 )
 _CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate")
-_GENERATED = ("<attrs generated", "<string>", "<__array_function__")
+_GENERATED = ("<attrs generated", "<cattrs generated", "<string>", "<__array_function__")
 
 
 class _Watch:

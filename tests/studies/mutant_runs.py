@@ -47,6 +47,7 @@ PYTEST = [
 def warm_up() -> None:
     """Import what every fork needs, by the doings that import it: torch brings in sympy at the first optimiser."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import cattrs  # noqa: F401
     import click  # noqa: F401
     import hypothesis.strategies  # noqa: F401
     import numpy as np
