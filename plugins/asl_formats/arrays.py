@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from asl_core import DataError, Layout, Recording
-from asl_formats.layouts import AXES, BY_POINT, LAYOUTS, hand, layout_of, layouts_of_points
+from asl_formats.layouts import AXES, BY_POINT, LAYOUTS, layout_of, layouts_of_points
 from asl_formats.shapes import Reading, readings
 from asl_formats.unseen import hide
 
-__all__ = ["choose", "recording_of", "scored_recording", "unit_of"]
+__all__ = ["choose", "in_order_of_detection", "recording_of", "scored_recording", "unit_of"]
 
 _LEAST_SCORE = {"wholebody": 0.3}  #: layout -> score under which its detectors are as good as blind
 _IMAGE = 4.0  #: shares of an image reach from 0 to 1, and points out of it a little further
@@ -85,8 +85,8 @@ def recording_of(
         best = max(clips, key=lambda one: int(np.isfinite(one).sum()))  # the first of equals
         if any(np.isfinite(one).any() for one in clips if one is not best):
             notes.append(f"{len(clips)} people: the one with the most points that were seen is taken")
-    if reading.name == "hands" and (array == -1).any() and _slots_of_ones(array, reading):
-        layout = Layout([hand("hand-1"), hand("hand-2")], axes)
+    if reading.name == "hands" and in_order_of_detection([array], [reading]):
+        layout = layout_of("detected", axes)
         notes.append("a hand of -1 throughout stands for none: hands in the order of detection, left or right unknown")
     layout = Layout(layout.parts, axes, unit_of(best))
     return Recording(id=name, layout=layout, points=best, source=str(path), notes=tuple(notes), **facts)
@@ -133,8 +133,14 @@ def unit_of(points: np.ndarray) -> str:
     return "pixel" if 2 * large > np.count_nonzero(np.isfinite(numbers)) else "image"
 
 
-def _slots_of_ones(array: np.ndarray, reading: Reading) -> bool:
-    """Whether some frame has a hand whose numbers are all -1."""
-    frames = reading.arranged(array)[0]
-    slots = frames.reshape(len(frames), 2, -1)
-    return bool((slots == -1).all(axis=-1).any())
+def in_order_of_detection(arrays: Iterable[np.ndarray], ways: Iterable[Reading]) -> bool:
+    """Whether some frame has a hand whose numbers are all -1: hands are then in the order of detection.
+
+    Programs that know left from right write 0. In a file of many clips one such frame decides for all.
+    """
+    for array, reading in zip(arrays, ways, strict=True):
+        if reading.name == "hands" and (array == -1).any():
+            frames = reading.arranged(array)[0]
+            if (frames.reshape(len(frames), 2, -1) == -1).all(axis=-1).any():
+                return True
+    return False

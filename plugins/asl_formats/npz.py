@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from asl_core import DataError, Layout, Part, Recording, parse_json
-from asl_formats.arrays import choose, recording_of, unit_of
+from asl_formats.arrays import choose, in_order_of_detection, recording_of, unit_of
 from asl_formats.headers import Header, read_header, refused
 from asl_formats.layouts import AXES, FACE, HAND, POSE
 from asl_formats.options import ArrayOptions
@@ -104,9 +104,12 @@ class Npz:
         )
         if len(known) > 1:
             facts = {k: v for k, v in facts.items() if k in ("fps", "size", "signer")}
+        ways = {n: readings(headers[n].shape, self._layout) for n in known}
+        hands = [n for n in known if len(ways[n]) == 1 and ways[n][0].name == "hands"]
+        detected = in_order_of_detection((_array(archive, n) for n in hands), (ways[n][0] for n in hands))
         for name in known:
             array = _array(archive, name)
-            reading, remarks = choose(path, array.shape, self._layout)
+            reading, remarks = choose(path, array.shape, "detected" if detected and name in hands else self._layout)
             yield recording_of(array, reading, path, name if len(known) > 1 else path.stem, [*notes, *remarks], **facts)
 
 

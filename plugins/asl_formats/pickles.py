@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from asl_core import DataError, Recording, metadata_text, read_pickle
-from asl_formats.arrays import choose, recording_of, scored_recording
+from asl_formats.arrays import choose, in_order_of_detection, recording_of, scored_recording
 from asl_formats.headers import refused
 from asl_formats.options import ArrayOptions
+from asl_formats.shapes import readings
 from asl_formats.unpacking import peek, unpacked
 
 __all__ = ["PickledClips"]
@@ -58,14 +59,15 @@ class PickledClips:
             raise DataError(f"{path} holds no clips; expected {_EXPECTED}.")
         if len({name for name, _ in clips}) < len(clips):
             raise DataError(f"{path} holds two clips of one id; expected an id of its own for each.")
+        layout = self._layout or ("detected" if _detected(clips) else "")
         for name, clip in clips:
-            recording = self._recording(path, name, clip)
+            recording = self._recording(path, name, clip, layout)
             claimed += recording.points.nbytes
             if claimed > limit:
                 raise DataError(f"{path} repeats the same arrays under many clips, to more than {limit >> 20} MiB.")
             yield recording
 
-    def _recording(self, path: Path, name: str, clip: Any) -> Recording:
+    def _recording(self, path: Path, name: str, clip: Any, layout: str) -> Recording:
         table = clip if isinstance(clip, dict) else {"features": clip}
         key = next((key for key in _POINTS if key in table), None)
         if key is None:
@@ -80,8 +82,13 @@ class PickledClips:
                 _array(points, path, name), _squeezed(values, path, name), path, name, notes, **facts
             )
         array = _array(points, path, name)
+        if layout == "detected" and not self._layout:
+            if not readings(array.shape, layout):
+                layout = ""
+            else:
+                notes.append("two hands in the order of detection, left or right unknown: a hand of -1 stands for none")
         try:
-            reading, remarks = choose(path, array.shape, self._layout)
+            reading, remarks = choose(path, array.shape, layout)
         except DataError as fault:
             raise DataError(f"{fault} (Clip {name[:60]!r}; --dataset wlasl reads feature vectors.)") from fault
         return recording_of(array, reading, path, name, [*notes, *remarks], **facts)
@@ -98,6 +105,14 @@ def _clips(content: Any, path: Path) -> Iterator[tuple[str, Any]]:
         for place, clip in enumerate(content):
             name = next((clip[k] for k in _IDS if k in clip), None) if isinstance(clip, dict) else None
             yield str(place if name is None else name), clip
+
+
+def _detected(clips: list[tuple[str, Any]]) -> bool:
+    """Whether some clip of the file has hands in the order of detection."""
+    arrays = [clip.get("features") if isinstance(clip, dict) else clip for _, clip in clips]
+    arrays = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind in "fiu"]
+    pairs = [(a, ways[0]) for a in arrays if len(ways := readings(a.shape)) == 1]
+    return in_order_of_detection([a for a, _ in pairs], [way for _, way in pairs])
 
 
 def _first_person(value: Any, trailing: int) -> tuple[Any, int]:

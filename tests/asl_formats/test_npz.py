@@ -41,6 +41,13 @@ def test_several_arrays_are_clips(tmp_path: Path) -> None:
     assert one.notes == ("left out: vocabulary",)
 
 
+def test_one_clip_in_the_order_of_detection_decides_for_all(tmp_path: Path) -> None:
+    seen, lost = numbers(4, 126), numbers(4, 126)
+    lost[2, 63:] = -1
+    for recording in form("npz").read(saved(tmp_path / "clips.npz", a=seen, b=lost)):
+        assert [part.name for part in recording.layout.parts] == ["hand-1", "hand-2"]
+
+
 def test_parts_of_a_body(tmp_path: Path) -> None:
     pose, left = numbers(9, 33, 4), numbers(9, 21, 3)
     left[3] = 0

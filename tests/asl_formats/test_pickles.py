@@ -141,6 +141,7 @@ def test_the_real_landmarks(shared: Path) -> None:
     with path.open("rb") as file:
         content = pickle.load(file)
     for recording in recordings:
+        assert [part.name for part in recording.layout.parts] == ["hand-1", "hand-2"]  # one frame of -1 decides for all
         hands = content[recording.id]["features"].reshape(-1, 42, 3)
         seen = np.repeat((hands.reshape(len(hands), 2, -1) != -1).any(-1), 21, axis=1)
         assert np.array_equal(recording.points, np.where(seen[..., None], hands, np.nan), equal_nan=True)
