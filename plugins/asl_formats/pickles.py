@@ -109,8 +109,8 @@ def _clips(content: Any, path: Path) -> Iterator[tuple[str, Any]]:
 
 def _detected(clips: list[tuple[str, Any]]) -> bool:
     """Whether some clip of the file has hands in the order of detection."""
-    arrays = [clip.get("features") if isinstance(clip, dict) else clip for _, clip in clips]
-    arrays = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind in "fiu"]
+    features = [clip.get("features") if isinstance(clip, dict) else clip for _, clip in clips]
+    arrays = [value for value in features if isinstance(value, np.ndarray) and value.dtype.kind in "fiu"]
     pairs = [(a, ways[0]) for a in arrays if len(ways := readings(a.shape)) == 1]
     return in_order_of_detection([a for a, _ in pairs], [way for _, way in pairs])
 
