@@ -41,18 +41,18 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in VERBS:
             return command_of(name)
-        found = _of_plugins().get(name)
-        if found is None:
+        command = _of_plugins().get(name)
+        if command is None:
             return None  # :meth:`resolve_command` reports it
         try:
-            loaded = found.entry.load()
+            loaded = command.entry.load()
         except Exception as fault:
             raise AslError(
-                f"verb {name!r} of {found.distribution} cannot be loaded ({type(fault).__name__}: {fault}). Fix or "
+                f"verb {name!r} of {command.distribution} cannot be loaded ({type(fault).__name__}: {fault}). Fix or "
                 f"uninstall that package; the other verbs work."
             ) from fault
         if not isinstance(loaded, click.Command):
-            value = found.entry.value
+            value = command.entry.value
             raise AslError(f"verb {name!r} is a {type(loaded).__name__}; expected a click.Command at {value!r}.")
         return loaded
 
@@ -84,10 +84,10 @@ def _is_verb_alone(word: str) -> bool:
 def _of_plugins() -> dict[str, Installed]:
     """Verbs of the plugins in use; two of one name are called ``distribution:name``."""
     wanted = Wanted.parse(os.environ.get(ALLOW))
-    found = [one for one in installed(COMMANDS)[0] if wanted.takes(one.distribution, one.entry.name)]
-    names = [*VERBS, *FORMER_VERBS, *(one.entry.name for one in found)]
+    commands = [one for one in installed(COMMANDS)[0] if wanted.takes(one.distribution, one.entry.name)]
+    names = [*VERBS, *FORMER_VERBS, *(one.entry.name for one in commands)]
     plain = {n for n in names if names.count(n) == 1}
-    return {n if (n := one.entry.name) in plain else f"{one.distribution}:{n}": one for one in found}
+    return {n if (n := one.entry.name) in plain else f"{one.distribution}:{n}": one for one in commands}
 
 
 _HELP = """Train recognisers of signs from landmark features.

@@ -13,10 +13,10 @@ __all__ = ["scan", "set_aside", "takes_value"]
 def scan(args: Sequence[str], names: Collection[str]) -> dict[str, str]:
     """The values of some flags, ``--encoder gru`` and ``--encoder=gru``; the last of each counts."""
     values = {}
-    for place, word in enumerate(args):
+    for index, word in enumerate(args):
         name, equals, value = word.removeprefix("--").partition("=")
         if word.startswith("--") and name in names:
-            following = args[place + 1] if place + 1 < len(args) else ""
+            following = args[index + 1] if index + 1 < len(args) else ""
             values[name] = value if equals else following
     return values
 
@@ -36,12 +36,12 @@ def set_aside(args: Sequence[str], takes: Mapping[str, str]) -> tuple[list[str],
     rest: list[str] = []
     unknown: dict[str, str] = {}
     words = iter(range(len(args)))
-    for place in words:
-        word = args[place]
-        following = args[place + 1] if place + 1 < len(args) else None
+    for index in words:
+        word = args[index]
+        following = args[index + 1] if index + 1 < len(args) else None
         name, equals, value = word.partition("=")
         if word == "--":
-            rest += args[place:]
+            rest += args[index:]
             break
         if not _is_flag(word):
             rest.append(word)

@@ -98,12 +98,12 @@ def ls(slot: str | None, as_json: bool) -> None:
         say(one_line(f"warning: {warning}"), err=True)
 
 
-def _list_recipes(found: list[Recipe], as_json: bool) -> None:
+def _list_recipes(every: list[Recipe], as_json: bool) -> None:
     if as_json:
-        rows = [{"name": r.name, "from": r.distribution, "path": str(r.path), "summary": r.summary} for r in found]
+        rows = [{"name": r.name, "from": r.distribution, "path": str(r.path), "summary": r.summary} for r in every]
         click.echo(json.dumps(rows, indent=2))
         return
-    _print_table(["recipe", "from", "summary"], [[r.name, r.distribution, r.summary] for r in found])
+    _print_table(["recipe", "from", "summary"], [[r.name, r.distribution, r.summary] for r in every])
 
 
 @click.command("show")

@@ -80,8 +80,8 @@ class ConsoleObserver:
             f"seed {config.run.seed}, on {summary['device']} ({summary['precision']}, {summary['threads']} threads"
             + (f", each batch shared by {summary['processes']} processes)" if summary["processes"] > 1 else ")")
         )
-        for place, line in enumerate(summary["transfer"]):
-            self._line(f"{'' if place else 'init':<6} {line}", "yellow" if line.startswith("warning") else None)
+        for number, line in enumerate(summary["transfer"]):
+            self._line(f"{'' if number else 'init':<6} {line}", "yellow" if line.startswith("warning") else None)
         for note in summary["notes"]:
             self._line(f"note: {note}")
         self._line(f"run    {summary['run']}" + (f" (from epoch {summary['done'] + 1})" if summary["done"] else ""))
@@ -169,9 +169,9 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
     """Print an evaluation."""
     if not report:  # there was no split to evaluate on
         return
-    found, clips = report["metrics"], _scored_of(report)
-    if WER.name in found:
-        value = WER.text(found[WER.name])
+    metrics, clips = report["metrics"], _scored_of(report)
+    if WER.name in metrics:
+        value = WER.text(metrics[WER.name])
         if "wer_interval" in report:
             value += " (95 % interval {} to {})".format(*map(WER.text, report["wer_interval"]))
         print_line(console, f"{title}: {WER.title} {value}, {clips}")
@@ -181,13 +181,13 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
                 f"the text, and so its word error rate, is that of {report['text_of']} alone: only the "
                 f"probabilities of single signs are averaged over runs",
             )
-    elif "top1" in found:
+    elif "top1" in metrics:
         low, high = report["interval"]
-        rest = f", top-1 without unknown glosses {percent(found['top1-known'])}" if "top1-known" in found else ""
+        rest = f", top-1 without unknown glosses {percent(metrics['top1-known'])}" if "top1-known" in metrics else ""
         print_line(
             console,
-            f"{title}: top-1 {percent(found['top1'])} (95 % interval {percent(low)} to {percent(high)}), top-5 "
-            f"{percent(found['top5'])}, chance {percent(report['chance'])}, {clips}{rest}",
+            f"{title}: top-1 {percent(metrics['top1'])} (95 % interval {percent(low)} to {percent(high)}), top-5 "
+            f"{percent(metrics['top5'])}, chance {percent(report['chance'])}, {clips}{rest}",
         )
         mean = report["class_top1"]
         print_line(
@@ -201,8 +201,8 @@ def print_report(report: Mapping[str, Any], console: Console, title: str) -> Non
         if report["confusions"]:
             pairs = ", ".join(f"{c['was']} as {c['said']} ({c['clips']})" for c in report["confusions"][:5])
             print_line(console, f"most confused: {pairs}")
-    elif found or report.get("unscored"):
-        figures = ", ".join(f"{k} {v:.4g}" for k, v in found.items()) or "no figure"
+    elif metrics or report.get("unscored"):
+        figures = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items()) or "no figure"
         print_line(console, f"{title}: {figures}, {clips}")
     for why, ids in report.get("unscored", {}).items():
         print_line(console, f"not scored, for {why}: {len(ids)} clips ({shortened(ids)})")

@@ -23,18 +23,18 @@ def doctor(no_torch: bool, as_json: bool) -> None:
 
     Works however broken the installation is; the exit code is 0.
     """
-    found = examine(torch=not no_torch)
+    report = examine(torch=not no_torch)
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2))
+        click.echo(json.dumps(report.to_json(), indent=2))
         return
     width = columns(sys.stdout)
     room = None if width is None else width - 2
-    for part in found.parts:
+    for part in report.parts:
         say(one_line(part.title))
         for line in table_lines(part.rows[0], part.rows[1:], room) if part.rows else ["none"]:
             say(one_line(f"  {line}"))
         say("")
-    problems = found.problems
+    problems = report.problems
     say(one_line(f"{len(problems)} problem{'s' * (len(problems) != 1)}{':' if problems else ''}"))
     for problem in problems:
         say(one_line(f"  - {problem}"))

@@ -100,29 +100,29 @@ def _guarded(title: str, look: Callable[[], Part]) -> Part:
 
 
 def _installation() -> Part:
-    own = installed_version(BUILTIN)
+    version = installed_version(BUILTIN)
     command = shutil.which("asl")
     rows = [
-        (BUILTIN, own or asl_core.__version__, str(Path(asl_core.__file__).parent)),
+        (BUILTIN, version or asl_core.__version__, str(Path(asl_core.__file__).parent)),
         ("python", platform.python_version(), sys.executable),
         ("system", platform.platform(), f"{os.cpu_count()} processors"),
         ("command", "asl", command or "not on the PATH"),
     ]
     problems = []
-    if own is None:
+    if version is None:
         problems.append(f"{BUILTIN} is not installed, so it has no plugins: python -m pip install {BUILTIN}")
     here = Path(sys.executable).parent
     if command is None:
         problems.append(
             f"the command asl is not on the PATH: activate the environment, or type {as_word(here / 'asl')}"
         )
-    elif own is not None and Path(command).resolve().parent not in (here, here.resolve()):
+    elif version is not None and Path(command).resolve().parent not in (here, here.resolve()):
         problems.append(
             f"the command asl on the PATH, {command}, is in another environment than this ({here}): activate this one"
         )
     for dist in metadata.distributions(name=FORMER):
         if is_former(FORMER, dist):
-            if own is not None and _installed(BUILTIN):
+            if version is not None and _installed(BUILTIN):
                 problems.append(f"version 0.1 is still installed under its old name: python -m pip uninstall {FORMER}")
         else:
             problems.append(
@@ -247,22 +247,22 @@ def _devices() -> Part:
             [sys.executable, "-P", "-W", "ignore", "-c", _PROBE],
             capture_output=True, text=True, timeout=_PATIENCE, check=False,
         )  # fmt: skip
-        seen = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout.strip() else None
+        answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout.strip() else None
         why = (done.stderr.strip().splitlines() or [f"it ends with code {done.returncode}"])[-1]
     except subprocess.TimeoutExpired:
-        seen, why = None, f"it takes more than {_PATIENCE:g} s"
+        answer, why = None, f"it takes more than {_PATIENCE:g} s"
     except (OSError, ValueError) as fault:
-        seen, why = None, str(fault)
-    if seen is None:
+        answer, why = None, str(fault)
+    if answer is None:
         remedy = "python -m pip install --force-reinstall torch"
         return Part(
             "devices", (("torch", "cannot be imported", why),), (f"torch cannot be imported ({why}): {remedy}",)
         )
-    rows = [("torch", seen["version"], f"CUDA {seen['cuda']}" if seen["cuda"] else "without CUDA")]
-    rows += [(d["device"], d["name"], _size(d["memory"]) if d["memory"] else "") for d in seen["devices"]]
-    rows.append(("threads", str(seen["threads"]), "of a run, unless --threads says otherwise"))
+    rows = [("torch", answer["version"], f"CUDA {answer['cuda']}" if answer["cuda"] else "without CUDA")]
+    rows += [(d["device"], d["name"], _size(d["memory"]) if d["memory"] else "") for d in answer["devices"]]
+    rows.append(("threads", str(answer["threads"]), "of a run, unless --threads says otherwise"))
     problems = []
-    if shutil.which("nvidia-smi") and seen["cuda"] is None:
+    if shutil.which("nvidia-smi") and answer["cuda"] is None:
         problems.append("there is an NVIDIA driver and a torch without CUDA: install torch for CUDA, see pytorch.org")
     return Part("devices", tuple(rows), tuple(problems))
 

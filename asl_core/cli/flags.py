@@ -107,31 +107,31 @@ class ConfiguredCommand(click.Command):
                 layers += common_layers(path) if path.is_file() else []
         layers += [env_layer(os.environ), flag_layer(typed)]
         settings, _ = merge(layers)
-        found: dict[str, tuple[str, ...]] = {}
+        choices: dict[str, tuple[str, ...]] = {}
         for slot in self.slots:
             if slot in LIST_SLOTS:
                 names = settings.get(f"{slot}.names")
-                found[slot] = names.value if names and isinstance(names.value, tuple) else ()
+                choices[slot] = names.value if names and isinstance(names.value, tuple) else ()
                 continue
             key = {"head": "heads.main.name", "loss": "heads.main.losses.main.name"}.get(slot, f"{slot}.name")
             name = settings[key].value if key in settings else _DEFAULT_CHOICES.get(slot)
-            found[slot] = (name,) if isinstance(name, str) else ()
-        self._suggested(registry, found)
-        return found
+            choices[slot] = (name,) if isinstance(name, str) else ()
+        self._suggested(registry, choices)
+        return choices
 
-    def _suggested(self, registry: Registry, found: dict[str, tuple[str, ...]]) -> None:
+    def _suggested(self, registry: Registry, choices: dict[str, tuple[str, ...]]) -> None:
         """Add the names that the chosen components suggest."""
         for slot in ("dataset", "encoder", "head"):
-            for name in found.get(slot, ()):
+            for name in choices.get(slot, ()):
                 try:
                     suggests = registry.find(slot, name).component.suggests
                 except ConfigError:
                     continue  # reported when the configuration is resolved
-                if not found.get("loss") and "loss" in suggests:
-                    found["loss"] = (suggests["loss"],)
+                if not choices.get("loss") and "loss" in suggests:
+                    choices["loss"] = (suggests["loss"],)
                 for listed in LIST_SLOTS:
-                    if listed in found and not found[listed] and listed in suggests:
-                        found[listed] = tuple(suggests[listed])
+                    if listed in choices and not choices[listed] and listed in suggests:
+                        choices[listed] = tuple(suggests[listed])
 
     @staticmethod
     def _choice(registry: Registry, slot: str) -> click.Option:
@@ -147,8 +147,8 @@ class ConfiguredCommand(click.Command):
         """The help in sections: flags of the verb, components, most used settings, all other settings."""
         groups: list[_Group] = ctx.meta.get("asl.groups", [])
         with formatter.section("Options"):
-            own = [p for p in [*self.fixed, *self.get_help_options(ctx)] if isinstance(p, click.Option)]
-            records = [r for p in own if (r := p.get_help_record(ctx))]
+            fixed = [p for p in [*self.fixed, *self.get_help_options(ctx)] if isinstance(p, click.Option)]
+            records = [r for p in fixed if (r := p.get_help_record(ctx))]
             # -P is taken off the line before any verb sees it: the rest depends on which plugins are used.
             formatter.write_dl([*records, ("-P [no:]NAME", "leave a plugin out, or use no other third-party plugin")])
         options = [o for g in groups for o in g.options if o.name in _MOST_USED]
@@ -214,13 +214,13 @@ def set_pairs(words: Sequence[str]) -> dict[str, str]:
     Raises:
         ConfigError: one is not of that form.
     """
-    found = {}
+    pairs = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not (key and equals):
             raise ConfigError([f"flag --set: {word!r} is not KEY=VALUE, such as heads.main.dropout=0.3"])
-        found[key] = value
-    return found
+        pairs[key] = value
+    return pairs
 
 
 def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
@@ -247,13 +247,13 @@ def _flag(name: str, spec: OptionSpec, *spelled: str) -> click.Option:
 def _former(stem: str, cls: type) -> list[click.Option]:
     """Flags by which options were given before; help and completion leave them out."""
     specs = {s.key: s for s in option_specs(cls)}
-    found = []
+    flags = []
     for old, now in former_keys([(stem, cls)]).items():
         table, _, key = old.partition(".")
         spelled = _spellings(table, key) if table in TABLES else (f"--{old}",)
-        found.append(_flag(old, specs[now.removeprefix(f"{stem}.")], *spelled))
-        found[-1].hidden = True
-    return found
+        flags.append(_flag(old, specs[now.removeprefix(f"{stem}.")], *spelled))
+        flags[-1].hidden = True
+    return flags
 
 
 def _spellings(table: str, key: str) -> tuple[str, ...]:

@@ -32,14 +32,14 @@ def renamed(words: Sequence[str], *, quiet: bool = False) -> list[str]:
     verb = VERBS.get(words[0], words[0])
     flags = FLAGS.get(verb, {})
     end = words.index("--") if "--" in words else len(words)
-    found = [verb]
+    current = [verb]
     pairs = {f"asl {words[0]}": f"asl {verb}"} if verb != words[0] else {}
-    for place, word in enumerate(words[1:], 1):
+    for index, word in enumerate(words[1:], 1):
         name, equals, value = word.partition("=")
-        if place < end and name in flags:
+        if index < end and name in flags:
             pairs[name] = flags[name]
             word = f"{flags[name]}{equals}{value}"
-        found.append(word)
+        current.append(word)
     for former, now in () if quiet else pairs.items():
         say(printable(f"note: `{former}` is now `{now}`; the old name works until {LAST}"), err=True)
-    return found
+    return current

@@ -91,11 +91,11 @@ def _lines(read: Checkpoint, tensors: Mapping[str, Tensor]) -> list[str]:
     lines.append(f"vocabulary  {f'{len(foreign.glosses)} glosses' if foreign.glosses else 'none'}")
     for key, value in foreign.facts.items():
         lines.append(f"{key:<11} {_fact(value)}")
-    for title, found in (("encoder tensors", tensors), ("other tensors", foreign.others)):
-        if found:
-            lines.append(f"{title} ({_size(found)})" if found is not tensors else title)
-            wide = max(map(len, found))
-            lines += [f"  {n:<{wide}}  {_kind(t)}" for n, t in found.items()]
+    for title, listed in (("encoder tensors", tensors), ("other tensors", foreign.others)):
+        if listed:
+            lines.append(f"{title} ({_size(listed)})" if listed is not tensors else title)
+            wide = max(map(len, listed))
+            lines += [f"  {n:<{wide}}  {_kind(t)}" for n, t in listed.items()]
     return lines
 
 
@@ -111,9 +111,9 @@ def _to_json(read: Checkpoint, tensors: Mapping[str, Tensor], plan: TransferPlan
 
     foreign = read.foreign
 
-    def table(found: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    def table(tensors: Mapping[str, Tensor]) -> list[dict[str, Any]]:
         return [
-            {"name": n, "shape": list(t.shape), "numbers": t.numel(), "kind": dtype_text(t)} for n, t in found.items()
+            {"name": n, "shape": list(t.shape), "numbers": t.numel(), "kind": dtype_text(t)} for n, t in tensors.items()
         ]
 
     return {
@@ -132,8 +132,8 @@ def _to_json(read: Checkpoint, tensors: Mapping[str, Tensor], plan: TransferPlan
     }
 
 
-def _size(found: Mapping[str, Tensor]) -> str:
-    return f"{len(found)} tensors, {sum(t.numel() for t in found.values()):,} numbers"
+def _size(tensors: Mapping[str, Tensor]) -> str:
+    return f"{len(tensors)} tensors, {sum(t.numel() for t in tensors.values()):,} numbers"
 
 
 def _kind(tensor: Tensor) -> str:

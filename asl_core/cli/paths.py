@@ -170,7 +170,7 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
     Raises:
         UsageError: a folder has no such file, or is a run.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         kind = kind_of(path)
         if kind == "weights" and not (path.parent / "config.toml").is_file():
@@ -178,11 +178,11 @@ def clip_files(paths: Sequence[Path]) -> list[Path]:
         if kind in ("run", "weights", "curriculum", "settings"):
             raise _refusal(path, f"a file of clips; further runs are given by --ensemble {as_word(path)}", kind)
         if kind != "folder":
-            found.append(path)
+            files.append(path)
             continue
         chosen = _in_folder(path)
-        found += chosen
-    return found
+        files += chosen
+    return files
 
 
 def _in_folder(path: Path) -> list[Path]:

@@ -21,12 +21,12 @@ def take_plugin_flags(args: Sequence[str]) -> tuple[list[str], list[str]]:
     end = args.index("--") if "--" in args else len(args)
     rest, words = [], []
     places = iter(range(end))
-    for place in places:
-        word = args[place]
+    for index in places:
+        word = args[index]
         if not word.startswith("-P"):
             rest.append(word)
             continue
-        value = word[2:] if len(word) > 2 else args[place + 1] if next(places, None) is not None else ""
+        value = word[2:] if len(word) > 2 else args[index + 1] if next(places, None) is not None else ""
         if not value.removeprefix("no:") or value.startswith("-") or "," in value:
             raise UsageError(
                 f"-P {value}: expected one name; -P no:NAME leaves a plugin out, -P NAME uses no other third-party one."

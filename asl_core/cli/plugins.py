@@ -88,7 +88,7 @@ def check(
     from asl_core.testing.isolated import locate
     from asl_core.testing.plugin import plugin_results
 
-    found = locate(plugin)
+    located = locate(plugin)
     options = _pairs("--set", settings, "encoder.my-encoder.hidden-size=64")
     files = _pairs("--sample", samples, "my-dataset=clip.npy")
     for name, file in files.items():
@@ -97,7 +97,7 @@ def check(
     out = sys.stdout
     results: list[CheckResult] = []
     with contextlib.redirect_stdout(sys.stderr):  # keep the plugin's own printing off the output
-        for result in plugin_results(found, options, files, *(() if width is None else (width,))):
+        for result in plugin_results(located, options, files, *(() if width is None else (width,))):
             results.append(result)
             if not as_json:
                 say(one_line(_line(result)), file=out)
@@ -105,10 +105,10 @@ def check(
     if as_json:
         import attrs
 
-        answer = {"plugin": found.name, **counts, "results": [attrs.asdict(r) for r in results]}
+        answer = {"plugin": located.name, **counts, "results": [attrs.asdict(r) for r in results]}
         click.echo(json.dumps(answer, indent=2))
     else:
-        say(one_line(f"{found.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
+        say(one_line(f"{located.name}: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
     if counts["failed"]:
         ctx.exit(1)
 
@@ -121,13 +121,13 @@ def _line(result: CheckResult) -> str:
 
 
 def _pairs(flag: str, words: tuple[str, ...], example: str) -> dict[str, str]:
-    found = {}
+    values = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not (key and equals):
             raise UsageError(f"{flag} {word}: expected {flag} {example}.")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 @plugins.command("new")

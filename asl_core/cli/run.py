@@ -112,27 +112,27 @@ def _train(
             logging.disable(logging.WARNING)  # the first process says it
     kind = JsonObserver if as_json else QuietObserver if quiet else ConsoleObserver
     registry = ctx.meta["asl.registry"]
-    place = _Place()
+    watcher = _Watcher()
     try:
         with stoppable(), findings_are_printed():
             if resume is not None:
-                api.resume(resume, [place, kind(on)], flags=flags, registry=registry)
+                api.resume(resume, [watcher, kind(on)], flags=flags, registry=registry)
             elif file is not None and curriculum.is_curriculum(file):
                 stages = curriculum.load_curriculum(file, flags, registry, os.environ)
-                results = curriculum.run_curriculum(stages, lambda _: [place, kind(on)])
+                results = curriculum.run_curriculum(stages, lambda _: [watcher, kind(on)])
                 if not as_json:
                     print_stages(results)
             else:
                 assert config is not None  # noqa: S101 - made above
-                api.run(config, [place, kind(on)], registry=registry)
+                api.run(config, [watcher, kind(on)], registry=registry)
     except EchoError as fault:
         raise click.exceptions.Exit(fault.exit_code) from fault
     except KeyboardInterrupt:
-        if place.path is not None:
+        if watcher.path is not None:
             say(
                 one_line(
-                    f"finished epochs ({place.done}) are kept, the interrupted one is repeated; `asl run --resume "
-                    f"{as_word(place.path)}` continues, and ends with the same bits."
+                    f"finished epochs ({watcher.done}) are kept, the interrupted one is repeated; `asl run --resume "
+                    f"{as_word(watcher.path)}` continues, and ends with the same bits."
                 ),
                 err=True,
             )
@@ -154,7 +154,7 @@ def _configured(ctx: click.Context, file: Path | None, flags: Layer) -> RunConfi
     return config
 
 
-class _Place:
+class _Watcher:
     """Remembers the run directory, for the message at an interrupt."""
 
     path: str | None = None

@@ -30,37 +30,37 @@ def runs(folder: Path | None, sort: str, as_json: bool) -> None:
     together. Every verb accepts a run by its name in this list.
     """
     folder = folder if folder is not None else out_folder()
-    found = _sorted(list_runs(folder), sort)
+    runs = _sorted(list_runs(folder), sort)
     if as_json:
-        click.echo(json_text([run.to_json() for run in found], indent=2))
+        click.echo(json_text([run.to_json() for run in runs], indent=2))
         return
-    if not found:
+    if not runs:
         say(one_line(f"there is no run in {folder} yet; `asl run` makes one."))
         return
-    for line in _lines(found):
+    for line in _lines(runs):
         say(line)
-    for run in found:
+    for run in runs:
         if run.reason:
             say(one_line(f"{run.name} is damaged: {run.reason}"), err=True)
 
 
-def _sorted(found: Sequence[RunSummary], key: str) -> list[RunSummary]:
+def _sorted(runs: Sequence[RunSummary], key: str) -> list[RunSummary]:
     if sign := metric_of(key).sign:  # runs without the figure first
-        return sorted(found, key=lambda r: (key in r.figures, sign * r.figures.get(key, 0.0)))
+        return sorted(runs, key=lambda r: (key in r.figures, sign * r.figures.get(key, 0.0)))
     if key == "name":
-        return list(found)
+        return list(runs)
     newest: dict[Path, float] = {}  # the runs of a curriculum stay together
-    for run in found:
+    for run in runs:
         newest[_group(run)] = max(newest.get(_group(run), 0.0), run.changed)
-    return sorted(found, key=lambda r: (newest[_group(r)], str(_group(r)), r.changed or math.inf))
+    return sorted(runs, key=lambda r: (newest[_group(r)], str(_group(r)), r.changed or math.inf))
 
 
 def _group(run: RunSummary) -> Path:
     return run.path.parent if "/" in run.name else run.path
 
 
-def _lines(found: Sequence[RunSummary]) -> list[str]:
-    figures = headlines(name for run in found for name in run.figures)
+def _lines(runs: Sequence[RunSummary]) -> list[str]:
+    figures = headlines(name for run in runs for name in run.figures)
     columns = [
         "run",
         "state",
@@ -82,7 +82,7 @@ def _lines(found: Sequence[RunSummary]) -> list[str]:
             run.date[2:],
             _size(run.size),
         ]
-        for run in found
+        for run in runs
     ]
     return table_lines(columns, rows)
 

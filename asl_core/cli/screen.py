@@ -51,8 +51,8 @@ class _Lasting(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        found: int = self._raw.fileno()
-        return found
+        descriptor: int = self._raw.fileno()
+        return descriptor
 
     def isatty(self) -> bool:
         return bool(self._raw.isatty())

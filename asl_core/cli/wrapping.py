@@ -72,17 +72,17 @@ def _pieces(word: str, width: int) -> Iterable[str]:
     """A word, in parts if longer than a line."""
     if cells(word) <= width:
         return [word]
-    found, rest = [], ""
+    lines, rest = [], ""
     for part in re.findall(r"[^/\\,;=&?]*[/\\,;=&?]|[^/\\,;=&?]+", word):
         while cells(part) > width:  # no separator in a whole line
             cut = next(n for n in range(len(part), -1, -1) if cells(rest + part[:n]) <= width)
-            found.append(rest + part[:cut])
+            lines.append(rest + part[:cut])
             rest, part = "", part[cut:]
         if cells(rest + part) > width:
-            found.append(rest)
+            lines.append(rest)
             rest = ""
         rest += part
-    return [*found, rest] if rest else found
+    return [*lines, rest] if rest else lines
 
 
 def cells(text: str) -> int:

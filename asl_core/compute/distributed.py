@@ -72,10 +72,10 @@ class Processes:
         """
         if self.size == 1:
             return choose_device(name)
-        found = choose_device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        if found.type == "cpu":
-            return found
-        if found.type != "cuda" or ":" in name:
+        device = choose_device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        if device.type == "cpu":
+            return device
+        if device.type != "cuda" or ":" in name:
             raise ConfigError([f"run.device is {name!r}, which {self.size} processes cannot share: use cuda or cpu"])
         if self.local_rank >= torch.cuda.device_count():
             raise ConfigError(
@@ -93,24 +93,24 @@ class Processes:
 
     def part(self, items: Iterable[T]) -> Iterator[tuple[int, T]]:
         """Every ``size``-th item with its index."""
-        return ((place, item) for place, item in enumerate(items) if place % self.size == self.rank)
+        return ((index, item) for index, item in enumerate(items) if index % self.size == self.rank)
 
     def gather(self, value: T) -> list[T]:
         """The values of all processes, by rank; waits for all."""
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
+        values: list[Any] = [None] * self.size
         with _contact():
-            dist.all_gather_object(found, value)
-        return found
+            dist.all_gather_object(values, value)
+        return values
 
     def total(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Sums by name over all processes, in the order of ranks; a process may lack a name."""
-        found: dict[str, float] = {}
-        for own in self.gather(dict(sums)):
-            for name, value in own.items():
-                found[name] = found.get(name, 0.0) + value
-        return found
+        totals: dict[str, float] = {}
+        for one in self.gather(dict(sums)):
+            for name, value in one.items():
+                totals[name] = totals.get(name, 0.0) + value
+        return totals
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Sum the gradients of all processes.
@@ -155,10 +155,10 @@ class Processes:
         for name in sorted(state):
             flat = state[name].detach().cpu().contiguous().flatten()
             digest = zlib.crc32(flat.view(torch.uint8).numpy().data, zlib.crc32(name.encode(), digest))
-        found = self.gather(digest)
-        if len(set(found)) > 1:
+        digests = self.gather(digest)
+        if len(set(digests)) > 1:
             raise RunError(
-                f"{what} differs between the processes ({', '.join(f'{d:08x}' for d in found)}), which should be equal "
+                f"{what} differs between the processes ({', '.join(f'{d:08x}' for d in digests)}), and should be equal "
                 f"to the bit: a component uses its own random generator, or the machines differ. Find the component, "
                 f"or train in one process."
             )
@@ -169,7 +169,7 @@ class Processes:
         Raises:
             RunError: they differ.
         """
-        others = [rank for rank, found in enumerate(self.gather(value)) if found != value]
+        others = [rank for rank, other in enumerate(self.gather(value)) if other != value]
         if others:
             raise RunError(
                 f"{what} differs between process {self.rank} and process {others[0]}; start all of them with the same "

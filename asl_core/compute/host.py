@@ -45,10 +45,10 @@ def _backend(path: str, *wanted: Any) -> Setting:
     parts, _, name = path.rpartition(".")
 
     def owner() -> Any:
-        found: Any = torch.backends
+        module: Any = torch.backends
         for part in filter(None, parts.split(".")):
-            found = getattr(found, part)
-        return found
+            module = getattr(module, part)
+        return module
 
     return Setting(path, lambda: getattr(owner(), name), lambda value: setattr(owner(), name, value), wanted)
 
@@ -131,8 +131,8 @@ class _Shared:
             if not self.inside:
                 self.before = [setting.value() for setting in SETTINGS]
                 for setting in SETTINGS:
-                    found = setting.value()
-                    if found is not None and setting.wanted and found not in setting.wanted:
+                    value = setting.value()
+                    if value is not None and setting.wanted and value not in setting.wanted:
                         setting.write(setting.wanted[0])
             self.inside += 1
 

@@ -9,11 +9,11 @@ __all__ = ["ALIASES", "REMARKS", "VALUES"]
 
 def _table(rows: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Other name -> our names, the likeliest first."""
-    found: dict[str, tuple[str, ...]] = {}
+    names: dict[str, tuple[str, ...]] = {}
     for ours, others in rows.items():
         for other in others.split():
-            found[other] = (*found.get(other, ()), *ours.split())
-    return found
+            names[other] = (*names.get(other, ()), *ours.split())
+    return names
 
 
 #: other name -> the last parts of our keys (``learning-rate``), or whole keys (``run.out``), the likeliest first

@@ -68,8 +68,8 @@ def configure(
     project = project_layer() if project_file and not saved and not by_name else {}
     layers += [project] if project else []
     if file is not None:
-        own = file_layers(Path(file))
-        if "stage" in own[-1]:  # an array of tables
+        read = file_layers(Path(file))
+        if "stage" in read[-1]:  # an array of tables
             what = f"recipe {recipe!r}" if recipe is not None else str(file)
             raise ConfigError(
                 [
@@ -78,21 +78,21 @@ def configure(
                     f"{f'--recipe {recipe}' if recipe is not None else as_word(file)}`"
                 ]
             )
-        layers += own
-    said: list[Layer] = [env_layer(environ), _typed(flags or {})]
+        layers += read
+    stronger: list[Layer] = [env_layer(environ), _typed(flags or {})]
     notes: list[str] = []
     for given in (values or {}, settings):
         named, registry, more = take_objects(dotted(given), registry)
-        said.append(value_layer(named, "script"))
+        stronger.append(value_layer(named, "script"))
         notes += more
-    current, problems = current_layers([*layers, *said], registry, saved=saved)
-    layers, said = current[: len(layers)], current[len(layers) :]
-    said = _with_variables(layers, said, environ, registry)
+    current, problems = current_layers([*layers, *stronger], registry, saved=saved)
+    layers, stronger = current[: len(layers)], current[len(layers) :]
+    stronger = _with_variables(layers, stronger, environ, registry)
     problems += almost_settings(environ)
     if project:
-        problems += outside(layers[0], [*layers[1:], *said])
+        problems += outside(layers[0], [*layers[1:], *stronger])
     try:
-        config = resolve([*layers, *said], registry, saved=saved)
+        config = resolve([*layers, *stronger], registry, saved=saved)
     except ConfigError as fault:
         raise ConfigError([*problems, *fault.problems]) from fault
     if problems:
@@ -107,22 +107,22 @@ def _typed(flags: Layer | Mapping[str, str]) -> Layer:
 
 
 def _with_variables(
-    layers: Sequence[Layer], said: list[Layer], environ: Mapping[str, str], registry: Registry
+    layers: Sequence[Layer], stronger: list[Layer], environ: Mapping[str, str], registry: Registry
 ) -> list[Layer]:
     """Environment, flags and script with the variables that the chosen data set's options name (``ASL_DATA``).
 
     They join the strongest layer that chooses the data set, and are weaker than its own settings: in the layer of the
     environment, a later ``--dataset`` would drop them with the options of the replaced data set.
     """
-    chosen = next((m["dataset.name"].value for m in reversed([*layers, *said]) if "dataset.name" in m), None)
+    chosen = next((m["dataset.name"].value for m in reversed([*layers, *stronger]) if "dataset.name" in m), None)
     try:
         offer = registry.find("dataset", chosen) if isinstance(chosen, str) else None
     except ConfigError:
         offer = None  # resolve reports it, with its origin
     if offer is None:
-        return said
+        return stronger
     named = {s.rule.env: f"dataset.{s.key}" for s in option_specs(offer.component.options) if s.rule.env}
-    found = {k: s for k, s in env_layer(environ, named).items() if k in named.values()}
-    place = max(i for i, layer in enumerate(said) if i == 0 or "dataset.name" in layer)
-    said[place] = {**found, **said[place]}
-    return said
+    variables = {k: s for k, s in env_layer(environ, named).items() if k in named.values()}
+    index = max(i for i, layer in enumerate(stronger) if i == 0 or "dataset.name" in layer)
+    stronger[index] = {**variables, **stronger[index]}
+    return stronger

@@ -47,10 +47,10 @@ def table_layers(
     chain: tuple[Path, ...] = (),
 ) -> list[Layer]:
     """The settings of one table above those of the recipes that it extends; ``chain`` holds the files that led here."""
-    own = dict(table_layer(table, content, path, above, part, kind))
-    extends = own.pop("extends", None)
+    settings = dict(table_layer(table, content, path, above, part, kind))
+    extends = settings.pop("extends", None)
     if extends is None:
-        return [own]
+        return [settings]
     try:
         if not isinstance(extends.value, str):
             raise ConfigError([f"{str(extends.value)[:80]!r} is not the name of a recipe"])
@@ -63,7 +63,7 @@ def table_layers(
             raise ConfigError([f"recipe {extends.value!r} is a curriculum; only one without stages can be extended"])
     except ConfigError as fault:
         raise ConfigError([f"{extends.origin}: extends: {p}" for p in fault.problems]) from fault
-    return [*table_layers(read.values, read, base, kind=kind, chain=chain), own]
+    return [*table_layers(read.values, read, base, kind=kind, chain=chain), settings]
 
 
 def merged_layer(layers: list[Layer]) -> Layer:

@@ -29,10 +29,10 @@ def current_names(
     classes = list(classes)
     renamed = former_keys(classes)
     ignored = {f"{stem}.{key}" for stem, cls in classes for key in ignored_options(cls)}
-    found: list[Layer] = []
+    renewed: list[Layer] = []
     problems = []
-    for place, layer in enumerate(layers):
-        by_run = saved and place == 0
+    for index, layer in enumerate(layers):
+        by_run = saved and index == 0
         current: dict[str, Setting] = {}
         for key, setting in layer.items():
             now = renamed.get(key, key)
@@ -46,8 +46,8 @@ def current_names(
                 )
             else:
                 current[now] = attrs.evolve(setting, former="" if by_run else key)
-        found.append(current)
-    return found, problems
+        renewed.append(current)
+    return renewed, problems
 
 
 def former_notes(settings: Mapping[str, Setting]) -> list[str]:

@@ -150,8 +150,8 @@ def _offer(slot: str, target: Any, others: Iterable[Offer]) -> Offer:
 
 def _name(slot: str, target: Any) -> str:
     target = getattr(target, "func", target)  # of a functools.partial
-    own = target if isinstance(target, type | types.FunctionType) else type(target)
-    plain = "".join(c if c.isalnum() else "-" for c in own.__name__).strip("-")
+    named = target if isinstance(target, type | types.FunctionType) else type(target)
+    plain = "".join(c if c.isalnum() else "-" for c in named.__name__).strip("-")
     return slot if plain in ("", "lambda") else plain
 
 
@@ -171,5 +171,5 @@ def _options_class(target: Any) -> type:
         hints = typing.get_type_hints(vars(target).get("__init__") if isinstance(target, type) else target)
     except (NameError, TypeError, AttributeError):
         return NoOptions
-    found = hints.get("options")
-    return found if isinstance(found, type) and attrs.has(found) else NoOptions
+    cls = hints.get("options")
+    return cls if isinstance(cls, type) and attrs.has(cls) else NoOptions

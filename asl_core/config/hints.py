@@ -102,11 +102,11 @@ def setting_hint(key: str, registry: Registry, chosen: Mapping[str, Iterable[str
         chosen: slot -> names of those that the configuration chooses.
         as_flag: whether it was a flag, and the answer should be one.
     """
-    found = _meant(key, registry, chosen)
-    if isinstance(found, str):
-        return f"; {found}"
-    if found:
-        return f"; did you mean {' or '.join(m.said(as_flag=as_flag) for m in found[:2])}?"
+    meant = _meant(key, registry, chosen)
+    if isinstance(meant, str):
+        return f"; {meant}"
+    if meant:
+        return f"; did you mean {' or '.join(m.said(as_flag=as_flag) for m in meant[:2])}?"
     first, _, rest = key.partition(".")
     tables = [*TABLES, *_SLOTS, "heads", *LIST_SLOTS]
     if first in tables:
@@ -138,8 +138,8 @@ def _meant(key: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) ->
         return REMARKS[word]
     if word in ALIASES:
         whole = {m.key: m for m in keys}
-        found = [m for name in ALIASES[word] for m in ([whole[name]] if name in whole else _best(leaves.get(name, [])))]
-        return [m._replace(value=VALUES.get(word, "")) for m in found]
+        meant = [m for name in ALIASES[word] for m in ([whole[name]] if name in whole else _best(leaves.get(name, [])))]
+        return [m._replace(value=VALUES.get(word, "")) for m in meant]
     if named := _component(word, registry):
         return [named]
     if word in (*TABLES, *_SLOTS, "heads", *LIST_SLOTS):
@@ -167,8 +167,8 @@ def _dotted(word: str, registry: Registry, chosen: Mapping[str, Iterable[str]]) 
     tables = [*TABLES, *_SLOTS, *LIST_SLOTS]
     if difflib.get_close_matches(first, tables, n=1, cutoff=0.6):
         return []
-    found = _meant(rest.rpartition(".")[2], registry, chosen)
-    return found if isinstance(found, list) else []
+    meant = _meant(rest.rpartition(".")[2], registry, chosen)
+    return meant if isinstance(meant, list) else []
 
 
 def _classes(registry: Registry) -> list[tuple[str, type]]:
@@ -182,8 +182,8 @@ def _classes(registry: Registry) -> list[tuple[str, type]]:
 
 def _keys(registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[_Meant]:
     """Every setting there is: tables, what is chosen, then what other components have."""
-    found = [_Meant(f"{table}.{s.key}") for table, cls in TABLES.items() for s in option_specs(cls)]
-    found += [_Meant(f"{slot}.name") for slot in _SLOTS] + [_Meant(f"{slot}.names") for slot in LIST_SLOTS]
+    always = [_Meant(f"{table}.{s.key}") for table, cls in TABLES.items() for s in option_specs(cls)]
+    always += [_Meant(f"{slot}.name") for slot in _SLOTS] + [_Meant(f"{slot}.names") for slot in LIST_SLOTS]
     others: dict[tuple[str, str], list[str]] = {}
     mine: list[_Meant] = []
     for slot in (*_SLOTS, *LIST_SLOTS):
@@ -200,15 +200,15 @@ def _keys(registry: Registry, chosen: Mapping[str, Iterable[str]]) -> list[_Mean
     taken = {m.key for m in mine}
     rest = [_Meant(key, tuple(names), slot) for (slot, key), names in others.items() if key not in taken]
     # Augmentations have many options with everyday names; a user who chose none means none of them.
-    return [*found, *mine, *(m for m in rest if m.slot not in LIST_SLOTS), *(m for m in rest if m.slot in LIST_SLOTS)]
+    return [*always, *mine, *(m for m in rest if m.slot not in LIST_SLOTS), *(m for m in rest if m.slot in LIST_SLOTS)]
 
 
-def _best(found: list[_Meant]) -> list[_Meant]:
+def _best(meant: list[_Meant]) -> list[_Meant]:
     """Those that need no other choice, where there are such; else the first."""
-    ready = [m for m in found if not m.of]
+    ready = [m for m in meant if not m.of]
     # Encoder before head before loss: "dropout" is the encoder's in every guide.
-    order = {slot: place for place, slot in enumerate(("train", "run", "split", "init", "encoder", "loss", "dataset"))}
-    ranked = sorted(ready or found, key=lambda m: order.get(m.key.partition(".")[0], len(order)))
+    order = {slot: index for index, slot in enumerate(("train", "run", "split", "init", "encoder", "loss", "dataset"))}
+    ranked = sorted(ready or meant, key=lambda m: order.get(m.key.partition(".")[0], len(order)))
     return ranked[:2] if ready else ranked[:1]
 
 
@@ -231,22 +231,22 @@ def _choices(slot: str, names: Iterable[str], *, as_flag: bool) -> str:
 def _hint_in_table(table: str, key: str, *, as_flag: bool) -> str:
     """For ``train.lr``: an option that a table does not have."""
     word = plain_word(key)
-    own = [s.key for s in option_specs(TABLES[table])]
+    keys = [s.key for s in option_specs(TABLES[table])]
     former = former_options(TABLES[table])
     for one in (word, *(a.removeprefix(f"{table}.") for a in ALIASES.get(word, ()))):
-        if one in own:
+        if one in keys:
             return f"; did you mean {flag_of(f'{table}.{one}') if as_flag else repr(one)}?"
-    return nearest(key, own, former)
+    return nearest(key, keys, former)
 
 
 def _hint_in_component(slot: str, offer: Offer, key: str, registry: Registry, *, as_flag: bool, default: bool) -> str:
     """For an option that a chosen component does not have; ``default`` where nobody chose the component."""
     word, name = plain_word(key), registry.name_of(offer)
-    own = [s.key for s in option_specs(offer.component.options)]
+    keys = [s.key for s in option_specs(offer.component.options)]
     former = former_options(offer.component.options)
     wanted = [word, *(a for a in ALIASES.get(word, ()))]
     for one in wanted:
-        if one in own:
+        if one in keys:
             return f"; did you mean {one!r}?"
     for one in wanted:
         others = [
@@ -257,9 +257,9 @@ def _hint_in_component(slot: str, offer: Offer, key: str, registry: Registry, *,
         if others:
             whose = f"{slot} {name!r}, the default," if default else f"{slot} {name!r}"
             return f"; {whose} has none of that name, choose {_choices(slot, others, as_flag=as_flag)}"
-    if difflib.get_close_matches(key, [*own, *former], n=1, cutoff=0.6):
-        return nearest(key, own, former)
+    if difflib.get_close_matches(key, [*keys, *former], n=1, cutoff=0.6):
+        return nearest(key, keys, former)
     elsewhere = _meant(word, registry, {slot: [name]})
     if isinstance(elsewhere, list) and elsewhere and (word in ALIASES or elsewhere[0].key.endswith(f".{word}")):
         return f"; did you mean {elsewhere[0].said(as_flag=as_flag)}?"
-    return nearest(key, own)
+    return nearest(key, keys)

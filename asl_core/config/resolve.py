@@ -78,7 +78,7 @@ class _Resolver:
 
     def classes(self) -> list[tuple[str, type]]:
         """``(stem, options class)`` of the tables and of every chosen component that there is."""
-        found = list(TABLES.items())
+        pairs = list(TABLES.items())
         for key, setting in self.settings.items():
             stem, _, last = key.rpartition(".")
             if last == "name":
@@ -89,8 +89,8 @@ class _Resolver:
             else:
                 continue
             offers = {s: find_offer(slot, one, self.registry) for s, one in chosen.items() if slot in SLOTS}
-            found += [(s, offer.component.options) for s, offer in offers.items() if offer is not None]
-        return found
+            pairs += [(s, offer.component.options) for s, offer in offers.items() if offer is not None]
+        return pairs
 
     def config(self) -> RunConfig:
         dataset = self._choice("dataset", "dataset")
@@ -203,17 +203,17 @@ class _Resolver:
             self.problems.append(f"{setting.origin}: {shown(key)} is {names!r}: expected a list of {slot} names")
             self._swallow(slot)
             return ()
-        found = [self._component(slot, attrs.evolve(setting, value=n), f"{slot}.{n}") for n in names]
-        times = Counter((c.distribution, c.component.name) for c in found if c is not None)
+        choices = [self._component(slot, attrs.evolve(setting, value=n), f"{slot}.{n}") for n in names]
+        times = Counter((c.distribution, c.component.name) for c in choices if c is not None)
         for (_, name), count in times.items():
             if count > 1:  # options are kept by name, so that the second can only repeat the first
                 self._repeated(
                     f"{setting.origin}: {shown(key)}: {slot} {name!r} is named {count} times", "name it once"
                 )
-        for name, choice in zip(names, found, strict=True):
+        for name, choice in zip(names, choices, strict=True):
             if choice is not None and name != choice.saved_name:
                 self._copy_origins(f"{slot}.{name}.", f"{slot}.{choice.saved_name}.")
-        return tuple(c for c in found if c is not None)
+        return tuple(c for c in choices if c is not None)
 
     def _copy_origins(self, given: str, saved: str) -> None:
         """Keep the origins of a component's options under the name it is saved by as well."""
@@ -285,9 +285,9 @@ class _Resolver:
 def _equal(parts: Mapping[str, object]) -> list[tuple[str, str]]:
     """Each name whose part is equal to that of an earlier name, with that name."""
     names = list(parts)
-    found = []
-    for place, name in enumerate(names):
-        before = next((n for n in names[:place] if parts[n] is not None and parts[n] == parts[name]), None)
+    pairs = []
+    for index, name in enumerate(names):
+        before = next((n for n in names[:index] if parts[n] is not None and parts[n] == parts[name]), None)
         if before is not None:
-            found.append((name, before))
-    return found
+            pairs.append((name, before))
+    return pairs

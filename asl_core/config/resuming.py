@@ -105,11 +105,11 @@ def _refuse(file: Path, before: RunConfig, changes: Layer, others: tuple[str, ..
 
 
 def _found_elsewhere(before: RunConfig, changes: Layer, environ: Mapping[str, str]) -> dict[str, Setting]:
-    found = {}
+    settings = {}
     for spec in _places(before):
         name, key = spec.rule.env, f"dataset.{spec.key}"
         if name and environ.get(name) and key not in changes:
-            own = getattr(before.dataset.options, spec.name)
-            if not (isinstance(own, str) and os.path.exists(own)):  # noqa: PTH110 - never raises
-                found[key] = Setting(environ[name], Origin(Kind.ENVIRONMENT, name), text=True)
-    return found
+            path = getattr(before.dataset.options, spec.name)
+            if not (isinstance(path, str) and os.path.exists(path)):  # noqa: PTH110 - never raises
+                settings[key] = Setting(environ[name], Origin(Kind.ENVIRONMENT, name), text=True)
+    return settings

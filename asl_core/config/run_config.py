@@ -90,34 +90,34 @@ class RunConfig:
 
     def values(self) -> dict[str, Any]:
         """Dotted key -> value for TOML; without ``run.name``, since a name is used once."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for slot in ("dataset", "encoder"):
             choice: Choice = getattr(self, slot)
-            found |= _dotted(slot, choice)
+            values |= _dotted(slot, choice)
         for slot, choices in zip(LIST_SLOTS, (self.transforms, self.augments, self.observers), strict=True):
-            found[f"{slot}.names"] = [c.saved_name for c in choices]
+            values[f"{slot}.names"] = [c.saved_name for c in choices]
             for choice in choices:
-                found |= {f"{slot}.{choice.saved_name}.{k}": v for k, v in unstructure(choice.options).items()}
+                values |= {f"{slot}.{choice.saved_name}.{k}": v for k, v in unstructure(choice.options).items()}
         for name, head in self.heads.items():
-            found |= _dotted(f"heads.{name}", head.choice)
+            values |= _dotted(f"heads.{name}", head.choice)
             for loss_name, loss in head.losses.items():
                 stem = f"heads.{name}.losses.{loss_name}"
-                found |= {**_dotted(stem, loss.choice), f"{stem}.weight": loss.weight}
+                values |= {**_dotted(stem, loss.choice), f"{stem}.weight": loss.weight}
         for table in TABLES:
-            found |= {
+            values |= {
                 f"{table}.{k}": v for k, v in unstructure(getattr(self, table)).items() if (table, k) != ("run", "name")
             }
-        return found
+        return values
 
     def option_classes(self) -> list[tuple[str, type]]:
         """``(stem, options class)`` of every table and component."""
-        found = [*TABLES.items(), ("dataset", type(self.dataset.options)), ("encoder", type(self.encoder.options))]
+        classes = [*TABLES.items(), ("dataset", type(self.dataset.options)), ("encoder", type(self.encoder.options))]
         for slot, choices in zip(LIST_SLOTS, (self.transforms, self.augments, self.observers), strict=True):
-            found += [(f"{slot}.{name}", type(c.options)) for c in choices for name in {c.name, c.saved_name}]
+            classes += [(f"{slot}.{name}", type(c.options)) for c in choices for name in {c.name, c.saved_name}]
         for name, head in self.heads.items():
-            found.append((f"heads.{name}", type(head.choice.options)))
-            found += [(f"heads.{name}.losses.{n}", type(one.choice.options)) for n, one in head.losses.items()]
-        return found
+            classes.append((f"heads.{name}", type(head.choice.options)))
+            classes += [(f"heads.{name}.losses.{n}", type(one.choice.options)) for n, one in head.losses.items()]
+        return classes
 
     def current_names(self, before: Mapping[str, Any]) -> dict[str, Any]:
         """Values that an earlier version kept, under the current names of their options."""

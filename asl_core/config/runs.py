@@ -56,17 +56,17 @@ class RunSummary:
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
-        found = {**attrs.asdict(self), "path": str(self.path)}
-        return {**found, "changed": datetime.fromtimestamp(self.changed).astimezone().isoformat(timespec="seconds")}
+        fields = {**attrs.asdict(self), "path": str(self.path)}
+        return {**fields, "changed": datetime.fromtimestamp(self.changed).astimezone().isoformat(timespec="seconds")}
 
 
 def out_folder(environ: Mapping[str, str] | None = None) -> Path:
     """The folder of runs: ``run.out`` of the environment or of ``asl.toml``, or ``runs``."""
-    said = env_layer(os.environ if environ is None else environ)
+    environment = env_layer(os.environ if environ is None else environ)
     project = project_layer()
-    if problems := outside({k: s for k, s in project.items() if k == "run.out"}, [said]):
+    if problems := outside({k: s for k, s in project.items() if k == "run.out"}, [environment]):
         raise ConfigError(problems)
-    settings, _ = merge([project, said])
+    settings, _ = merge([project, environment])
     out = settings.get("run.out")
     return Path(out.value) if out is not None and isinstance(out.value, str) else Path("runs")
 
@@ -82,8 +82,8 @@ def find_run(text: str | os.PathLike[str], out: str | os.PathLike[str] | None = 
         UsageError: there is neither; the message has the nearest name.
     """
     path = Path(text)
-    if (found := known_run(path, out)) is not None:
-        return found
+    if (run := known_run(path, out)) is not None:
+        return run
     folder = Path(out) if out is not None else out_folder()
     hint = nearest_run(path, folder)
     raise UsageError(
@@ -102,8 +102,8 @@ def known_run(path: Path, out: str | os.PathLike[str] | None = None) -> Path | N
 def nearest_run(path: Path, folder: Path) -> str:
     """``; did you mean 'gru-2'?`` for a mistyped name of a run, or nothing."""
     known = [run.relative_to(folder).as_posix() for run, begun in _directories(folder) if begun]
-    found = nearest(path.as_posix().removeprefix(f"{folder.as_posix()}/"), known)
-    return found if found.endswith("?") else ""
+    hint = nearest(path.as_posix().removeprefix(f"{folder.as_posix()}/"), known)
+    return hint if hint.endswith("?") else ""
 
 
 def list_runs(folder: Path) -> list[RunSummary]:
@@ -160,18 +160,18 @@ def _summary(path: Path, name: str, begun: bool) -> RunSummary:
     if not begun:
         return RunSummary(path, name, "running" if _is_locked(path) else "not begun")
     size, changed = _files(path)
-    found = RunSummary(path, name, "cut off", size=size, changed=changed)
+    summary = RunSummary(path, name, "cut off", size=size, changed=changed)
     try:
-        found = attrs.evolve(found, **_choices(toml_layer(path / "config.toml")))
+        summary = attrs.evolve(summary, **_choices(toml_layer(path / "config.toml")))
         done = (path / "summary.json").is_file()
         outcome = read_json(path / "summary.json", "") if done else {}
         history = _history(path / "metrics.jsonl")
-        found = attrs.evolve(found, epochs=len(history), figures=_figures(outcome, history))
+        summary = attrs.evolve(summary, epochs=len(history), figures=_figures(outcome, history))
         if done and not (path / "final.safetensors").is_file():
             raise CheckpointError("final.safetensors is missing")
     except (CheckpointError, ConfigError, OSError, ValueError, RecursionError) as fault:
-        return attrs.evolve(found, state="damaged", reason=" ".join(str(fault).split())[:300])
-    return attrs.evolve(found, state="done" if done else "running" if _is_locked(path) else "cut off")
+        return attrs.evolve(summary, state="damaged", reason=" ".join(str(fault).split())[:300])
+    return attrs.evolve(summary, state="done" if done else "running" if _is_locked(path) else "cut off")
 
 
 def _choices(settings: Layer) -> dict[str, Any]:
@@ -197,10 +197,10 @@ def _history(file: Path) -> list[dict[str, Any]]:
     if file.stat().st_size > _LARGEST:
         raise ValueError(f"{file.name} has {file.stat().st_size:,} bytes")
     lines = file.read_text(encoding="utf-8").splitlines()
-    found: list[dict[str, Any]] = parse_json(f"[{','.join(lines)}]")  # at once, so that the bound is on all lines
-    if not all(isinstance(entry, dict) for entry in found):
+    entries: list[dict[str, Any]] = parse_json(f"[{','.join(lines)}]")  # at once, so that the bound is on all lines
+    if not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(f"{file.name} has lines that no run writes")
-    return found
+    return entries
 
 
 def _figures(outcome: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -218,10 +218,10 @@ def _files(path: Path) -> tuple[int, float]:
     for folder, _, names in os.walk(path):
         for name in names:
             with contextlib.suppress(OSError):  # removed meanwhile
-                found = os.lstat(os.path.join(folder, name))  # noqa: PTH118 - quicker for thousands
-                size += found.st_size
+                stat = os.lstat(os.path.join(folder, name))  # noqa: PTH118 - quicker for thousands
+                size += stat.st_size
                 if name != ".lock":
-                    changed = max(changed, found.st_mtime)
+                    changed = max(changed, stat.st_mtime)
     return size, changed
 
 

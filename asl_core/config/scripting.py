@@ -24,16 +24,16 @@ def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: a key is not text, or two spellings of one setting have two values.
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     spelled: dict[str, str] = {}
     problems = []
     for written, key, value in _flat(values, "", ""):
-        if key in found and found[key] is not value and found[key] != value:
+        if key in settings and settings[key] is not value and settings[key] != value:
             problems.append(f"script: {spelled[key]} and {written} are one setting with two values: leave one out")
-        found[key], spelled[key] = value, written
+        settings[key], spelled[key] = value, written
     if problems:
         raise ConfigError(problems)
-    return found
+    return settings
 
 
 def _flat(values: Mapping[str, Any], written: str, stem: str) -> Iterator[tuple[str, str, Any]]:
@@ -58,8 +58,8 @@ _DEEPEST = 20  #: dots in a key
 def _hyphened(key: str) -> str:
     """``_`` as ``-``, except in names of heads and losses, which are the user's."""
     parts = key.split(".")
-    own = (1, 3) if parts[0] == "heads" else ()
-    return ".".join(part if place in own else part.replace("_", "-") for place, part in enumerate(parts))
+    named = (1, 3) if parts[0] == "heads" else ()
+    return ".".join(part if index in named else part.replace("_", "-") for index, part in enumerate(parts))
 
 
 def _whole(key: str) -> str:
@@ -70,6 +70,6 @@ def _whole(key: str) -> str:
 def _short() -> dict[str, str]:
     """``epochs`` -> ``train.epochs``; of ``init`` only ``freeze``, since ``init`` alone is its path."""
     tables = {t: cls for t, cls in TABLES.items() if t != "init"}
-    found = {s.key: f"{table}.{s.key}" for table, cls in tables.items() for s in option_specs(cls)}
-    found |= {old: f"{table}.{old}" for table, cls in tables.items() for old in former_options(cls)}
-    return {**found, "freeze": "init.freeze"}
+    keys = {s.key: f"{table}.{s.key}" for table, cls in tables.items() for s in option_specs(cls)}
+    keys |= {old: f"{table}.{old}" for table, cls in tables.items() for old in former_options(cls)}
+    return {**keys, "freeze": "init.freeze"}

@@ -83,15 +83,15 @@ def env_layer(environ: Mapping[str, str], known: Mapping[str, str] | None = None
         environ: the process's environment.
         known: variable -> dotted key, for those that options name.
     """
-    found = {}
+    layer = {}
     for name, value in environ.items():
         if name.startswith(ENV_PREFIX):
             key = _canonical(name.removeprefix(ENV_PREFIX).lower().replace("__", ".").replace("_", "-"))
-            found[key] = Setting(_names(key, value), Origin(Kind.ENVIRONMENT, name), text=True)
+            layer[key] = Setting(_names(key, value), Origin(Kind.ENVIRONMENT, name), text=True)
     for name, key in (known or {}).items():
         if environ.get(name):
-            found[key] = Setting(environ[name], Origin(Kind.ENVIRONMENT, name), text=True)
-    return found
+            layer[key] = Setting(environ[name], Origin(Kind.ENVIRONMENT, name), text=True)
+    return layer
 
 
 def almost_settings(environ: Mapping[str, str]) -> list[str]:
@@ -130,9 +130,9 @@ def table_layer(
         ConfigError: the tables are nested deeper than any setting is.
     """
     lines: dict[str, int] = {}
-    for place, line in content.lines.items():
-        if place[: len(above)] == above:
-            lines.setdefault(_canonical(".".join(map(str, place[len(above) :]))), line)
+    for position, line in content.lines.items():
+        if position[: len(above)] == above:
+            lines.setdefault(_canonical(".".join(map(str, position[len(above) :]))), line)
     try:
         settings = dict(flatten(table))
     except ConfigError as fault:

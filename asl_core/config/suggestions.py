@@ -25,20 +25,20 @@ def suggestions(settings: Mapping[str, Setting], defaults: Layer, registry: Regi
         defaults: below the suggestions.
         registry: components.
     """
-    found: dict[str, Setting] = {}
+    suggested: dict[str, Setting] = {}
     names = dict.fromkeys(key.split(".")[1] for key in (*settings, *defaults) if key.startswith("heads."))
     stems = {"dataset": "dataset", "encoder": "encoder"} | {f"heads.{name}": "head" for name in names}
     for stem, slot in stems.items():
         key = f"{stem}.name"
-        offer = find_offer(slot, settings.get(key) or found.get(key) or defaults.get(key), registry)
+        offer = find_offer(slot, settings.get(key) or suggested.get(key) or defaults.get(key), registry)
         if offer is None:
             continue
         layer = value_layer(offer.component.suggests, Origin(Kind.SUGGESTION, f"{slot} {offer.component.name}"))
         layer = {_FORMER.get(k, k): s for k, s in layer.items()}
         if slot == "head":  # "head" and "loss" in its suggestions mean this head, whatever its name in the run
             layer = {_of_head(k, stem): s for k, s in layer.items()}
-        found.update({k: s for k, s in layer.items() if _applies(k, layer, settings, defaults)})
-    return found
+        suggested.update({k: s for k, s in layer.items() if _applies(k, layer, settings, defaults)})
+    return suggested
 
 
 def find_offer(slot: str, setting: Setting | None, registry: Registry) -> Offer | None:

@@ -127,10 +127,10 @@ def array_remedy(header: NpyHeader, path: Path, width: int | None = None) -> str
             f"asl predict reads it as it is; for a data set put it into a pickle: "
             f'python -c "{code}" {as_word(path)} {as_word(path.with_suffix(".pkl"))}'
         )
-    found = array_layout(shape)
-    if found is None:
+    layout = array_layout(shape)
+    if layout is None:
         return "Save each clip by itself, in an array of shape (frames, features)."
-    what, code = found
+    what, code = layout
     if len(shape) == 1 and width and shape[0] % width == 0:
         code = f"x.reshape(-1, {width})"
     several = shape[0] > 1 and what.startswith(f"{shape[0]} clips")

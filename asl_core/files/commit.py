@@ -55,9 +55,9 @@ def _packed(file: Path, name: str) -> str | None:
     if not file.is_file():
         return None
     for line in _text(file, _PACKED).splitlines():
-        found, _, ref = line.partition(" ")
-        if ref.strip() == name and _HASH.fullmatch(found):
-            return found
+        commit, _, ref = line.partition(" ")
+        if ref.strip() == name and _HASH.fullmatch(commit):
+            return commit
     return None
 
 

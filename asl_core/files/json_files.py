@@ -26,15 +26,15 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     try:
         if not path.is_file():
             raise OSError("there is no such file")
-        found = parse_json(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__} instead of a table")
+        content = parse_json(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__} instead of a table")
     except (OSError, ValueError, RecursionError) as fault:
         raise CheckpointError(
             f"{path} cannot be read ({type(fault).__name__}: {str(fault)[:200]}); expected a file written by a run. "
             f"{remedy}"
         ) from fault
-    return found
+    return content
 
 
 def plain(value: Any) -> Any:

@@ -120,12 +120,12 @@ def _near(lacking: Sequence[str], unused: Sequence[str], every: Sequence[str]) -
 def _differences(near: Mapping[str, str]) -> tuple[str, ...]:
     """The differences of spelling that occur in some pair."""
     pairs = list(near.items())[:1000]  # the first is shown
-    found = tuple(
+    names = tuple(
         name
         for name, _ in _SPELLINGS
         if any(_plain(one, without=name) != _plain(two, without=name) for one, two in pairs)
     )
-    return found or (("spelling",) if pairs else ())  # each of two kinds alone would do
+    return names or (("spelling",) if pairs else ())  # each of two kinds alone would do
 
 
 def _shown(keys: Sequence[str]) -> str:

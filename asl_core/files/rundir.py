@@ -190,8 +190,8 @@ class RunDir:
         """
         if self.summary.is_file():
             return []  # it is done
-        kept = read_json(self.environment, "Restore the file, or start a new run from its config.toml.")
-        numbers: list[int] = kept.get("processes", [1])
+        environment = read_json(self.environment, "Restore the file, or start a new run from its config.toml.")
+        numbers: list[int] = environment.get("processes", [1])
         if not isinstance(numbers, list) or not numbers or not all(type(n) is int for n in numbers):
             raise CheckpointError(
                 f"{self.environment} says of the run's processes {str(numbers)[:80]}; expected a list of their "
@@ -199,8 +199,8 @@ class RunDir:
             )
         if numbers[-1] != size:
             numbers = [*numbers, size] if self.has_state else [size]
-        if numbers != kept.get("processes", [1]):
-            self.write_json(self.environment, kept | {"processes": numbers})
+        if numbers != environment.get("processes", [1]):
+            self.write_json(self.environment, environment | {"processes": numbers})
         if len(numbers) == 1:
             return []
         note = (

@@ -195,15 +195,15 @@ class _Scan:
 
     def _open_table(self, of_array: bool, line: int) -> None:
         self._spend(len(self._run), line)
-        place: Place = ()
+        position: Place = ()
         for number, part in enumerate(map(_bare, self._run), start=1):
-            place = (*place, part)
-            if place in self._arrays and not (of_array and number == len(self._run)):
-                place = (*place, self._arrays[place])
+            position = (*position, part)
+            if position in self._arrays and not (of_array and number == len(self._run)):
+                position = (*position, self._arrays[position])
         if of_array:
-            self._arrays[place] = self._arrays.get(place, -1) + 1
-            place = (*place, self._arrays[place])
-        self._table = place
+            self._arrays[position] = self._arrays.get(position, -1) + 1
+            position = (*position, self._arrays[position])
+        self._table = position
 
     def _spend(self, parts: int, line: int) -> None:
         self._spent += parts

@@ -26,7 +26,7 @@ def unread_files(folder: Path, read: Collection[Path], endings: Collection[str])
         endings: in lower case with their dot, such as ``.pkl`` and ``.pkl.gz``.
     """
     known = {path.resolve() for path in read}
-    found: list[Path] = []
+    unread: list[Path] = []
     left = _MOST
     waiting = [folder]
     for current in waiting:
@@ -37,13 +37,13 @@ def unread_files(folder: Path, read: Collection[Path], endings: Collection[str])
         for path in entries:
             left -= 1
             if left < 0:
-                return found
+                return unread
             if path.is_dir():
                 if current == folder and not path.name.startswith("."):
                     waiting.append(path)
             elif path.name.lower().endswith(tuple(endings)) and path.resolve() not in known:
-                found.append(path)
-    return found
+                unread.append(path)
+    return unread
 
 
 def split_of_name(path: Path, folder: Path) -> str | None:

@@ -135,19 +135,19 @@ class Registry:
             ConfigError: there is none, or several third-party ones.
         """
         offers = self.slot(slot)
-        found = [o for o in offers if name in (o.component.name, o.qualified)]
-        if not found:
-            found = [o for o in offers if current_name(name) == o.qualified]
-        if not found:
+        matches = [o for o in offers if name in (o.component.name, o.qualified)]
+        if not matches:
+            matches = [o for o in offers if current_name(name) == o.qualified]
+        if not matches:
             if name.startswith(f"{SCRIPT}:"):
                 raise ConfigError([_of_a_script(slot, name)])
             known = [o.component.name for o in offers] + [o.qualified for o in offers if ":" in name]
             theirs = f"; it may be in a plugin that is not used: {', '.join(self.unused)}" if self.unused else ""
             raise ConfigError([f"there is no {slot} {name!r}{nearest(name, set(known))}{theirs}"])
-        if len(found) > 1 and found[0].distribution != BUILTIN:
-            choices = " or ".join(o.qualified for o in found)
-            raise ConfigError([f"{slot} {name!r} is offered by {len(found)} packages: choose {choices}"])
-        return found[0]
+        if len(matches) > 1 and matches[0].distribution != BUILTIN:
+            choices = " or ".join(o.qualified for o in matches)
+            raise ConfigError([f"{slot} {name!r} is offered by {len(matches)} packages: choose {choices}"])
+        return matches[0]
 
     def name_of(self, offer: Offer) -> str:
         """The shortest name that means this component."""
@@ -160,19 +160,19 @@ class Registry:
 
     def clashes(self) -> list[tuple[str, str, tuple[Offer, ...]]]:
         """``(slot, name, components)`` of every name that several packages offer."""
-        found = []
+        clashes = []
         for slot in SLOTS:
             by_name: dict[str, list[Offer]] = {}
             for offer in self.slot(slot):
                 by_name.setdefault(offer.component.name, []).append(offer)
-            found += [(slot, name, tuple(offers)) for name, offers in by_name.items() if len(offers) > 1]
-        return found
+            clashes += [(slot, name, tuple(offers)) for name, offers in by_name.items() if len(offers) > 1]
+        return clashes
 
 
 def _of_a_script(slot: str, name: str) -> str:
-    own = name.partition(":")[2]
+    plain = name.partition(":")[2]
     keyword = slot.replace("-", "_")
     return (
         f"{slot} {name!r} was given by a script as a class or object, and a run saves its name only: in Python pass "
-        f"registry=asl.registry_with({keyword}={own}); the command line needs it in a plugin"
+        f"registry=asl.registry_with({keyword}={plain}); the command line needs it in a plugin"
     )

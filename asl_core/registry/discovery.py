@@ -67,13 +67,13 @@ def discover(
         UsageError: ``ASL_STRICT_PLUGINS=1``, and a plugin is broken, clashes, or is named but not installed.
     """
     environ = os.environ if environ is None else environ
-    there, damaged = installed(PLUGINS) if entry_points is None else (_sorted(entry_points), [])
+    entries, damaged = installed(PLUGINS) if entry_points is None else (_sorted(entry_points), [])
     wanted = Wanted.parse(environ.get(ALLOW), block)
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     records = [_unreadable(package, wanted) for package in damaged]
     offers: list[Offer] = []
-    for one in there:
+    for one in entries:
         record, mine = _load(one, manager, wanted, offers)
         records.append(record)
         offers += mine

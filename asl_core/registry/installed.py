@@ -42,7 +42,7 @@ def installed(group: str) -> tuple[list[Installed], list[Damaged]]:
 
     Of two copies of a package the first on ``sys.path`` counts, as for ``import``.
     """
-    found: dict[str, list[Installed]] = {}
+    packages: dict[str, list[Installed]] = {}
     damaged = []
     former: list[Installed] = []
     for dist in metadata.distributions():
@@ -58,10 +58,10 @@ def installed(group: str) -> tuple[list[Installed], list[Damaged]]:
             if name == BUILTIN and canonical(dist.name) == FORMER:
                 former = former or mine  # left by an old installation: counts only where there is no new one
             else:
-                found.setdefault(canonical(name), mine)
+                packages.setdefault(canonical(name), mine)
     if former:
-        found.setdefault(BUILTIN, former)
-    every = [one for entries in found.values() for one in entries]
+        packages.setdefault(BUILTIN, former)
+    every = [one for entries in packages.values() for one in entries]
     return sorted(every, key=lambda one: (one.distribution, one.entry.name)), sorted(damaged)
 
 
@@ -104,13 +104,13 @@ class Wanted(NamedTuple):
             return False
         return self.allow is None or builtin or bool(names & {canonical(w) for w in self.allow})
 
-    def unknown(self, there: Iterable[tuple[str, str]]) -> list[str]:
+    def unknown(self, pairs: Iterable[tuple[str, str]]) -> list[str]:
         """A problem for each name that matches none of the installed ``(distribution, name)``."""
-        there = list(there)
-        known = {n for pair in there for n in _names(*pair)} | {"none"}
-        said = {name for pair in there for name in pair}
+        pairs = list(pairs)
+        known = {n for pair in pairs for n in _names(*pair)} | {"none"}
+        plain = {name for pair in pairs for name in pair}
         return [
-            f"{ALLOW} or -P {verb} {word!r}, and no plugin or package of that name is installed{_instead(word, said)}"
+            f"{ALLOW} or -P {verb} {word!r}, and no plugin or package of that name is installed{_instead(word, plain)}"
             for words, verb in ((self.allow or (), "allows"), (self.block, "blocks"))
             for word in words
             if canonical(word) not in known
@@ -122,12 +122,12 @@ def unknown_names(spec: str | None) -> list[str]:
     wanted = Wanted.parse(spec)
     if not (wanted.allow or wanted.block):
         return []
-    there: list[tuple[str, str]] = []
+    plugins: list[tuple[str, str]] = []
     for group in (PLUGINS, COMMANDS):
-        found, damaged = installed(group)
-        there += [(one.distribution, one.entry.name) for one in found]
-        there += [(package.distribution, package.distribution) for package in damaged]
-    return wanted.unknown(there)
+        entries, damaged = installed(group)
+        plugins += [(one.distribution, one.entry.name) for one in entries]
+        plugins += [(package.distribution, package.distribution) for package in damaged]
+    return wanted.unknown(plugins)
 
 
 def _instead(word: str, names: Iterable[str]) -> str:

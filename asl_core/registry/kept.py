@@ -150,11 +150,13 @@ def _fault(slot: str, built: Any) -> str | None:
     if slot == "observer" and hasattr(built, "on_event"):
         methods = {"on_event": ("event",)}
     for method, arguments in methods.items():
-        found = built if method == "__call__" else getattr(built, method, None)
+        function = built if method == "__call__" else getattr(built, method, None)
         call = f"{'it' if method == '__call__' else method}({', '.join(arguments)})"
-        if not callable(found):
-            return f"it has no {call}" if found is not built else f"a {type(built).__name__} cannot be called as {call}"
-        if (fault := _call_fault(found, arguments)) is not None:
+        if not callable(function):
+            return (
+                f"it has no {call}" if function is not built else f"a {type(built).__name__} cannot be called as {call}"
+            )
+        if (fault := _call_fault(function, arguments)) is not None:
             return f"it is called as {call}, and {fault}"
     batchwise = slot == "transform" and getattr(built, "batchwise", False)
     lacks = batchwise and not callable(getattr(built, "output_width", None))

@@ -47,7 +47,7 @@ class PluginReport:
 
     def warnings(self) -> list[str]:
         """Broken plugins and names offered twice, each with what to do."""
-        found = []
+        messages = []
         for record in self.broken:
             name = record.name or record.distribution
             if sum(name in (r.name, r.distribution) for r in self.records) > 1:
@@ -55,12 +55,12 @@ class PluginReport:
             remedy = f"fix, uninstall or leave it out (-P no:{name} or {ALLOW}=-{name})"
             if record.distribution == BUILTIN:
                 remedy = f"reinstall {BUILTIN}"
-            found.append(f"{record.heading} is not used: {record.reason} Everything else works; {remedy}.")
+            messages.append(f"{record.heading} is not used: {record.reason} Everything else works; {remedy}.")
         for slot, name, offers in self.registry.clashes():
             names = " or ".join(o.qualified for o in offers)
             meant = "plain name means the built-in" if offers[0].distribution == BUILTIN else "plain name is refused"
-            found.append(f"{slot} {name!r} is offered twice: choose {names}; the {meant}.")
-        return found
+            messages.append(f"{slot} {name!r} is offered twice: choose {names}; the {meant}.")
+        return messages
 
     def notes(self) -> list[str]:
         """What authors should change in working plugins."""

@@ -36,7 +36,7 @@ class Recipe:
 def recipes(report: PluginReport | None = None) -> list[Recipe]:
     """Every recipe of every working plugin, in the order of the plugins."""
     report = discover() if report is None else report
-    found = []
+    every = []
     for record in report.records:
         module = sys.modules.get(record.module) if record.status == "ok" else None
         for folder in getattr(module, "__path__", ()):
@@ -44,8 +44,8 @@ def recipes(report: PluginReport | None = None) -> list[Recipe]:
                 # A file that is not UTF-8 is refused when it is used; the list must work.
                 with path.open(encoding="utf-8-sig", errors="replace") as file:
                     summary = file.readline(500).lstrip("# ").rstrip()
-                found.append(Recipe(path.stem, path, record.distribution, summary))
-    return found
+                every.append(Recipe(path.stem, path, record.distribution, summary))
+    return every
 
 
 def find_recipe(name: str, report: PluginReport | None = None) -> Recipe:
@@ -55,9 +55,9 @@ def find_recipe(name: str, report: PluginReport | None = None) -> Recipe:
         ConfigError: there is none, or several plugins ship one of that name.
     """
     every = recipes(report)
-    found = [r for r in every if name in (r.name, r.qualified) or current_name(name) == r.qualified]
-    if not found:
+    matches = [r for r in every if name in (r.name, r.qualified) or current_name(name) == r.qualified]
+    if not matches:
         raise ConfigError([f"there is no recipe {name!r}{nearest(name, {r.name for r in every})}"])
-    if len(found) > 1:
-        raise ConfigError([f"recipe {name!r} is shipped twice: choose {' or '.join(r.qualified for r in found)}"])
-    return found[0]
+    if len(matches) > 1:
+        raise ConfigError([f"recipe {name!r} is shipped twice: choose {' or '.join(r.qualified for r in matches)}"])
+    return matches[0]

@@ -60,14 +60,14 @@ class PickleStack:
         self.stack = self.below.pop()
         return items
 
-    def remember(self, place: int) -> None:
+    def remember(self, index: int) -> None:
         """Keep what is on top of the stack in the memo."""
         top = self.stack[-1]
-        if place not in self.memo:
+        if index not in self.memo:
             self.budget.spend(MEMO)
-        self.memo[place] = top
+        self.memo[index] = top
         if type(top) is PicklePending:
-            top.place = place
+            top.place = index
 
 
 Instruction = Callable[[PickleStack], None]
