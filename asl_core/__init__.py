@@ -111,12 +111,12 @@ if TYPE_CHECKING:
     from asl_core.files.bounded import parse_json as parse_json
     from asl_core.files.keys import KeyJoin as KeyJoin
     from asl_core.files.keys import join_keys as join_keys
-    from asl_core.files.pickles.budget import PickleBudget as PickleBudget
-    from asl_core.files.pickles.budget import PickleRefused as PickleRefused
-    from asl_core.files.pickles.machine import PickleMachine as PickleMachine
+    from asl_core.files.pickles.read import PickleMachine as PickleMachine
     from asl_core.files.pickles.read import read_pickle as read_pickle
+    from asl_core.files.pickles.stand_ins import PickleBudget as PickleBudget
     from asl_core.files.pickles.stand_ins import PickleOpaque as PickleOpaque
     from asl_core.files.pickles.stand_ins import PicklePending as PicklePending
+    from asl_core.files.pickles.stand_ins import PickleRefused as PickleRefused
     from asl_core.files.pickles.stand_ins import PickleStandIns as PickleStandIns
     from asl_core.files.pickles.stand_ins import PickleSymbol as PickleSymbol
     from asl_core.files.sniffing import FileKind as FileKind
@@ -133,9 +133,9 @@ if TYPE_CHECKING:
     from asl_core.registry.component import Component as Component
     from asl_core.registry.component import Offer as Offer
     from asl_core.registry.component import Registry as Registry
-    from asl_core.registry.former import former_attributes as former_attributes
     from asl_core.registry.hookspecs import hookimpl as hookimpl
     from asl_core.registry.options import NoOptions as NoOptions
+    from asl_core.registry.options import former_attributes as former_attributes
     from asl_core.registry.options import option as option
     from asl_core.studies.comparison import Comparison as Comparison
     from asl_core.studies.comparison import WerComparison as WerComparison
@@ -196,15 +196,14 @@ _HOMES = {
     "evaluation.mistakes": ["Confusion", "Group", "Mistake", "Mistakes", "SignReport"],
     "model.recogniser": ["Recognizer", "Standardiser"],
     "model.statistics": ["frame_statistics"],
-    "registry.former": ["former_attributes"],
-    "registry.options": ["NoOptions", "option"],
+    "registry.options": ["NoOptions", "former_attributes", "option"],
     "config.origins": ["Kind", "Origin"],
     "clips.packed": ["packed_splits", "read_packed"],
     "data.packing": ["PackedSplit", "pack"],
-    "files.pickles.budget": ["PickleBudget", "PickleRefused"],
-    "files.pickles.machine": ["PickleMachine"],
-    "files.pickles.read": ["read_pickle"],
-    "files.pickles.stand_ins": ["PickleOpaque", "PicklePending", "PickleStandIns", "PickleSymbol"],
+    "files.pickles.read": ["PickleMachine", "read_pickle"],
+    "files.pickles.stand_ins": [
+        "PickleBudget", "PickleOpaque", "PicklePending", "PickleRefused", "PickleStandIns", "PickleSymbol",
+    ],
     "evaluation.prediction": ["ClipPrediction", "predict_clips", "predict_file"],
     "compute.progress": ["Phase", "ProgressReport", "phase", "track"],
     "training.progress_bar": ["ProgressBar"],

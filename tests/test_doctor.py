@@ -14,7 +14,7 @@ from packages import ENCODER, install, plugin
 
 import asl_core.cli.examination
 from asl_core.cli.examination import examine
-from asl_core.registry.distribution import installed_version
+from asl_core.registry.installed import installed_version
 
 
 @pytest.fixture

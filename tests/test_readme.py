@@ -21,7 +21,7 @@ from asl_core.config.configure import configure
 from asl_core.config.tables import TABLES
 from asl_core.registry.component import BUILTIN
 from asl_core.registry.discovery import discover
-from asl_core.registry.former import former_keys
+from asl_core.registry.options import former_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -15,9 +15,9 @@ from asl_core.checkpoints.transfer import Named, TransferPlan, rename
 from asl_core.config.runs import nearest_run, out_folder
 from asl_core.contracts import Foreign
 from asl_core.errors import CheckpointError, ConfigError, nearest
-from asl_core.files.curriculum_folder import of_curriculum
+from asl_core.files.paths import of_curriculum
 from asl_core.registry.component import Offer, Registry
-from asl_core.registry.distribution import current_name
+from asl_core.registry.installed import current_name
 
 __all__ = ["Checkpoint", "best_reading", "encoder_flags", "named", "read_checkpoint"]
 

@@ -21,7 +21,7 @@ from asl_core.config.origins import Kind, Origin
 from asl_core.config.run_config import RunConfig
 from asl_core.contracts import Encoder, Foreign
 from asl_core.errors import CheckpointError, ConfigError
-from asl_core.files.json_files import read_json
+from asl_core.files.bounded import read_json
 from asl_core.model.recogniser import Recognizer
 from asl_core.registry.component import Registry
 from asl_core.registry.option_values import unstructure

@@ -15,7 +15,7 @@ from asl_core.cli.wrapping import columns, say, wrapped
 from asl_core.config.run_config import RunConfig
 from asl_core.data.audit import Audit
 from asl_core.evaluation.metrics import HEADLINES, TOP1, WER, headlines, metric_of
-from asl_core.files.json_files import plain
+from asl_core.files.bounded import plain
 from asl_core.text import json_text, one_line, shortened
 from asl_core.training.events import EpochReport
 

@@ -27,7 +27,7 @@ import asl_core
 from asl_core.errors import AslError, as_word
 from asl_core.files.toml_file import read_toml
 from asl_core.registry.discovery import PluginRecord, discover
-from asl_core.registry.distribution import BUILTIN, FORMER, installed_version, is_former
+from asl_core.registry.installed import BUILTIN, FORMER, installed_version, is_former
 
 __all__ = ["Examination", "Part", "examine", "location"]
 

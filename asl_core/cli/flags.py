@@ -30,8 +30,7 @@ from asl_core.config.tables import TABLES
 from asl_core.errors import ConfigError
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import PluginReport, discover
-from asl_core.registry.former import former_keys
-from asl_core.registry.options import OptionSpec, option_specs
+from asl_core.registry.options import OptionSpec, former_keys, option_specs
 from asl_core.registry.recipes import find_recipe
 from asl_core.text import one_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from asl_core.cli.wrapping import say
-from asl_core.registry.former import LAST
+from asl_core.registry.options import LAST
 from asl_core.text import printable
 
 __all__ = ["FLAGS", "VERBS", "renamed"]

@@ -10,7 +10,7 @@ import click
 from asl_core.cli.flags import ConfiguredCommand, flags_of
 from asl_core.cli.wrapping import say
 from asl_core.errors import UsageError
-from asl_core.files.json_files import plain
+from asl_core.files.bounded import plain
 from asl_core.text import json_text, one_line
 
 if TYPE_CHECKING:

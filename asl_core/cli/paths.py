@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from asl_core.cli.wrapping import say
 from asl_core.config.runs import nearest_run, out_folder
 from asl_core.errors import ConfigError, UsageError, as_word
-from asl_core.files.curriculum_folder import of_curriculum
+from asl_core.files.paths import of_curriculum
 from asl_core.registry.options import option_specs
 from asl_core.text import one_line, shortened
 

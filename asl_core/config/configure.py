@@ -1,9 +1,14 @@
-"""From layers of settings to a checked configuration."""
+"""From settings of all sources, also a script's, to a checked configuration.
+
+``asl.run({"encoder.hidden-size": 256})``, ``asl.run({"encoder": {"name": "gru", "hidden_size": 256}})`` and
+``asl.run(encoder="gru", encoder__hidden_size=256)`` are the same: ``__`` is a dot, ``_`` a hyphen, and settings of the
+tables train, run and split need no table (``epochs=2``), as on the command line.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +19,15 @@ from asl_core.config.given import take_objects
 from asl_core.config.project_file import PROJECT_FILE, outside, project_layer, project_note
 from asl_core.config.resolve import current_layers, resolve
 from asl_core.config.run_config import RunConfig, is_resolved
-from asl_core.config.scripting import dotted
 from asl_core.config.sources import Layer, almost_settings, env_layer, flag_layer, value_layer
+from asl_core.config.tables import TABLES
 from asl_core.errors import ConfigError, as_word
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import discover
-from asl_core.registry.options import option_specs
+from asl_core.registry.options import former_options, option_specs
 from asl_core.registry.recipes import find_recipe
 
-__all__ = ["configure"]
+__all__ = ["configure", "dotted"]
 
 
 def configure(
@@ -38,9 +43,8 @@ def configure(
 ) -> RunConfig:
     """A checked configuration: defaults < ``asl.toml`` < ``file`` < environment < ``flags`` < ``values``.
 
-    Settings are given as ``values`` or as keyword arguments, which are stronger; for their spelling see
-    :mod:`asl_core.config.scripting`. A component is given by name, or as a class or object, see
-    :mod:`asl_core.config.given`.
+    Settings are given as ``values`` or as keyword arguments, which are stronger. A component is given by name, or as a
+    class or object, see :mod:`asl_core.config.given`.
 
     Args:
         values: keys to values, ``{"encoder": "gru", "encoder.hidden-size": 256}``; tables may be nested.
@@ -126,3 +130,60 @@ def _with_variables(
     index = max(i for i, layer in enumerate(stronger) if i == 0 or "dataset.name" in layer)
     stronger[index] = {**variables, **stronger[index]}
     return stronger
+
+
+def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by dotted keys, as in a settings file.
+
+    Raises:
+        ConfigError: a key is not text, or two spellings of one setting have two values.
+    """
+    settings: dict[str, Any] = {}
+    spelled: dict[str, str] = {}
+    problems = []
+    for written, key, value in _flat(values, "", ""):
+        if key in settings and settings[key] is not value and settings[key] != value:
+            problems.append(f"script: {spelled[key]} and {written} are one setting with two values: leave one out")
+        settings[key], spelled[key] = value, written
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _flat(values: Mapping[str, Any], written: str, stem: str) -> Iterator[tuple[str, str, Any]]:
+    """``(key as it was written, dotted key, value)`` of nested tables."""
+    if stem.count(".") > _DEEPEST:
+        raise ConfigError([f"script: {written[:60]}…: tables are nested more than {_DEEPEST} deep, and no setting is"])
+    for name, value in values.items():
+        if not isinstance(name, str):
+            raise ConfigError(
+                [f"script: {written}{name!r}: expected the name of a setting, not a {type(name).__name__}"]
+            )
+        key = _hyphened(stem + name.replace("__", "."))
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{written}{name}.", f"{key}.")
+        else:
+            yield written + name, _whole(key), value
+
+
+_DEEPEST = 20  #: dots in a key
+
+
+def _hyphened(key: str) -> str:
+    """``_`` as ``-``, except in names of heads and losses, which are the user's."""
+    parts = key.split(".")
+    named = (1, 3) if parts[0] == "heads" else ()
+    return ".".join(part if index in named else part.replace("_", "-") for index, part in enumerate(parts))
+
+
+def _whole(key: str) -> str:
+    """With its table, where it was left out."""
+    return _short().get(key, key)
+
+
+def _short() -> dict[str, str]:
+    """``epochs`` -> ``train.epochs``; of ``init`` only ``freeze``, since ``init`` alone is its path."""
+    tables = {t: cls for t, cls in TABLES.items() if t != "init"}
+    keys = {s.key: f"{table}.{s.key}" for table, cls in tables.items() for s in option_specs(cls)}
+    keys |= {old: f"{table}.{old}" for table, cls in tables.items() for old in former_options(cls)}
+    return {**keys, "freeze": "init.freeze"}

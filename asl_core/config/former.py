@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from asl_core.config.sources import Layer, Setting, shown
-from asl_core.registry.former import LAST, former_keys
-from asl_core.registry.options import ignored_options
+from asl_core.registry.options import LAST, former_keys, ignored_options
 
 __all__ = ["current_names", "former_notes"]
 

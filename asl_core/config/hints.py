@@ -15,8 +15,7 @@ from asl_core.config.suggestions import find_offer
 from asl_core.config.tables import TABLES
 from asl_core.errors import nearest
 from asl_core.registry.component import SLOTS, Offer, Registry
-from asl_core.registry.former import former_keys, former_options
-from asl_core.registry.options import option_specs
+from asl_core.registry.options import former_keys, former_options, option_specs
 
 __all__ = ["flag_of", "hint_for", "plain_word", "setting_hint"]
 

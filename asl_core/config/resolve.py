@@ -17,9 +17,8 @@ from asl_core.config.suggestions import find_offer, suggestions
 from asl_core.config.tables import TABLES
 from asl_core.errors import ConfigError
 from asl_core.registry.component import SLOTS, Registry
-from asl_core.registry.former import LAST
 from asl_core.registry.option_values import parse_text, structure
-from asl_core.registry.options import ignored_options, option_specs
+from asl_core.registry.options import LAST, ignored_options, option_specs
 
 __all__ = ["current_layers", "resolve"]
 

@@ -14,10 +14,9 @@ from asl_core.config.origins import DEFAULT, Origin
 from asl_core.config.sources import LIST_SLOTS
 from asl_core.config.tables import TABLES, InitOptions, RunOptions, SplitOptions, TrainOptions
 from asl_core.registry.component import BUILTIN, Component
-from asl_core.registry.former import former_keys
 from asl_core.registry.kept import make
 from asl_core.registry.option_values import unstructure
-from asl_core.registry.options import ignored_options
+from asl_core.registry.options import former_keys, ignored_options
 from asl_core.text import comment, toml_string
 
 __all__ = ["Choice", "HeadChoice", "LossChoice", "RunConfig", "is_resolved"]

@@ -15,8 +15,7 @@ import filelock
 from asl_core.config.project_file import outside, project_layer
 from asl_core.config.sources import Layer, env_layer, merge, toml_layer
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
-from asl_core.files.bounded import parse_json
-from asl_core.files.json_files import read_json
+from asl_core.files.bounded import parse_json, read_json
 
 __all__ = [
     "RunSummary",

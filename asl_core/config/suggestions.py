@@ -9,7 +9,7 @@ from asl_core.config.sources import Layer, Setting, value_layer
 from asl_core.config.tables import TABLES
 from asl_core.errors import ConfigError
 from asl_core.registry.component import Offer, Registry
-from asl_core.registry.former import former_keys
+from asl_core.registry.options import former_keys
 
 __all__ = ["find_offer", "suggestions"]
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from asl_core.files.paths import is_folder_name
-from asl_core.registry.former import former_attributes
-from asl_core.registry.options import option
+from asl_core.registry.options import former_attributes, option
 
 __all__ = ["TABLES", "InitOptions", "RunOptions", "SplitOptions", "TrainOptions"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from asl_core.errors import CheckpointError
-from asl_core.files.json_files import read_json
+from asl_core.files.bounded import read_json
 from asl_core.files.paths import TRAINED_ON
 from asl_core.text import json_text, shortened
 

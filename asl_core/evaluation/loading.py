@@ -31,7 +31,7 @@ from asl_core.evaluation.inference import predict
 from asl_core.evaluation.metrics import TOP1, WER
 from asl_core.evaluation.scoring import Predictions
 from asl_core.evaluation.tta import View, find_views
-from asl_core.files.curriculum_folder import of_curriculum
+from asl_core.files.paths import of_curriculum
 from asl_core.model.recogniser import Recognizer, build_model
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import discover

@@ -14,9 +14,8 @@ import filelock
 
 from asl_core.errors import CheckpointError, RunError, UsageError, as_word
 from asl_core.files.atomic import keep_as, move, sync_folder, write_text
-from asl_core.files.curriculum_folder import of_curriculum
-from asl_core.files.json_files import plain, read_json
-from asl_core.files.paths import TRAINED_ON, is_folder_name, refuse_links
+from asl_core.files.bounded import plain, read_json
+from asl_core.files.paths import TRAINED_ON, is_folder_name, of_curriculum, refuse_links
 from asl_core.text import json_text, one_line
 
 __all__ = ["RunDir"]

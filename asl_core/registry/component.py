@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from asl_core.errors import ConfigError, RunError, nearest
-from asl_core.registry.distribution import BUILTIN, current_name
+from asl_core.registry.installed import BUILTIN, current_name
 from asl_core.registry.options import NoOptions
 
 __all__ = ["API", "BUILTIN", "SCRIPT", "SLOTS", "Component", "Offer", "Registry"]

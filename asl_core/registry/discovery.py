@@ -25,13 +25,13 @@ import pluggy
 from asl_core.errors import UsageError
 from asl_core.registry import hookspecs
 from asl_core.registry.component import API, BUILTIN, SLOTS, Component, Offer, Registry
-from asl_core.registry.distribution import former_requirement
 from asl_core.registry.installed import (
     ALLOW,
     PLUGINS,
     Damaged,
     Installed,
     Wanted,
+    former_requirement,
     installed,
     name_and_version,
     unknown_names,

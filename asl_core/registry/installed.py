@@ -1,4 +1,4 @@
-"""Which plugins are installed, and which of them are used; from metadata alone, without importing a plugin.
+"""Packages and plugins that are installed, and plugins that are used; from metadata alone, without importing any.
 
 ``importlib.metadata.entry_points`` is not used: it fails when one package's ``entry_points.txt`` is damaged, and ``asl
 --help`` must work even then.
@@ -12,9 +12,59 @@ from importlib import metadata
 from typing import NamedTuple
 
 from asl_core.errors import nearest
-from asl_core.registry.distribution import BUILTIN, FORMER, canonical, is_former
 
-__all__ = ["ALLOW", "COMMANDS", "PLUGINS", "Damaged", "Installed", "Wanted", "installed", "unknown_names"]
+__all__ = [
+    "ALLOW", "BUILTIN", "COMMANDS", "FORMER", "PLUGINS", "Damaged", "Installed", "Wanted", "canonical",
+    "current_name", "former_requirement", "installed", "installed_version", "is_former", "unknown_names",
+]  # fmt: skip
+
+BUILTIN = "asl-core"  #: the distribution of the built-in plugins
+FORMER = "asl"  #: its name in 0.1
+_SCRIPT = "asl_core.cli:main"  #: the entry point that tells our ``asl`` from the unrelated one
+
+
+def canonical(name: str) -> str:
+    """``My_Plugin`` and ``my-plugin`` are one name, as they are for pip."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_former(name: str, dist: metadata.Distribution) -> bool:
+    """Whether a distribution called ``asl`` is our version 0.1, and not the unrelated project."""
+    if canonical(name) != FORMER:
+        return False
+    text = dist.read_text("entry_points.txt") or ""
+    return _SCRIPT in text
+
+
+def current_name(name: str) -> str:
+    """``dist:name``, or a plain name, with the current name of the distribution."""
+    dist, colon, rest = name.partition(":")
+    return f"{BUILTIN}:{rest}" if colon and canonical(dist) == FORMER else name
+
+
+def former_requirement(dist: metadata.Distribution | None) -> str | None:
+    """The requirement ``asl…`` of a plugin's package, for which pip would install the unrelated project."""
+    try:
+        requires: Iterable[str] = (dist.requires if dist is not None else None) or ()
+    except Exception:  # unreadable metadata are reported elsewhere
+        return None
+    return next((r for r in requires if re.fullmatch(r"asl\s*([^\w.\s-].*)?", r.strip(), re.IGNORECASE)), None)
+
+
+def installed_version(distribution: str) -> str | None:
+    """The version of an installed distribution; ours also under its old name."""
+    for name in (distribution, FORMER) if distribution == BUILTIN else (distribution,):
+        try:
+            dist = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        try:
+            if name != FORMER or is_former(name, dist):
+                return dist.version
+        except Exception:  # the standard library raises many kinds for a damaged METADATA
+            return None
+    return None
+
 
 PLUGINS = "asl.plugins"  #: group of entry points that name plugin modules
 COMMANDS = "asl.commands"  #: group of entry points that add verbs

@@ -13,7 +13,7 @@ from typing import Any
 
 from asl_core.errors import AslError, RunError
 from asl_core.registry.component import SCRIPT
-from asl_core.registry.distribution import BUILTIN
+from asl_core.registry.installed import BUILTIN
 
 __all__ = ["broken", "calling", "make", "returned", "takes_facts"]
 

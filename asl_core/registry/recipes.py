@@ -13,7 +13,7 @@ import attrs
 
 from asl_core.errors import ConfigError, nearest
 from asl_core.registry.discovery import PluginReport, discover
-from asl_core.registry.distribution import current_name
+from asl_core.registry.installed import current_name
 
 __all__ = ["Recipe", "find_recipe", "recipes"]
 

@@ -12,7 +12,7 @@ import attrs
 import asl_core
 from asl_core.errors import UsageError
 from asl_core.registry.component import Registry
-from asl_core.registry.distribution import BUILTIN, FORMER
+from asl_core.registry.installed import BUILTIN, FORMER
 
 __all__ = ["Names", "names_for"]
 

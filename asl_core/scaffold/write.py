@@ -11,7 +11,7 @@ from string import Template
 
 import asl_core
 from asl_core.errors import UsageError
-from asl_core.registry.distribution import BUILTIN
+from asl_core.registry.installed import BUILTIN
 from asl_core.scaffold.names import Names
 from asl_core.scaffold.slots import STARTS, Start
 

@@ -35,7 +35,7 @@ from asl_core.config.run_config import RunConfig
 from asl_core.config.sources import Layer, Setting, flatten, merge
 from asl_core.errors import CheckpointError, ConfigError, UsageError, nearest
 from asl_core.files.atomic import write_text
-from asl_core.files.json_files import read_json
+from asl_core.files.bounded import read_json
 from asl_core.files.paths import is_folder_name
 from asl_core.files.toml_file import read_toml
 from asl_core.registry.component import Registry

@@ -12,7 +12,7 @@ import attrs
 from asl_core.config.sources import Layer, toml_layer
 from asl_core.errors import UsageError, as_word
 from asl_core.evaluation.intervals import wilson_interval
-from asl_core.files.json_files import read_json
+from asl_core.files.bounded import read_json
 from asl_core.studies.comparison import Answer, WerComparison, answers_of, measure_of, wer_comparison
 
 __all__ = ["RunComparison", "compare_runs"]

@@ -6,9 +6,8 @@ from asl_core.config.sources import LIST_SLOTS
 from asl_core.config.tables import TABLES
 from asl_core.errors import nearest
 from asl_core.registry.component import Component
-from asl_core.registry.former import former_options
 from asl_core.registry.option_values import parse_text, structure, unstructure
-from asl_core.registry.options import option_specs
+from asl_core.registry.options import former_options, option_specs
 from asl_core.testing.checks import AnyBench, Bench, Checks, SkippedCheck, hold, require
 
 __all__ = ["COMPONENT_CHECKS", "check_component", "hold_all", "options_of"]

@@ -17,8 +17,7 @@ import attrs
 from asl_core.errors import UsageError, nearest
 from asl_core.files.toml_file import read_toml
 from asl_core.registry.discovery import PluginReport, discover
-from asl_core.registry.distribution import BUILTIN, FORMER, canonical
-from asl_core.registry.installed import PLUGINS, installed
+from asl_core.registry.installed import BUILTIN, FORMER, PLUGINS, canonical, installed
 
 __all__ = ["PluginPackage", "isolated", "locate"]
 

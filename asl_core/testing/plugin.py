@@ -11,7 +11,7 @@ import attrs
 
 from asl_core.errors import ConfigError, nearest
 from asl_core.registry.component import SLOTS, Offer, Registry
-from asl_core.registry.distribution import BUILTIN, former_requirement
+from asl_core.registry.installed import BUILTIN, former_requirement
 from asl_core.registry.option_values import parse_text
 from asl_core.registry.options import option_specs
 from asl_core.testing.augments import AUGMENT_CHECKS, AugmentBench

@@ -7,10 +7,10 @@ from typing import Any
 
 from asl_core.checkpoints.format import is_whole
 from asl_core.errors import CheckpointError, as_word, printable
-from asl_core.files.json_files import read_json
+from asl_core.files.bounded import read_json
 from asl_core.files.rundir import RunDir
-from asl_core.registry.distribution import BUILTIN, FORMER, current_name
 from asl_core.registry.environment import environment
+from asl_core.registry.installed import BUILTIN, FORMER, current_name
 from asl_core.training.loop import Trainer, fingerprints, save_model
 
 __all__ = ["notes_of_resume", "refuse_lost_state"]

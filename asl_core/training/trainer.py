@@ -30,7 +30,7 @@ from asl_core.errors import CheckpointError, RunError, as_word
 from asl_core.evaluation.scoring import Predictions
 from asl_core.evaluation.tta import View, find_views
 from asl_core.files.atomic import write_bytes
-from asl_core.files.json_files import plain
+from asl_core.files.bounded import plain
 from asl_core.files.rundir import RunDir
 from asl_core.model.objectives import Objective
 from asl_core.model.recogniser import Recognizer

@@ -18,7 +18,7 @@ from asl_core import api
 from asl_core.checkpoints.bounds import no_larger_than, on_meta
 from asl_core.errors import CheckpointError, DataError, UsageError
 from asl_core.evaluation.reading import read_npy
-from asl_core.files.json_files import read_json
+from asl_core.files.bounded import read_json
 from asl_core.files.paths import is_folder_name, refuse_links
 from asl_core.files.rundir import RunDir
 

@@ -13,7 +13,7 @@ from cases.python import Circles, Linear
 from torch import nn
 
 import asl_core as asl
-from asl_core.config.scripting import dotted
+from asl_core.config.configure import dotted
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asl_core.files.commit import commit_of
+from asl_core.registry.environment import commit_of
 
 ONE, TWO = "1" * 40, "2" * 64
 

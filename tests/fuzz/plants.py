@@ -143,12 +143,12 @@ def _names_of_any_depth() -> None:
 
 
 def _pickles_of_any_cost() -> None:
-    _set("asl_core.files.pickles.budget:PickleBudget.spend", lambda *_: None)
+    _set("asl_core.files.pickles.stand_ins:PickleBudget.spend", lambda *_: None)
     _set("asl_core.files.pickles.instructions:COSTS", [0] * 256)
 
 
 def _keys_of_any_number() -> None:
-    _set("asl_core.files.pickles.budget:PickleBudget.probe", lambda *_: None)
+    _set("asl_core.files.pickles.stand_ins:PickleBudget.probe", lambda *_: None)
     _set("asl_core.files.pickles.containers:MAX_KEY_NUMBER", 10**99)
 
 

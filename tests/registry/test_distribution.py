@@ -19,8 +19,7 @@ import asl_core
 from asl_core import testing
 from asl_core.registry.component import BUILTIN
 from asl_core.registry.discovery import discover
-from asl_core.registry.distribution import current_name, former_requirement, installed_version
-from asl_core.registry.installed import PLUGINS, Wanted, installed
+from asl_core.registry.installed import PLUGINS, Wanted, current_name, former_requirement, installed, installed_version
 from asl_core.scaffold import names_for, write_plugin
 from asl_core.scaffold.slots import STARTS
 

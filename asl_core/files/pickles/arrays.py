@@ -14,8 +14,14 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core.files.pickles.budget import PickleBudget, PickleRefused
-from asl_core.files.pickles.stand_ins import PickleOpaque, PicklePending, PickleStandIns, PickleSymbol
+from asl_core.files.pickles.stand_ins import (
+    PickleBudget,
+    PickleOpaque,
+    PicklePending,
+    PickleRefused,
+    PickleStandIns,
+    PickleSymbol,
+)
 
 __all__ = ["NumpyStandIns"]
 

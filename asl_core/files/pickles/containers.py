@@ -6,10 +6,8 @@ import pickle
 from collections.abc import Hashable
 from typing import Any
 
-from asl_core.files.pickles.budget import PickleBudget, PickleRefused
-from asl_core.files.pickles.instruction_table import DICT, on
-from asl_core.files.pickles.stack import PickleStack
-from asl_core.files.pickles.stand_ins import PickleOpaque
+from asl_core.files.pickles.stack import DICT, PickleStack, on
+from asl_core.files.pickles.stand_ins import PickleBudget, PickleOpaque, PickleRefused
 
 __all__ = ["key_weight"]
 

@@ -10,23 +10,24 @@ import struct
 import sys
 
 from asl_core.files.pickles import containers as _containers  # noqa: F401 - registers its instructions
-from asl_core.files.pickles.budget import PickleRefused
-from asl_core.files.pickles.instruction_table import (
+from asl_core.files.pickles.stack import (
     BYTES,
     COSTS,
     DICT,
     INSTRUCTIONS,
     LIST,
     MARK,
+    MAX_LINE,
     NUMBER,
     PLACE,
     TUPLE,
     WIDE_NUMBER,
+    Instruction,
+    PickleStack,
     on,
     pushes,
 )  # fmt: skip
-from asl_core.files.pickles.stack import MAX_LINE, Instruction, PickleStack
-from asl_core.files.pickles.stand_ins import PickleOpaque, PicklePending, PickleSymbol
+from asl_core.files.pickles.stand_ins import PickleOpaque, PicklePending, PickleRefused, PickleSymbol
 
 __all__ = ["COSTS", "INSTRUCTIONS"]
 

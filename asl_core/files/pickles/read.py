@@ -1,16 +1,59 @@
-"""Pickles read as data: plain containers, numbers, text and numpy arrays; nothing in them is run."""
+"""Pickles read as data: plain containers, numbers, text and numpy arrays; nothing in them is run.
+
+Python's own unpickler allocates a memo of any size the file asks for, hashes tuples that take 2^n steps, and calls
+methods of objects on the stack. Here each instruction is a short function that accepts plain data, refuses the rest,
+and pays for what it makes from a :class:`~asl_core.PickleBudget`, so that time and memory stay in proportion to the
+file's bytes.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from asl_core.compute.progress import phase
 from asl_core.errors import DataError
 from asl_core.files.pickles.arrays import NumpyStandIns
-from asl_core.files.pickles.budget import PickleBudget, PickleRefused
-from asl_core.files.pickles.machine import PickleMachine
+from asl_core.files.pickles.instructions import COSTS, INSTRUCTIONS
+from asl_core.files.pickles.stack import PickleStack
+from asl_core.files.pickles.stand_ins import PickleBudget, PickleRefused
 from asl_core.files.sniffing import FileKind, recognise_file
 
-__all__ = ["read_pickle"]
+__all__ = ["PickleMachine", "read_pickle"]
+
+_SELDOM = (1 << 12) - 1  #: a power of two of instructions, less one, after which progress is reported
+
+
+class PickleMachine(PickleStack):
+    """Reads one pickle.
+
+    Args:
+        data: the pickle.
+        stand_ins: what its globals mean; it holds the budget.
+    """
+
+    def run(self) -> object:
+        """Carry out the file's instructions and return what is left on the stack.
+
+        Raises:
+            PickleRefused: the file asks for more than plain data, or costs more than its budget.
+            Exception: of many kinds, where the file is damaged.
+        """
+        data, budget = self.data, self.budget
+        with phase("reading a pickle", len(data)) as work:
+            while not self.done:
+                code = data[self.at]
+                self.at += 1
+                budget.steps -= 1
+                budget.memory -= COSTS[code]
+                if budget.steps < 0 or budget.memory < 0:
+                    budget.work(0)
+                    budget.spend(0)
+                if not budget.steps & _SELDOM:
+                    work.reach(self.at)
+                INSTRUCTIONS[code](self)
+        if self.at != len(data):
+            raise PickleRefused(f"{len(data) - self.at} bytes more after the end of its pickle")
+        return self.stack.pop()
 
 
 def read_pickle(path: Path, *, opaque: bool = False, data: bytes | None = None) -> object:

@@ -1,4 +1,4 @@
-"""The state of the machine that reads pickles: where it reads, its stack, the stacks below each mark, its memo."""
+"""The machine that reads pickles: its position, stack and memo, and its table of instructions with their costs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from asl_core.files.pickles.stand_ins import PicklePending, PickleStandIns
 
-__all__ = ["MAX_LINE", "MEMO", "Instruction", "PickleStack"]
+__all__ = [
+    "BYTES", "COSTS", "DICT", "INSTRUCTIONS", "LIST", "MARK", "MAX_LINE", "MEMO", "NUMBER", "PLACE", "TUPLE",
+    "WIDE_NUMBER", "Instruction", "PickleStack", "on", "pushes",
+]  # fmt: skip
 
 MAX_LINE = 256  #: bytes of a number or a name in protocol 0
 MEMO = 100  #: bytes of an entry of the memo
@@ -60,14 +63,56 @@ class PickleStack:
         self.stack = self.below.pop()
         return items
 
-    def remember(self, index: int) -> None:
+    def remember(self, place: int) -> None:
         """Keep what is on top of the stack in the memo."""
         top = self.stack[-1]
-        if index not in self.memo:
+        if place not in self.memo:
             self.budget.spend(MEMO)
-        self.memo[index] = top
+        self.memo[place] = top
         if type(top) is PicklePending:
-            top.place = index
+            top.place = place
 
 
 Instruction = Callable[[PickleStack], None]
+
+
+# Bytes that CPython takes at most for each kind of object, in 3.11 and later; sys.getsizeof leaves out the places.
+PLACE = 24  #: on the stack, and then in what it becomes a part of; lists grow ahead of their items
+NUMBER = PLACE + 40
+WIDE_NUMBER = PLACE + 64
+BYTES = PLACE + 208  #: a memoryview
+DICT = PLACE + 80
+LIST = PLACE + 72
+TUPLE = PLACE + 80
+MARK = 136
+
+
+def _unknown(machine: PickleStack) -> None:
+    machine.at -= 1
+    raise ValueError(f"byte {machine.data[machine.at]:#04x} is no pickle instruction")
+
+
+INSTRUCTIONS: list[Instruction] = [_unknown] * 256
+COSTS = [0] * 256  #: bytes that each instruction takes, whatever its argument
+
+
+def on(*codes: bytes, cost: int = 0) -> Callable[[Instruction], Instruction]:
+    """Register a function as the instruction of ``codes``, which takes ``cost`` bytes."""
+
+    def register(instruction: Instruction) -> Instruction:
+        for code in codes:
+            INSTRUCTIONS[code[0]] = instruction
+            COSTS[code[0]] = cost
+        return instruction
+
+    return register
+
+
+def pushes(code: bytes, make: Callable[[PickleStack], object], cost: int = PLACE) -> None:
+    """Define the instruction ``code`` as one that pushes what ``make`` reads."""
+
+    def instruction(machine: PickleStack) -> None:
+        made = make(machine)  # first, since it may take the stack down to a mark
+        machine.stack.append(made)
+
+    on(code, cost=cost)(instruction)
