@@ -72,6 +72,7 @@ def predict(
         )
     entries: list[dict[str, Any]] = []
     failed = 0
+    untimed = False
     for path in paths:
         try:
             with showing_progress(as_json=as_json):
@@ -81,10 +82,11 @@ def predict(
             if alone:
                 raise
             failed += 1
-            entries.append({"file": str(path), "error": str(fault)})
+            entries.append({"schema": prediction.SCHEMA, "file": str(path), "error": str(fault)})
             prefix = "" if str(path) in str(fault) else f"{path}: "
             say(printable(f"error: {prefix}{fault}"), err=True)
             continue
+        untimed = untimed or any(clip.fps is None and clip.times is None for clip in clips)
         entries += [p.to_json() if alone else {"file": str(path), **p.to_json()} for p in predicted]
         if as_json:
             continue
@@ -92,6 +94,9 @@ def predict(
             say(one_line(f"{path}:"))
         for clip in predicted:
             _print(clip)
+    if untimed and loaded.fps is not None:
+        text = f"note: frames per second are not known and taken as {loaded.fps:g}, the model's; --fps says another"
+        say(one_line(text), err=True)
     if as_json:
         click.echo(json_text(entries, indent=2))
     if failed:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -14,6 +15,7 @@ from asl_core.errors import DataError
 from asl_core.registry.component import Offer
 from asl_core.registry.discovery import discover
 from asl_core.registry.kept import calling, make
+from asl_core.registry.options import option_specs
 
 __all__ = ["Formats", "find_format", "natural_order"]
 
@@ -27,10 +29,14 @@ class Formats:
     _made: tuple[tuple[str, Format], ...]
 
     @classmethod
-    def installed(cls) -> Formats:
-        """Those of every working plugin."""
+    def installed(cls, **options: Any) -> Formats:
+        """Those of every working plugin, with the given options where a format has them.
+
+        Raises:
+            DataError: a format does not take the value of its option.
+        """
         registry = discover().registry
-        return cls(tuple((registry.name_of(offer), _make(offer)) for offer in registry.slot("format")))
+        return cls(tuple((registry.name_of(offer), _make(offer, options)) for offer in registry.slot("format")))
 
     @property
     def names(self) -> Sequence[str]:
@@ -103,9 +109,14 @@ def _suffixes(made: Format) -> tuple[str, ...]:
     return tuple(getattr(made, "suffixes", ())) or ("",)
 
 
-def _make(offer: Offer) -> Format:
+def _make(offer: Offer, values: Mapping[str, Any]) -> Format:
     component = offer.component
-    made: Format = make("format", component.name, offer.distribution, component.load(), component.options(), ())
+    known = {spec.name for spec in option_specs(component.options)}
+    try:
+        options = component.options(**{name: value for name, value in values.items() if name in known})
+    except ValueError as fault:
+        raise DataError(f"format {component.name}: {fault}.") from fault
+    made: Format = make("format", component.name, offer.distribution, component.load(), options, ())
     return made
 
 

@@ -28,6 +28,8 @@ from asl_core.registry.component import Registry
 
 __all__ = ["ClipPrediction", "load_ensemble", "predict_clips", "predict_file"]
 
+SCHEMA = 1  #: of an entry of ``asl predict --json``; another number where a key changes its meaning
+
 
 @attrs.frozen
 class ClipPrediction:
@@ -41,9 +43,9 @@ class ClipPrediction:
     alignment: Alignment | None = None  #: of the glosses with the frames, where requested
 
     def to_json(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """For ``--json``, by ``asl_core/docs/predictions.schema.json``."""
         top = [{"gloss": g, "probability": p} for g, p in self.top]
-        entry: dict[str, Any] = {"clip": self.id, "glosses": list(self.glosses), "top": top}
+        entry: dict[str, Any] = {"schema": SCHEMA, "clip": self.id, "glosses": list(self.glosses), "top": top}
         if self.text is not None:
             entry["text"] = list(self.text)
         if self.alignment is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -13,7 +13,7 @@ from asl_core import Clip, DataError, Finding, Formats, Recording, track
 from asl_files.entries import Entry
 from asl_files.index import Index, build_index, found_in
 from asl_files.options import FilesOptions
-from asl_files.recordings import Unseen, cut, note_findings, with_side
+from asl_files.recordings import Unseen, cut, member_of, note_findings, with_side
 
 __all__ = ["FilesDataset"]
 
@@ -51,11 +51,12 @@ class FilesDataset:
             raise DataError(f"{self._options.root} holds no split {split!r}; there is {', '.join(index.entries)}.")
         unseen, notes = Unseen(), defaultdict[str, list[str]](list)
         for entry in track(index.entries[split], f"reading {split}"):
-            for recording in self._recordings(entry):
+            recordings = self._recordings(entry)
+            for recording in recordings:
                 unseen.add(recording)
                 for note in recording.notes:
                     notes[note].append(entry.id)
-                yield self._clip(entry, recording, index.group.get(entry.id))
+                yield self._clip(_named(entry, recording, recordings), recording, index.group.get(entry.id))
         self._noticed[split] = [*unseen.findings(split), *note_findings(split, notes)]
 
     def findings(self) -> Sequence[Finding]:
@@ -71,28 +72,27 @@ class FilesDataset:
         found = found_in(path, self._formats, self._options)
         if not found.entries:
             raise DataError(f"{path} is no recording of a known format (`asl ls format` lists them).")
-        return [
-            self._clip(
-                attrs.evolve(entry, id=f"{entry.id}/{recording.id}" if several else entry.id, glosses=()), recording
-            )
-            for entry in found.entries
-            for several in [getattr(found.of_path[entry.path][1], "several", False)]
-            for recording in found.of_path[entry.path][1].read(entry.path)
-        ]
+        clips = []
+        for entry in found.entries:
+            recordings = list(found.of_path[entry.path][1].read(entry.path))
+            bare = attrs.evolve(entry, glosses=())
+            clips += [self._clip(_named(bare, recording, recordings), recording) for recording in recordings]
+        return clips
 
     @functools.cached_property
     def _formats(self) -> Formats:
-        return Formats.installed()
+        layout = self._options.layout
+        return Formats.installed() if layout is None else Formats.installed(layout=layout)
 
     @functools.cached_property
     def _index(self) -> Index:
         return build_index(self._options, self._formats)
 
-    def _recordings(self, entry: Entry) -> Iterable[Recording]:
+    def _recordings(self, entry: Entry) -> Sequence[Recording]:
         index = self._index
         if entry.id in index.held:
             return [index.held[entry.id]]
-        return index.of_path[entry.path][1].read(entry.path)
+        return member_of(entry, list(index.of_path[entry.path][1].read(entry.path)))
 
     def _clip(self, entry: Entry, recording: Recording, group: str | None = None) -> Clip:
         clip = with_side(cut(entry, recording), self._options.hand).to_clip()
@@ -105,3 +105,8 @@ class FilesDataset:
             fps=entry.fps or recording.fps or self._options.fps,
             group=group,
         )
+
+
+def _named(entry: Entry, recording: Recording, recordings: Sequence[Recording]) -> Entry:
+    """The entry of one recording; those of a file that holds several have ids of their own."""
+    return entry if len(recordings) == 1 else attrs.evolve(entry, id=f"{entry.id}/{recording.id}")

@@ -13,6 +13,7 @@ from asl_files.entries import Entry
 from asl_files.folders import Found, find_recordings
 from asl_files.lists import find_list, read_list
 from asl_files.options import FilesOptions
+from asl_files.recordings import member_of
 from asl_files.splitting import divide
 
 __all__ = ["Index", "build_index", "found_in"]
@@ -181,19 +182,16 @@ def _match(listed: Path, entries: Sequence[Entry], found: Found, root: Path) -> 
 
 
 def _expanded(entry: Entry, of_path: Mapping[Path, tuple[str, Format]], held: dict[str, Recording]) -> list[Entry]:
-    """An entry for each recording of a file that holds several; those are read at once, for what they say."""
-    form = of_path[entry.path][1]
-    if not getattr(form, "several", False) and entry.glosses:
+    """The entry; where nothing says its gloss an entry for each recording of its file, which is read for that."""
+    if entry.glosses:
         return [entry]
+    recordings = member_of(entry, list(of_path[entry.path][1].read(entry.path)))
     expanded = []
-    for recording in form.read(entry.path):
-        if entry.member is not None and recording.id != entry.member:
-            continue
-        alone = not getattr(form, "several", False) or entry.member is not None
+    for recording in recordings:
         one = attrs.evolve(
             entry,
-            id=entry.id if alone else f"{entry.id}/{recording.id}",
-            glosses=entry.glosses or recording.glosses,
+            id=entry.id if len(recordings) == 1 else f"{entry.id}/{recording.id}",
+            glosses=recording.glosses,
             split=entry.split or recording.split,
             signer=entry.signer or recording.signer,
         )

@@ -23,6 +23,9 @@ class FilesOptions:
         "nslt_*.json, Kaggle's train.csv; unset: the one such file in root; none: the folders alone",
     )
     format: str = option("auto", help="format of all recordings, as `asl ls format` lists them; auto: by content")
+    layout: str | None = option(
+        None, help="layout of arrays whose shape does not tell it, such as kaggle or detected (`asl help formats`)"
+    )
     fps: float | None = option(None, help="frames per second of recordings that do not say", gt=0, le=1000)
     hand: str = option(
         "auto", choices=("auto", "left", "right"), help="which hand recordings of one hand show; auto: by its shape"

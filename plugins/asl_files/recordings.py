@@ -11,7 +11,7 @@ import numpy as np
 from asl_core import DataError, Finding, Layout, Part, Recording, shortened
 from asl_files.entries import Entry
 
-__all__ = ["Unseen", "cut", "note_findings", "with_side"]
+__all__ = ["Unseen", "cut", "member_of", "note_findings", "with_side"]
 
 
 def cut(entry: Entry, recording: Recording) -> Recording:
@@ -31,6 +31,23 @@ def cut(entry: Entry, recording: Recording) -> Recording:
     )
 
 
+def member_of(entry: Entry, recordings: Sequence[Recording]) -> Sequence[Recording]:
+    """The recordings of a file that an entry means: all of them, or the one that a list names.
+
+    Raises:
+        DataError: the file holds several, and none is the one that is named.
+    """
+    if entry.member is None or len(recordings) == 1:
+        return recordings
+    chosen = [recording for recording in recordings if recording.id == entry.member]
+    if not chosen:
+        raise DataError(
+            f"{entry.where} names the recording {entry.member} of {entry.path}, which holds "
+            f"{shortened(recording.id for recording in recordings)}."
+        )
+    return chosen
+
+
 def with_side(recording: Recording, hand: str) -> Recording:
     """A recording of one hand, which is said to be the right or the left one."""
     layout = recording.layout
@@ -42,13 +59,15 @@ def with_side(recording: Recording, hand: str) -> Recording:
 
 @attrs.define
 class Unseen:
-    """In how many frames each part was not seen."""
+    """In how many frames each part was not seen, and which layouts there are."""
 
     frames: Counter[str] = attrs.field(factory=Counter)
     lost: Counter[str] = attrs.field(factory=Counter)
+    layouts: Counter[str] = attrs.field(factory=Counter)
 
     def add(self, recording: Recording) -> None:
         """Count the frames of a recording."""
+        self.layouts[str(recording.layout)] += 1
         missing = np.isnan(recording.points[:, :, 0])
         for part in recording.layout.parts:
             self.frames[part.name] += len(missing)
@@ -56,13 +75,17 @@ class Unseen:
 
     def findings(self, split: str) -> list[Finding]:
         """The share of frames in which each part was not seen at all."""
+        findings = []
+        if len(self.layouts) > 1:
+            kinds = "; ".join(f"{count:,} of {layout}" for layout, count in self.layouts.most_common())
+            text = f"recordings of {split} have {len(self.layouts)} layouts ({kinds}); --dataset.layout NAME takes one"
+            findings.append(Finding("warning", "mixed-layouts", text))
         shares = {name: self.lost[name] / count for name, count in self.frames.items() if count}
-        text = ", ".join(f"{name} in {share:.0%}" for name, share in shares.items())
-        return (
-            [Finding("note", "not-seen", f"not seen, of the frames of {split}: {text}", {"share": shares})]
-            if text
-            else []
-        )
+        if shares:
+            text = ", ".join(f"{name} in {share:.0%}" for name, share in shares.items())
+            text = f"not seen, of the frames of {split}: {text}"
+            findings.append(Finding("note", "not-seen", text, {"share": shares}))
+        return findings
 
 
 def note_findings(split: str, notes: Mapping[str, Sequence[str]]) -> list[Finding]:

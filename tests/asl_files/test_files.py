@@ -245,3 +245,28 @@ def test_several_roots_are_one_data_set(tree: Path, tmp_path: Path) -> None:
     recording(tmp_path / "more" / "eat" / "0")
     data = dataset(tree, more_roots=(str(tmp_path / "more"),), val_share=0.0)
     assert "more-2/eat/0" in ids(data, "train")
+
+
+def test_mixed_layouts_are_said_and_one_can_be_named(tmp_path: Path) -> None:
+    recording(tmp_path / "a" / "0")
+    recording(tmp_path / "a" / "1")
+    frame = np.load(tmp_path / "a" / "1" / "0.npy")
+    frame[63:] = -1  # as a detector writes a slot without a hand
+    np.save(tmp_path / "a" / "1" / "0.npy", frame)
+    data = dataset(tmp_path, val_share=0.0)
+    list(data.clips("train"))
+    assert "2 layouts" in codes(data)["mixed-layouts"]
+    assert "--dataset.layout" in codes(data)["mixed-layouts"]
+    named = dataset(tmp_path, val_share=0.0, layout="detected")
+    assert {clip.layout.parts[0].name for clip in named.clips("train")} == {"hand-1"}
+    assert "mixed-layouts" not in codes(named)
+    with pytest.raises(asl.DataError, match="layout is 'nonsense'"):
+        dataset(tmp_path, layout="nonsense").splits()
+
+
+def test_a_file_of_several_recordings_is_as_many_clips(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "book").mkdir()
+    np.savez(tmp_path / "book" / "all.npz", one=random.random((4, 126)), two=random.random((5, 126)))
+    assert ids(dataset(tmp_path, val_share=0.0), "train") == ["book/all/one", "book/all/two"]
+    assert [clip.id for clip in dataset(tmp_path).read(tmp_path / "book" / "all.npz")] == ["all/one", "all/two"]
