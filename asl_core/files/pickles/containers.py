@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Hashable
 from typing import Any
 
-from asl_core.files.pickles.stack import DICT, PickleStack, on
-from asl_core.files.pickles.stand_ins import PickleBudget, PickleOpaque, PickleRefused
+from asl_core.files.pickles.stack import DICT, PickleStack, on, popped
+from asl_core.files.pickles.stand_ins import PickleOpaque, PickleRefused
 
 __all__ = ["key_weight"]
 
@@ -18,8 +17,9 @@ _SMALL_DICT, _FIRST_PAIRS, _PAIR = 5, 208, 112  #: room for five comes with the 
 _FIRST_ITEM = 48
 
 
-def _fill(budget: PickleBudget, target: object, items: list[Any]) -> None:
+def _fill(machine: PickleStack, items: list[Any]) -> None:
     """Set pairs of keys and values. Keys are kept short and flat: hashing nested tuples can take 2^n steps."""
+    budget, target = machine.budget, machine.stack[-1]
     if type(target) is PickleOpaque:
         return
     if type(target) is not dict:
@@ -54,42 +54,25 @@ def key_weight(key: object) -> int:
     raise PickleRefused(f"a dict key of type {kind.__name__} that is no short text or number")
 
 
-def _extend(budget: PickleBudget, target: object, items: list[Any]) -> None:
+def _extend(machine: PickleStack, items: list[Any]) -> None:
+    target = machine.stack[-1]
     if type(target) is PickleOpaque:
         return
     if type(target) is not list:
         raise PickleRefused("items appended to something else than a list")
     if not target:
-        budget.spend(_FIRST_ITEM)
+        machine.budget.spend(_FIRST_ITEM)
     target.extend(items)
 
 
 @on(pickle.DICT, cost=DICT)
 def _dict(machine: PickleStack) -> None:
-    made: dict[Hashable, Any] = {}
-    _fill(machine.budget, made, machine.marked())
-    machine.stack.append(made)
-
-
-@on(pickle.SETITEM)
-def _setitem(machine: PickleStack) -> None:
-    value, key = machine.stack.pop(), machine.stack.pop()
-    _fill(machine.budget, machine.stack[-1], [key, value])
-
-
-@on(pickle.SETITEMS)
-def _setitems(machine: PickleStack) -> None:
     items = machine.marked()
-    _fill(machine.budget, machine.stack[-1], items)
+    machine.stack.append({})
+    _fill(machine, items)
 
 
-@on(pickle.APPEND)
-def _append(machine: PickleStack) -> None:
-    value = machine.stack.pop()
-    _extend(machine.budget, machine.stack[-1], [value])
-
-
-@on(pickle.APPENDS)
-def _appends(machine: PickleStack) -> None:
-    items = machine.marked()
-    _extend(machine.budget, machine.stack[-1], items)
+on(pickle.SETITEM)(lambda m: _fill(m, popped(m, 2)))
+on(pickle.SETITEMS)(lambda m: _fill(m, m.marked()))
+on(pickle.APPEND)(lambda m: _extend(m, popped(m, 1)))
+on(pickle.APPENDS)(lambda m: _extend(m, m.marked()))

@@ -19,12 +19,11 @@ from asl_core.files.pickles.stack import (
     MARK,
     MAX_LINE,
     NUMBER,
-    PLACE,
     TUPLE,
     WIDE_NUMBER,
-    Instruction,
     PickleStack,
     on,
+    popped,
     pushes,
 )  # fmt: skip
 from asl_core.files.pickles.stand_ins import PickleOpaque, PicklePending, PickleRefused, PickleSymbol
@@ -119,61 +118,34 @@ def _pop(machine: PickleStack) -> None:
         machine.marked()
 
 
-@on(pickle.POP_MARK)
-def _pop_mark(machine: PickleStack) -> None:
-    machine.marked()
+on(pickle.POP_MARK)(lambda m: m.marked())
+on(pickle.PUT)(lambda m: m.remember(int(m.line(64))))
+on(pickle.BINPUT)(lambda m: m.remember(m.take(1)[0]))
+on(pickle.LONG_BINPUT)(lambda m: m.remember(m.number(4)))
+on(pickle.MEMOIZE)(lambda m: m.remember(len(m.memo)))
+pushes(pickle.TUPLE1, lambda m: tuple(popped(m, 1)), TUPLE)
+pushes(pickle.TUPLE2, lambda m: tuple(popped(m, 2)), TUPLE)
+pushes(pickle.TUPLE3, lambda m: tuple(popped(m, 3)), TUPLE)
 
 
-@on(pickle.PUT)
-def _put(machine: PickleStack) -> None:
-    machine.remember(int(machine.line(64)))
-
-
-@on(pickle.BINPUT)
-def _binput(machine: PickleStack) -> None:
-    machine.remember(machine.take(1)[0])
-
-
-@on(pickle.LONG_BINPUT)
-def _long_binput(machine: PickleStack) -> None:
-    machine.remember(machine.number(4))
-
-
-@on(pickle.MEMOIZE)
-def _memoize(machine: PickleStack) -> None:
-    machine.remember(len(machine.memo))
-
-
-def _tuple_of(count: int) -> Instruction:
-    def instruction(machine: PickleStack) -> None:
-        stack = machine.stack
-        if len(stack) < count:
-            raise IndexError("the stack is too short for a tuple")
-        stack[-count:] = [tuple(stack[-count:])]
-
-    return instruction
-
-
-for _count, _code in enumerate((pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3), start=1):
-    on(_code, cost=TUPLE)(_tuple_of(_count))
-
-
-@on(pickle.STACK_GLOBAL, cost=PLACE)
-def _stack_global(machine: PickleStack) -> None:
-    name, module = machine.stack.pop(), machine.stack.pop()
+def _stack_global(machine: PickleStack) -> object:
+    module, name = popped(machine, 2)
     if type(name) is not str or type(module) is not str:
         raise ValueError("the name of a global is no text")
     if max(len(module), len(name)) > MAX_LINE:
         raise PickleRefused("a global with a name of thousands of characters")
-    machine.stack.append(machine.stand_ins.find(module, name))
+    return machine.stand_ins.find(module, name)
 
 
-@on(pickle.REDUCE, cost=PLACE)
-def _reduce(machine: PickleStack) -> None:
-    args, function = machine.stack.pop(), machine.stack.pop()
+def _reduce(machine: PickleStack) -> object:
+    function, args = popped(machine, 2)
     if type(function) is not PickleSymbol or function.call is None or type(args) is not tuple:
         raise PickleRefused("a call of something that is no function of plain data")
-    machine.stack.append(function.call(args))
+    return function.call(args)
+
+
+pushes(pickle.STACK_GLOBAL, _stack_global)
+pushes(pickle.REDUCE, _reduce)
 
 
 @on(pickle.BUILD)
@@ -200,30 +172,23 @@ _NO_OBJECT = "an object of a class, where plain containers were expected"
 _NO_SET = "a set, where dicts and lists were expected"
 
 
-def _made_of(machine: PickleStack, of: object) -> None:
-    """Push what stands for an object of a class; the class was looked up before, and nothing of it is run."""
-    if type(of) is not PickleSymbol or of.call is None or type(made := of.call(())) is not PickleOpaque:
+def _object_of(symbol: object) -> PickleOpaque:
+    """What stands for an object of a class; the class was looked up before, and nothing of it is run."""
+    if type(symbol) is not PickleSymbol or symbol.call is None or type(made := symbol.call(())) is not PickleOpaque:
         raise PickleRefused(_NO_OBJECT)
-    machine.stack.append(made)
+    return made
 
 
-@on(pickle.NEWOBJ, cost=PLACE)
-def _newobj(machine: PickleStack) -> None:
-    machine.stack.pop()  # its arguments
-    _made_of(machine, machine.stack.pop())
+def _inst(machine: PickleStack) -> PickleOpaque:
+    symbol = machine.stand_ins.find(machine.line().decode(), machine.line().decode())
+    machine.marked()
+    return _object_of(symbol)
 
 
-@on(pickle.NEWOBJ_EX, cost=PLACE)
-def _newobj_ex(machine: PickleStack) -> None:
-    machine.stack.pop(), machine.stack.pop()
-    _made_of(machine, machine.stack.pop())
-
-
-@on(pickle.OBJ, cost=PLACE)
-def _obj(machine: PickleStack) -> None:
-    _made_of(machine, machine.marked()[0])
-
-
+pushes(pickle.NEWOBJ, lambda m: _object_of(popped(m, 2)[0]))  # the others are arguments
+pushes(pickle.NEWOBJ_EX, lambda m: _object_of(popped(m, 3)[0]))
+pushes(pickle.OBJ, lambda m: _object_of(m.marked()[0]))
+pushes(pickle.INST, _inst)
 pushes(pickle.EMPTY_SET, lambda m: m.stand_ins.instead("a set", _NO_SET))
 pushes(pickle.FROZENSET, lambda m: (m.marked(), m.stand_ins.instead("a set", _NO_SET))[1])
 
@@ -239,10 +204,3 @@ for _code in (pickle.STRING, pickle.BINSTRING, pickle.SHORT_BINSTRING):
     _refuses(_code, "text of Python 2, whose encoding is not known")
 for _code in (pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
     _refuses(_code, "an array whose bytes are kept outside of the file")
-
-
-@on(pickle.INST, cost=PLACE)
-def _inst(machine: PickleStack) -> None:
-    of = machine.stand_ins.find(machine.line().decode(), machine.line().decode())
-    machine.marked()
-    _made_of(machine, of)

@@ -9,7 +9,7 @@ from asl_core.files.pickles.stand_ins import PicklePending, PickleStandIns
 
 __all__ = [
     "BYTES", "COSTS", "DICT", "INSTRUCTIONS", "LIST", "MARK", "MAX_LINE", "MEMO", "NUMBER", "PLACE", "TUPLE",
-    "WIDE_NUMBER", "Instruction", "PickleStack", "on", "pushes",
+    "WIDE_NUMBER", "Instruction", "PickleStack", "on", "popped", "pushes",
 ]  # fmt: skip
 
 MAX_LINE = 256  #: bytes of a number or a name in protocol 0
@@ -73,7 +73,7 @@ class PickleStack:
             top.place = place
 
 
-Instruction = Callable[[PickleStack], None]
+Instruction = Callable[[PickleStack], object]
 
 
 # Bytes that CPython takes at most for each kind of object, in 3.11 and later; sys.getsizeof leaves out the places.
@@ -94,6 +94,15 @@ def _unknown(machine: PickleStack) -> None:
 
 INSTRUCTIONS: list[Instruction] = [_unknown] * 256
 COSTS = [0] * 256  #: bytes that each instruction takes, whatever its argument
+
+
+def popped(machine: PickleStack, count: int) -> list[Any]:
+    """The topmost items, taken off, the last pushed last."""
+    if len(machine.stack) < count:
+        raise IndexError("the stack is too short")
+    items = machine.stack[-count:]
+    del machine.stack[-count:]
+    return items
 
 
 def on(*codes: bytes, cost: int = 0) -> Callable[[Instruction], Instruction]:
