@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["cell", "comment", "from_cell", "json_text", "one_line", "printable", "shortened", "toml_string"]
+__all__ = ["cell", "from_cell", "json_text", "one_line", "printable", "shortened", "toml_string"]
 
 #: invisible characters that Python counts as printable: fillers, joiners, variation selectors, blanks
 _UNSEEN = re.compile(
@@ -36,11 +36,6 @@ def shortened(items: Iterable[object], most: int = 5, separator: str = ", ") -> 
     if len(texts) <= most:
         return separator.join(texts)
     return f"{separator.join(texts[:most])}{' ' if separator == ', ' else separator}and {len(texts) - most:,} more"
-
-
-def comment(text: str) -> str:
-    """For a comment in TOML, which allows no control characters."""
-    return one_line(text)
 
 
 def toml_string(text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_core.text import cell, comment, from_cell, json_text, one_line, printable, shortened, toml_string
+from asl_core.text import cell, from_cell, json_text, one_line, printable, shortened, toml_string
 
 HOSTILE = {
     "colour": "\x1b[31mred",
@@ -40,7 +40,7 @@ def test_shortened() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_nothing_that_is_not_drawn_goes_out(name: str) -> None:
     text = HOSTILE[name]
-    for shown in (printable(text), one_line(f"{text}\n"), comment(text), cell(text)):
+    for shown in (printable(text), one_line(f"{text}\n"), one_line(text), cell(text)):
         assert shown.isprintable()
         assert not set(shown) & set("\u3164\u115f\u2800\ufe0f\U000e0101")
     for written in (json_text({text: [text]}), json_text([text], indent=1)):
@@ -91,6 +91,6 @@ def test_json_is_read_back(text: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_toml_is_read_back(text: str) -> None:
-    written = f"{toml_string(text)} = {toml_string(text)} # {comment(text)}"
+    written = f"{toml_string(text)} = {toml_string(text)} # {one_line(text)}"
     assert written.isprintable()
     assert tomllib.loads(written) == {text: text}

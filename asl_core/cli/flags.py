@@ -22,12 +22,13 @@ from asl_core.cli.arguments import scan, set_aside, takes_value
 from asl_core.cli.completion import component_names, option_values
 from asl_core.cli.other_flags import flags_of_other_verbs
 from asl_core.cli.wrapping import say
-from asl_core.config.extends import common_layers
+from asl_core.config.extends import table_layers
 from asl_core.config.hints import setting_hint
 from asl_core.config.origins import Kind
 from asl_core.config.sources import LIST_SLOTS, Layer, env_layer, flag_layer, merge, shown
 from asl_core.config.tables import TABLES
 from asl_core.errors import ConfigError
+from asl_core.files.toml_file import read_toml
 from asl_core.registry.component import Registry
 from asl_core.registry.discovery import PluginReport, discover
 from asl_core.registry.options import OptionSpec, former_keys, option_specs
@@ -103,7 +104,7 @@ class ConfiguredCommand(click.Command):
         paths = [Path("asl.toml"), *map(Path, files)]
         for path in paths:
             with contextlib.suppress(ConfigError):  # reported when the configuration is resolved
-                layers += common_layers(path) if path.is_file() else []
+                layers += _common_layers(path) if path.is_file() else []
         layers += [env_layer(os.environ), flag_layer(typed)]
         settings, _ = merge(layers)
         choices: dict[str, tuple[str, ...]] = {}
@@ -273,3 +274,12 @@ def _recipe_files(typed: dict[str, str], report: PluginReport) -> list[str]:
     with contextlib.suppress(ConfigError):
         return [] if name is None else [str(find_recipe(name, report).path)]
     return []
+
+
+def _common_layers(path: Path) -> list[Layer]:
+    """The settings of a file and of the recipes that it extends; of a curriculum, those common to its stages."""
+    content = read_toml(path)
+    if "stage" not in content.values:
+        return table_layers(content.values, content, path)
+    common = content.values.get("common")
+    return table_layers(common, content, path, ("common",)) if isinstance(common, Mapping) else []

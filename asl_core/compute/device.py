@@ -10,7 +10,7 @@ from torch import Tensor
 
 from asl_core.errors import ConfigError, RunError
 
-__all__ = ["Precision", "choose_device", "out_of_memory", "told_out_of_memory"]
+__all__ = ["Precision", "choose_device", "memory_errors", "out_of_memory"]
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -111,7 +111,7 @@ class Precision:
 
 
 @contextlib.contextmanager
-def told_out_of_memory(where: str, device: torch.device, remedy: str) -> Iterator[None]:
+def memory_errors(where: str, device: torch.device, remedy: str) -> Iterator[None]:
     """Turn a failed allocation into an error that says what to try.
 
     Raises:

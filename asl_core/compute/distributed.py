@@ -177,7 +177,7 @@ class Processes:
             )
 
     @contextlib.contextmanager
-    def told_once(self) -> Iterator[None]:
+    def reported_once(self) -> Iterator[None]:
         """Let one process report a fault, with its rank; in the others an :class:`EchoError` replaces it.
 
         A store keeps what was reported. Processes cannot agree on it, since the others may be waiting in another
@@ -187,32 +187,28 @@ class Processes:
             yield
             return
         try:
-            with _told_to_end():
+            with _ended_by_others():
                 yield
         except BaseException as fault:
             atexit.unregister(dist.destroy_process_group)  # it would wait for dead processes
             if not isinstance(fault, Exception):
                 raise  # Ctrl-C reaches all of them
             lost = isinstance(fault, LostContactError)
-            if (lost and self._told("fault")) or not self._first_to_tell("lost" if lost else repr(fault)):
+            if (lost and self._reports("fault", 0)) or self._reports("lost" if lost else repr(fault), 1) > 1:
                 raise EchoError(fault.exit_code if isinstance(fault, AslError) else 1) from fault
             if not lost:
-                self._first_to_tell("fault")
+                self._reports("fault", 1)
             if isinstance(fault, RunError):
                 fault.args = (f"process {self.rank} of {self.size}: {fault}",)
             raise
 
-    def _first_to_tell(self, text: str) -> bool:
+    def _reports(self, fault: str, add: int) -> int:
+        """How many processes have reported a fault, after ``add`` more."""
+        assert self.faults is not None  # noqa: S101 - for mypy
         try:
-            return self.faults is None or self.faults.add(f"{zlib.crc32(text.encode()):08x}", 1) == 1
+            return self.faults.add(f"{zlib.crc32(fault.encode()):08x}", add)
         except RuntimeError:  # no store any more: better reported twice than never
-            return True
-
-    def _told(self, text: str) -> bool:
-        try:
-            return self.faults is not None and self.faults.add(f"{zlib.crc32(text.encode()):08x}", 0) > 0
-        except RuntimeError:
-            return False
+            return add
 
 
 #: a run in one process
@@ -220,7 +216,7 @@ ALONE = Processes()
 
 
 @contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
+def _ended_by_others() -> Iterator[None]:
     """Turn the SIGTERM that torchrun sends once another process has ended into an error."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals come to the main thread alone

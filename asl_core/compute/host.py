@@ -61,14 +61,6 @@ def _attention(name: str) -> Setting:
     )  # fmt: skip
 
 
-def _set_deterministic(value: tuple[bool, bool]) -> None:
-    torch.use_deterministic_algorithms(value[0], warn_only=value[1])
-
-
-def _set_anomaly(value: tuple[bool, bool]) -> None:
-    torch.autograd.set_detect_anomaly(*value)
-
-
 #: with torch's defaults, which the command line trains with; in the order of setting, general before specific
 SETTINGS = (
     Setting("default dtype", torch.get_default_dtype, torch.set_default_dtype, (torch.float32,)),
@@ -76,13 +68,13 @@ SETTINGS = (
     Setting(
         "deterministic algorithms",
         lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
-        _set_deterministic,
+        lambda v: torch.use_deterministic_algorithms(v[0], warn_only=v[1]),
         ((False, False),),
     ),
     Setting(
         "anomaly detection",
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
-        _set_anomaly,
+        lambda v: torch.autograd.set_detect_anomaly(*v),
         ((False, True), (False, False)),
     ),
     Setting(
@@ -223,7 +215,7 @@ def drawing(what: str, *, training: bool = False) -> Iterator[None]:
             )
     before, _turn.training = _turn.training, _turn.training or training
     try:
-        with undisturbed(), _generators_kept():
+        with undisturbed(), _generators_restored():
             yield
     finally:
         _turn.training = before
@@ -231,7 +223,7 @@ def drawing(what: str, *, training: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _generators_kept() -> Iterator[None]:
+def _generators_restored() -> Iterator[None]:
     """Restore the generators of torch on every device, of numpy and of Python."""
     state, seed = torch.get_rng_state(), torch.initial_seed()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]

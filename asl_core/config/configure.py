@@ -7,6 +7,7 @@ tables train, run and split need no table (``epochs=2``), as on the command line
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -163,7 +164,7 @@ def _flat(values: Mapping[str, Any], written: str, stem: str) -> Iterator[tuple[
         if isinstance(value, Mapping):
             yield from _flat(value, f"{written}{name}.", f"{key}.")
         else:
-            yield written + name, _whole(key), value
+            yield written + name, _short().get(key, key), value
 
 
 _DEEPEST = 20  #: dots in a key
@@ -176,11 +177,7 @@ def _hyphened(key: str) -> str:
     return ".".join(part if index in named else part.replace("_", "-") for index, part in enumerate(parts))
 
 
-def _whole(key: str) -> str:
-    """With its table, where it was left out."""
-    return _short().get(key, key)
-
-
+@functools.cache
 def _short() -> dict[str, str]:
     """``epochs`` -> ``train.epochs``; of ``init`` only ``freeze``, since ``init`` alone is its path."""
     tables = {t: cls for t, cls in TABLES.items() if t != "init"}

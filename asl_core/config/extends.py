@@ -15,7 +15,7 @@ from asl_core.errors import ConfigError
 from asl_core.files.toml_file import Place, TomlFile, read_toml
 from asl_core.registry.recipes import find_recipe
 
-__all__ = ["common_layers", "file_layers", "merged_layer", "table_layers"]
+__all__ = ["file_layers", "merged_layer", "table_layers"]
 
 
 def file_layers(path: Path, kind: Kind = Kind.FILE) -> list[Layer]:
@@ -26,15 +26,6 @@ def file_layers(path: Path, kind: Kind = Kind.FILE) -> list[Layer]:
     """
     content = read_toml(path)
     return table_layers(content.values, content, path, kind=kind)
-
-
-def common_layers(path: Path) -> list[Layer]:
-    """As :func:`file_layers`; of a curriculum, the settings common to its stages."""
-    content = read_toml(path)
-    if "stage" not in content.values:
-        return table_layers(content.values, content, path)
-    common = content.values.get("common")
-    return table_layers(common, content, path, ("common",)) if isinstance(common, Mapping) else []
 
 
 def table_layers(

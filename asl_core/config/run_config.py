@@ -17,7 +17,7 @@ from asl_core.registry.component import BUILTIN, Component
 from asl_core.registry.kept import make
 from asl_core.registry.option_values import unstructure
 from asl_core.registry.options import former_keys, ignored_options
-from asl_core.text import comment, toml_string
+from asl_core.text import one_line, toml_string
 
 __all__ = ["Choice", "HeadChoice", "LossChoice", "RunConfig", "is_resolved"]
 
@@ -150,7 +150,7 @@ class RunConfig:
             for key, dotted, value in entries:
                 text = f"{_bare(key)} = {_toml(value)}"
                 origin = self.origin(dotted)
-                lines.append(text if origin == DEFAULT else f"{text}  # {comment(str(origin))}")
+                lines.append(text if origin == DEFAULT else f"{text}  # {one_line(str(origin))}")
         return "\n".join(lines) + "\n"
 
 

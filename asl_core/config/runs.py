@@ -59,9 +59,9 @@ class RunSummary:
         return {**fields, "changed": datetime.fromtimestamp(self.changed).astimezone().isoformat(timespec="seconds")}
 
 
-def out_folder(environ: Mapping[str, str] | None = None) -> Path:
+def out_folder() -> Path:
     """The folder of runs: ``run.out`` of the environment or of ``asl.toml``, or ``runs``."""
-    environment = env_layer(os.environ if environ is None else environ)
+    environment = env_layer(os.environ)
     project = project_layer()
     if problems := outside({k: s for k, s in project.items() if k == "run.out"}, [environment]):
         raise ConfigError(problems)

@@ -103,14 +103,14 @@ def almost_settings(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def toml_layer(path: Path, kind: Kind = Kind.FILE) -> Layer:
+def toml_layer(path: Path) -> Layer:
     """Settings from a TOML file, each with its line.
 
     Raises:
         ConfigError: the file is missing or is not TOML.
     """
     content = read_toml(path)
-    return table_layer(content.values, content, path, kind=kind)
+    return table_layer(content.values, content, path)
 
 
 def table_layer(

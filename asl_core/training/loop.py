@@ -12,7 +12,7 @@ import torch
 from asl_core.checkpoints.format import save_tensors
 from asl_core.clips.batching import epoch_batches
 from asl_core.clips.store import ClipStore
-from asl_core.compute.device import told_out_of_memory
+from asl_core.compute.device import memory_errors
 from asl_core.compute.host import seed_generators
 from asl_core.compute.progress import track
 from asl_core.compute.seeding import ClipRandom, mix_seed
@@ -65,7 +65,7 @@ def train(trainer: Trainer, run: RunDir, tell: Callable[[EpochReport], object]) 
         rank = (trainer.processes.rank,) if trainer.processes.size > 1 else ()
         seed_generators(mix_seed(trainer.config.run.seed, epoch, "dropout", *rank))
         smaller = f"--batch-size {max(1, options.batch_size // 2)} --accumulate {2 * options.accumulate}"
-        with told_out_of_memory(f"in epoch {epoch} with batches of {options.batch_size}", trainer.device, smaller):
+        with memory_errors(f"in epoch {epoch} with batches of {options.batch_size}", trainer.device, smaller):
             trained = train_epoch(trainer, epoch)
         trainer.average_epoch(epoch)
         trainer.hold_together(f"after epoch {epoch}", buffers_only=True)
@@ -207,7 +207,7 @@ def validate(trainer: Trainer) -> dict[str, float]:
 def predict_val(trainer: Trainer, val: ClipStore) -> Predictions:
     """The evaluated weights' predictions on val."""
     size = trainer.config.train.eval_batch_size
-    with told_out_of_memory(
+    with memory_errors(
         f"in validation with batches of {size}", trainer.device, f"--eval-batch-size {max(1, size // 2)}"
     ):
         return predict(

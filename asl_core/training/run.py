@@ -58,7 +58,7 @@ def execute(
     """Check everything, then train; with ``existing``, from where it stopped. Several processes do so side by side."""
     with drawing("a run", training=True):
         processes = joined()
-        with processes.told_once(), contextlib.ExitStack() as until_end:
+        with processes.reported_once(), contextlib.ExitStack() as until_end:
             if processes.leads:
                 until_end.enter_context(listening(*progress_listeners(observers)))
             until_end.enter_context(phase("working"))

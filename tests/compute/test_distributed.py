@@ -295,12 +295,12 @@ def pair():
 
 
 def told(processes: Processes, fault: Exception) -> Exception:
-    with pytest.raises(Exception) as caught, processes.told_once():  # noqa: PT011 - which one is the question
+    with pytest.raises(Exception) as caught, processes.reported_once():  # noqa: PT011 - which one is the question
         raise fault
     return caught.value
 
 
-def test_what_all_say_is_told_once(pair: tuple[Processes, Processes]) -> None:
+def test_what_all_say_is_reported_once(pair: tuple[Processes, Processes]) -> None:
     first, second = (told(each, ConfigError(["x is wrong"])) for each in pair)
     assert isinstance(first, ConfigError)
     assert isinstance(second, EchoError)
