@@ -31,7 +31,7 @@ class _Meant(NamedTuple):
     slot: str = ""  #: of those components
     value: str = ""  #: that it stands for
 
-    def said(self, *, as_flag: bool) -> str:
+    def text(self, *, as_flag: bool) -> str:
         """In words, for the end of a message."""
         if self.value:
             return f"{flag_of(self.key)} {self.value}" if as_flag else f"{self.key} = {self.value!r}"
@@ -105,7 +105,7 @@ def setting_hint(key: str, registry: Registry, chosen: Mapping[str, Iterable[str
     if isinstance(meant, str):
         return f"; {meant}"
     if meant:
-        return f"; did you mean {' or '.join(m.said(as_flag=as_flag) for m in meant[:2])}?"
+        return f"; did you mean {' or '.join(m.text(as_flag=as_flag) for m in meant[:2])}?"
     first, _, rest = key.partition(".")
     tables = [*TABLES, *_SLOTS, "heads", *LIST_SLOTS]
     if first in tables:
@@ -229,13 +229,11 @@ def _choices(slot: str, names: Iterable[str], *, as_flag: bool) -> str:
 
 def _hint_in_table(table: str, key: str, *, as_flag: bool) -> str:
     """For ``train.lr``: an option that a table does not have."""
-    word = plain_word(key)
-    keys = [s.key for s in option_specs(TABLES[table])]
-    former = former_options(TABLES[table])
+    word, keys = plain_word(key), [s.key for s in option_specs(TABLES[table])]
     for one in (word, *(a.removeprefix(f"{table}.") for a in ALIASES.get(word, ()))):
         if one in keys:
             return f"; did you mean {flag_of(f'{table}.{one}') if as_flag else repr(one)}?"
-    return nearest(key, keys, former)
+    return nearest(key, keys, former_options(TABLES[table]))
 
 
 def _hint_in_component(slot: str, offer: Offer, key: str, registry: Registry, *, as_flag: bool, default: bool) -> str:
@@ -243,10 +241,9 @@ def _hint_in_component(slot: str, offer: Offer, key: str, registry: Registry, *,
     word, name = plain_word(key), registry.name_of(offer)
     keys = [s.key for s in option_specs(offer.component.options)]
     former = former_options(offer.component.options)
-    wanted = [word, *(a for a in ALIASES.get(word, ()))]
-    for one in wanted:
-        if one in keys:
-            return f"; did you mean {one!r}?"
+    wanted = [word, *ALIASES.get(word, ())]
+    if one := next((one for one in wanted if one in keys), None):
+        return f"; did you mean {one!r}?"
     for one in wanted:
         others = [
             registry.name_of(o)
@@ -260,5 +257,5 @@ def _hint_in_component(slot: str, offer: Offer, key: str, registry: Registry, *,
         return nearest(key, keys, former)
     elsewhere = _meant(word, registry, {slot: [name]})
     if isinstance(elsewhere, list) and elsewhere and (word in ALIASES or elsewhere[0].key.endswith(f".{word}")):
-        return f"; did you mean {elsewhere[0].said(as_flag=as_flag)}?"
+        return f"; did you mean {elsewhere[0].text(as_flag=as_flag)}?"
     return nearest(key, keys)

@@ -77,7 +77,7 @@ def resumed_config(
     if problems:
         raise ConfigError(problems)
     _refuse(file, before, changes, others, longer="train.epochs" in changes)
-    flags = {**_found_elsewhere(before, changes, os.environ if environ is None else environ), **changes}
+    flags = {**_moved_data(before, changes, os.environ if environ is None else environ), **changes}
     config = configure(file=file, flags=flags, environ={}, project_file=False, registry=registry)
     _refuse(file, before, changes, others, longer=is_extended(config, before))
     notes = [
@@ -104,7 +104,7 @@ def _refuse(file: Path, before: RunConfig, changes: Layer, others: tuple[str, ..
         )
 
 
-def _found_elsewhere(before: RunConfig, changes: Layer, environ: Mapping[str, str]) -> dict[str, Setting]:
+def _moved_data(before: RunConfig, changes: Layer, environ: Mapping[str, str]) -> dict[str, Setting]:
     settings = {}
     for spec in _places(before):
         name, key = spec.rule.env, f"dataset.{spec.key}"

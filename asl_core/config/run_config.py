@@ -14,7 +14,7 @@ from asl_core.config.origins import DEFAULT, Origin
 from asl_core.config.sources import LIST_SLOTS
 from asl_core.config.tables import TABLES, InitOptions, RunOptions, SplitOptions, TrainOptions
 from asl_core.registry.component import BUILTIN, Component
-from asl_core.registry.kept import make
+from asl_core.registry.contract_checks import make
 from asl_core.registry.option_values import unstructure
 from asl_core.registry.options import former_keys, ignored_options
 from asl_core.text import one_line, toml_string

@@ -13,8 +13,8 @@ import attrs
 from asl_core.contracts import Format
 from asl_core.errors import DataError
 from asl_core.registry.component import Offer
+from asl_core.registry.contract_checks import calling, make
 from asl_core.registry.discovery import discover
-from asl_core.registry.kept import calling, make
 from asl_core.registry.options import option_specs
 
 __all__ = ["Formats", "find_format", "natural_order"]

@@ -21,8 +21,8 @@ from asl_core.contracts import BatchTransform, Dataset, Transform
 from asl_core.data.audit import zero_share
 from asl_core.data.numbers import bad_numbers
 from asl_core.errors import ConfigError
+from asl_core.registry.contract_checks import calling, returned
 from asl_core.registry.discovery import discover
-from asl_core.registry.kept import calling, returned
 from asl_core.text import shortened
 
 __all__ = ["Noticed", "Pipeline", "bad_findings", "fit_to_clip", "transforms_with"]

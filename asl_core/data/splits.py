@@ -23,7 +23,7 @@ from asl_core.data.oddities import one_gloss, padding
 from asl_core.data.outliers import outlier_findings
 from asl_core.data.pipeline import Noticed, Pipeline, bad_findings, fit_to_clip, transforms_with
 from asl_core.errors import DataError
-from asl_core.registry.kept import calling, returned
+from asl_core.registry.contract_checks import calling, returned
 
 __all__ = ["RunData", "identify", "load_audit", "load_data", "load_named_split", "load_split"]
 

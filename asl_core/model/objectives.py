@@ -19,7 +19,7 @@ from asl_core.compute.seeding import ClipRandom
 from asl_core.contracts import Augment, Facts, HeadOutput, Loss, LossResult, Sample
 from asl_core.errors import ConfigError
 from asl_core.model.mixup import mix
-from asl_core.registry.kept import calling, returned
+from asl_core.registry.contract_checks import calling, returned
 
 if TYPE_CHECKING:
     from asl_core.config.run_config import RunConfig

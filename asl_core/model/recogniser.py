@@ -19,7 +19,7 @@ from asl_core.data.outliers import DEVIATIONS
 from asl_core.data.pipeline import Pipeline
 from asl_core.errors import ConfigError, RunError
 from asl_core.model.statistics import frame_statistics
-from asl_core.registry.kept import calling, returned
+from asl_core.registry.contract_checks import calling, returned
 
 __all__ = ["Recognizer", "Standardiser", "build_model", "facts_of"]
 

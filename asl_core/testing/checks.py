@@ -19,7 +19,7 @@ import attrs
 
 from asl_core.errors import UsageError
 from asl_core.registry.component import Component
-from asl_core.registry.kept import takes_facts
+from asl_core.registry.contract_checks import takes_facts
 from asl_core.registry.options import OptionSpec, option_specs
 
 __all__ = ["Bench", "CheckResult", "Checks", "ContractError", "SkippedCheck", "hold", "require", "results"]

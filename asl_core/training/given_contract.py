@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from asl_core.config.given import Given, takes_options
 from asl_core.contracts import Encoder, Facts, Head, HeadOutput, Loss
 from asl_core.errors import ConfigError
-from asl_core.registry.kept import takes_facts
+from asl_core.registry.contract_checks import takes_facts
 
 __all__ = ["Maker", "hold_to_contract", "made"]
 
