@@ -98,7 +98,7 @@ def test_a_script_runs_in_short_form(name: str, tmp_path: Path) -> None:
 
 
 def test_every_script_has_a_short_form() -> None:
-    assert {*SHORT, "script.py", "mp_tree.py"} == set(SCRIPTS)
+    assert {*SHORT, "script.py", "mp_tree.py", "mp_folds.py"} == set(SCRIPTS)
 
 
 def test_the_tree_of_recordings_is_written(tmp_path: Path) -> None:
@@ -109,6 +109,29 @@ def test_the_tree_of_recordings_is_written(tmp_path: Path) -> None:
     assert "2 recordings" in done.stdout
     assert "5 frames" in done.stdout
     assert np.load(tmp_path / "tree" / "go" / "7" / "1.npy").tolist() == frames[4].tolist()
+
+
+@pytest.mark.slow
+def test_folds_of_neighbours(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for sign in ("up", "down"):
+        for number in range(10):
+            folder = tmp_path / "tree" / sign / str(number)
+            folder.mkdir(parents=True)
+            for frame in range(6):
+                np.save(folder / f"{frame}.npy", random.uniform(0.1, 0.9, 126))
+    small = ["--set", "encoder.hidden-size=8", "encoder.layers=1", "run.device='cpu'"]
+    command = [str(EXAMPLES / "mp_folds.py"), "--root", "tree", "--out", "runs", "--epochs", "1", "--only", "1", *small]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = [
+        "20 recordings of 2 signs", "", r"\| tree \|.*", r"\|---.*", r"\| 1-NN, random split \|.*%.* to .*",
+        r"\| 1-NN, blocks \|.*(, \d+\.\d){4} \|", r"\| default, 1 epochs, blocks \| \d.*",
+    ]  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(expected), done.stdout
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line), line
 
 
 @pytest.mark.slow

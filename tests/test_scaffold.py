@@ -136,7 +136,7 @@ def test_installed_it_runs(made: dict[str, Path], tmp_path: Path) -> None:
     assert "model  new-encoder encoder" in done.stdout
     assert (tmp_path / "r" / "final.safetensors").is_file()
     shown = asl("show", "encoder", "new-encoder", path=(tmp_path / "site",), cwd=tmp_path)
-    assert "frames to either side that the first one sees" in shown.stdout
+    assert "frames to either side in the first convolution" in shown.stdout
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def new(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 def test_the_command_tells_what_to_type_next(new, tmp_path: Path) -> None:
     code, out, err = new("My_Own.Thing")
     assert (code, err) == (0, "")
-    assert out.startswith("my-own-thing holds an encoder 'my-own-thing'")
+    assert out.startswith("my-own-thing has an encoder 'my-own-thing'")
     for command in (
         "  pip install -e ./my-own-thing\n",
         "  pytest my-own-thing\n",

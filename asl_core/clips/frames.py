@@ -102,7 +102,7 @@ def gathered(parts: Iterable[np.ndarray], rows: int, width: int) -> np.ndarray:
     Args:
         parts: (T, width) each, taken one at a time.
         rows: frames of all parts.
-        width: numbers a frame.
+        width: features per frame.
     """
     if 4 * rows * width > IN_MEMORY:
         scratch = _Scratch()

@@ -3,7 +3,7 @@
 A packed folder holds ``packed.json`` and a file for each split. Such a file is safetensors of three tensors, and any
 tool for that format reads it:
 
-- ``features`` (frames of all clips, numbers a frame) float32, from byte 4096 on;
+- ``features`` (frames of all clips, features per frame) float32, from byte 4096 on;
 - ``lengths`` (clips,) int32;
 - ``index`` (bytes,) uint8: JSON of ids, glosses, signers and sources.
 

@@ -121,7 +121,7 @@ class ClipStore:
         return Counter(g for glosses in self.glosses for g in glosses)
 
     def with_features(self, features: Tensor) -> ClipStore:
-        """The same clips with other numbers a frame, (sum of lengths, D')."""
+        """The same clips with other features, (sum of lengths, D')."""
         other = copy.copy(self)
         other._features, other._file = features, None  # noqa: SLF001 - a copy of this one
         return other

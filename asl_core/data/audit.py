@@ -175,8 +175,10 @@ def _within(split: str, clips: Sequence[Clip], digests: Sequence[bytes]) -> list
     if groups:
         pairs = ["/".join(c.id for c in g) for g in groups]
         differing = ["/".join(c.id for c in g) for g in groups if len({c.glosses for c in g}) > 1]
-        more = f"; {len(differing)} of them under different glosses ({shortened(differing)})" if differing else ""
-        message = f"{len(groups)} groups of clips of {split} are identical ({shortened(pairs)}){more}."
+        several = [shortened((c.id for c in g), 4, " = ") for g in groups if len({c.glosses for c in g}) > 1]
+        more = f"; {len(differing)} of them under different glosses ({shortened(several)})" if differing else ""
+        equal = shortened(shortened((c.id for c in g), 4, " = ") for g in groups)
+        message = f"{len(groups)} groups of clips of {split} are identical ({equal}){more}."
         data = {"split": split, "groups": pairs, "different_glosses": differing}
         findings.append(Finding("warning", "identical-clips", message, data))
     return findings

@@ -16,7 +16,6 @@ from asl_landmarks.options import (
     ResampleOptions,
     RotateOptions,
     StretchOptions,
-    ThinOptions,
     TrimOptions,
     Turn36Options,
 )
@@ -107,12 +106,6 @@ def asl_augments() -> list[Component]:
             factory="asl_landmarks.augments:Jitter",
             options=JitterOptions,
             summary="adds noise to the position of every landmark",
-        ),
-        Component(
-            name="thin",
-            factory="asl_landmarks.thinning:Thin",
-            options=ThinOptions,
-            summary="simulates a slower camera: fewer distinct frames of landmarks at the same rate",
         ),
         Component(
             name="lose-hand",

@@ -26,7 +26,6 @@ __all__ = [
     "ResampleOptions",
     "RotateOptions",
     "StretchOptions",
-    "ThinOptions",
     "TrimOptions",
     "Turn36Options",
 ]
@@ -60,14 +59,6 @@ class ResampleOptions:
     """The model's rate."""
 
     fps: float = option(30.0, help="frames per second that every clip is resampled to", gt=0, le=1000)
-
-
-@attrs.frozen
-class ThinOptions:
-    """Lower rates."""
-
-    most: float = option(6.0, help="largest step between the frames that are kept", ge=1, le=30)
-    probability: float = _probability(0.5)
 
 
 @attrs.frozen

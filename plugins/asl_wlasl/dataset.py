@@ -155,7 +155,7 @@ class WlaslDataset:
             glosses=() if gloss is None else (gloss,),
             signer=record.signer,
             source=str(record.file),
-            fps=self._options.fps,
+            fps=record.fps or self._options.fps,
         )
 
 

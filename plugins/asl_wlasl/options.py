@@ -38,7 +38,7 @@ class WlaslOptions:
     glosses: int | tuple[str, ...] | None = option(
         None, ge=1, help="keep only these glosses, or the N with the most train clips (ties alphabetical)"
     )
-    fps: float | None = option(None, help="frames per second of the clips, which the files do not say", gt=0, le=1000)
+    fps: float | None = option(None, help="frames per second of clips that do not say", gt=0, le=1000)
     class_key: str = option(
         "gloss",
         choices=("gloss", "stored-number"),

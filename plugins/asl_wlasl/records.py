@@ -32,6 +32,7 @@ class Record:
     gloss: str | None = None  #: without surrounding space
     number: int | None = None  #: the stored class number, which may mean another gloss in another file
     signer: str | None = None
+    fps: float | None = None  #: frames per second
     split: str | None = None  #: the entry's own ``split``
     stated_id: str | None = None  #: the entry's own ``video_id``
     gloss_field: str = "gloss"  #: the field that its gloss was read from
@@ -226,6 +227,19 @@ class _Fields:
         return cls(gloss, number, signer)
 
 
+def _frame_rate(value: object) -> float | None:
+    """Frames per second.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:
+        raise ValueError("no frames per second")
+    return float(value)
+
+
 def _record(entry: object, key: str, features: np.ndarray, path: Path, fields: _Fields) -> Record:
     if not isinstance(entry, dict):
         return Record(id=key, features=features, file=path)
@@ -246,7 +260,8 @@ def _record(entry: object, key: str, features: np.ndarray, path: Path, fields: _
 
     number, signer = optional(fields.number, whole_number), optional(fields.signer, metadata_text)
     split, stated = optional("split", metadata_text), optional("video_id", metadata_text)
-    read = {"features", "split", "video_id", fields.gloss, fields.number, fields.signer}
+    fps = optional("fps", _frame_rate)
+    read = {"features", "split", "video_id", "fps", fields.gloss, fields.number, fields.signer}
     skipped += [
         (str(name), value.kind) for name, value in entry.items() if name not in read and type(value) is PickleOpaque
     ]
@@ -257,6 +272,7 @@ def _record(entry: object, key: str, features: np.ndarray, path: Path, fields: _
         gloss=gloss.strip() or None if isinstance(gloss, str) else None,
         number=number,
         signer=signer,
+        fps=fps,
         split=split,
         stated_id=stated,
         gloss_field=fields.gloss,

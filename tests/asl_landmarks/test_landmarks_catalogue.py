@@ -27,7 +27,7 @@ def test_names() -> None:
     ]  # fmt: skip
     assert [c.name for c in asl_transforms()] == transforms
     augments = [
-        "rotate", "stretch", "mirror-hands", "jitter", "thin", "lose-hand", "lose-fingers", "mirror36", "turn36",
+        "rotate", "stretch", "mirror-hands", "jitter", "lose-hand", "lose-fingers", "mirror36", "turn36",
     ]  # fmt: skip
     assert [c.name for c in asl_augments()] == augments
 
