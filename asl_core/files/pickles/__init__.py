@@ -1,5 +1,5 @@
-"""Reading pickles as data, within a budget: the machine, and what a reader gives for the names in a file.
+"""Pickles read as data, within a budget of memory and time.
 
 A plugin that reads a kind of pickle subclasses :class:`PickleStandIns` with the globals that its files name, and runs a
-:class:`PickleMachine` over the bytes. Nothing of a file is imported or called.
+:class:`PickleMachine` over the bytes. Nothing that a file names is imported or called.
 """

@@ -1,4 +1,4 @@
-"""Instructions that put items into dicts and lists, at the price of their hashes and of the memory they take."""
+"""Instructions that put items into dicts and lists; the costs are memory and, for numbers as keys, hashing."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _int_line(machine: PickleStack) -> int | bool:
 
 
 def _text(machine: PickleStack, raw: bytes | memoryview, encoding: str) -> str:
-    """A text, paid for by its size; one character outside of ASCII may make four bytes of each of the others."""
+    """A text; its size is subtracted from the budget: one character outside of ASCII may make four bytes of each."""
     machine.budget.spend(4 * len(raw))
     text = str(raw, encoding)
     machine.budget.memory += 4 * len(raw) - sys.getsizeof(text)
@@ -173,7 +173,7 @@ _NO_SET = "a set, where dicts and lists were expected"
 
 
 def _object_of(symbol: object) -> PickleOpaque:
-    """What stands for an object of a class; the class was looked up before, and nothing of it is run."""
+    """The replacement of an object of a class, which is not run."""
     if type(symbol) is not PickleSymbol or symbol.call is None or type(made := symbol.call(())) is not PickleOpaque:
         raise PickleRefused(_NO_OBJECT)
     return made

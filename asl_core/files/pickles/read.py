@@ -2,8 +2,8 @@
 
 Python's own unpickler allocates a memo of any size the file asks for, hashes tuples that take 2^n steps, and calls
 methods of objects on the stack. Here each instruction is a short function that accepts plain data, refuses the rest,
-and pays for what it makes from a :class:`~asl_core.PickleBudget`, so that time and memory stay in proportion to the
-file's bytes.
+and subtracts its cost from a :class:`~asl_core.PickleBudget`, so that time and memory stay in proportion to the file's
+bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from asl_core.files.sniffing import FileKind, recognise_file
 
 __all__ = ["PickleMachine", "read_pickle"]
 
-_SELDOM = (1 << 12) - 1  #: a power of two of instructions, less one, after which progress is reported
+_SELDOM = (1 << 12) - 1  #: progress is reported when these bits of the step count are 0
 
 
 class PickleMachine(PickleStack):
@@ -28,7 +28,7 @@ class PickleMachine(PickleStack):
 
     Args:
         data: the pickle.
-        stand_ins: what its globals mean; it holds the budget.
+        stand_ins: replacements of its globals, with the budget.
     """
 
     def run(self) -> object:

@@ -17,11 +17,11 @@ MEMO = 100  #: bytes of an entry of the memo
 
 
 class PickleStack:
-    """What instructions work on, and pay for from the budget of the stand-ins.
+    """The state that instructions change.
 
     Args:
         data: the pickle.
-        stand_ins: what its globals mean; it holds the budget.
+        stand_ins: replacements of its globals, with the budget.
     """
 
     def __init__(self, data: bytes, stand_ins: PickleStandIns):
@@ -64,7 +64,7 @@ class PickleStack:
         return items
 
     def remember(self, place: int) -> None:
-        """Keep what is on top of the stack in the memo."""
+        """Put the topmost item of the stack into the memo."""
         top = self.stack[-1]
         if place not in self.memo:
             self.budget.spend(MEMO)

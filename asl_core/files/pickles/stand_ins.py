@@ -1,4 +1,4 @@
-"""What the globals, states and references of a pickle stand for; this base class allows none of them."""
+"""Replacements for the globals, states and references of a pickle, none by default; and the budget of a file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class PickleRefused(Exception):  # noqa: N818 - it becomes a DataError or Checkp
 
 
 class PickleBudget:
-    """What is left to spend on one file.
+    """The memory and time that reading one file may still take.
 
-    A pickle may name one object a million times, or make a Python object of 200 bytes with an instruction of two. So
-    each instruction pays for what it makes, at what CPython takes for it, before or as it is made.
+    A pickle may name one object a million times, or make a Python object of 200 bytes by an instruction of two bytes.
+    So the size in CPython of each object is subtracted before or as it is made.
 
     Args:
         size: bytes of the pickle.
@@ -31,13 +31,13 @@ class PickleBudget:
         self.memory = (40 << 20) + 6 * size  #: bytes of Python objects
         # Clips take 20 to 80 bytes an instruction; a file of millions of 1-byte instructions holds no data.
         self.steps = 1_000_000 + size // 16 if steps is None else steps
-        self.probes = 1 << 29  #: places of dicts that are looked at; some seconds
+        self.probes = 1 << 29  #: slots of dicts that are compared; takes some seconds
 
     def spend(self, memory: int) -> None:
-        """Pay for ``memory`` bytes.
+        """Subtract ``memory`` bytes.
 
         Raises:
-            PickleRefused: there is less left.
+            PickleRefused: the memory is used up.
         """
         self.memory -= memory
         if self.memory < 0:
@@ -46,23 +46,23 @@ class PickleBudget:
             )
 
     def work(self, steps: int) -> None:
-        """Pay for what takes as long as ``steps`` instructions.
+        """Subtract the time of ``steps`` instructions.
 
         Raises:
-            PickleRefused: there is less left.
+            PickleRefused: the time is used up.
         """
         self.steps -= steps
         if self.steps < 0:
             raise PickleRefused("far more instructions than data, as a file does that is made to take up the processor")
 
     def probe(self, keys: int, size: int) -> None:
-        """Pay for ``keys`` numbers as keys, put into a dict of ``size``: at the worst each meets all that are there.
+        """Subtract the time to put ``keys`` numbers as keys into a dict of ``size``, where all of them collide.
 
-        Text hashes by a secret of the process. Numbers hash the same everywhere, and whoever makes a file can choose
-        them so that every one lands where all the others are.
+        Text hashes by a secret of the process, but numbers hash the same everywhere, so that a file can choose numbers
+        that collide.
 
         Raises:
-            PickleRefused: there is less left.
+            PickleRefused: the time is used up.
         """
         self.probes -= keys * (size + keys // 2)
         if self.probes < 0:
@@ -71,7 +71,7 @@ class PickleBudget:
 
 @attrs.frozen(eq=False)
 class PickleSymbol:
-    """A global that a pickle may name, and what calling it does here."""
+    """A global that a pickle may name, and the function that replaces it."""
 
     name: str
     call: Callable[[tuple[Any, ...]], object] | None = None
@@ -95,7 +95,7 @@ class PickleStandIns:
     """Refuses every global, state and reference; a reader of some kind of file allows the few that it needs.
 
     Args:
-        budget: of the file, from which whatever is made here is paid.
+        budget: of the file.
         table: the allowed globals, by module and name.
     """
 
@@ -116,7 +116,7 @@ class PickleStandIns:
         return symbol
 
     def instead(self, kind: str, refusal: str) -> PickleOpaque:
-        """What stands for a value of a type that is not read; by default none may be in the file.
+        """The replacement of a value of a type that is not read; by default such a file is refused.
 
         Raises:
             PickleRefused: with ``refusal``.
@@ -124,9 +124,9 @@ class PickleStandIns:
         raise PickleRefused(refusal)
 
     def build(self, target: object, state: object) -> object:
-        """What ``target`` is when it has taken its state; by default nothing takes one."""
+        """``target`` with its state; by default no object may have one."""
         raise PickleRefused("an object with a state of its own, where plain containers were expected")
 
     def persistent(self, reference: object) -> object:
-        """What a reference to something outside of the file means; by default nothing."""
+        """The value of a reference to something outside of the file; by default such a file is refused."""
         raise PickleRefused("a reference to something outside of the file (a persistent id)")
