@@ -81,11 +81,11 @@ class _Scratch:
         """All numbers in a row."""
         try:
             self._file.flush()
-            found = map_numbers(self._file, 0, self._count)
+            numbers = map_numbers(self._file, 0, self._count)
         except OSError as fault:
             raise self._full(fault) from fault
         self._file.close()
-        return found
+        return numbers
 
     def _full(self, fault: OSError) -> DataError:
         self._file.close()
@@ -109,12 +109,12 @@ def gathered(parts: Iterable[np.ndarray], rows: int, width: int) -> np.ndarray:
         for part in track(parts, "storing frames"):
             scratch.add(part)
         return scratch.mapped().reshape(rows, width)
-    found = np.empty((rows, width), dtype=np.float32)
+    numbers = np.empty((rows, width), dtype=np.float32)
     end = 0
     for part in track(parts, "storing frames"):
         start, end = end, end + len(part)
-        found[start:end] = part
-    return found
+        numbers[start:end] = part
+    return numbers
 
 
 def end_to_end(parts: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -170,7 +170,7 @@ def held(clips: Iterable[Clip]) -> list[Clip]:
     Frames stay as they are while those in memory come to no more than :data:`IN_MEMORY`. Beyond, they are moved to a
     scratch file, and the clips look into that. Clips that look into a mapped file already are left alone.
     """
-    found: list[Clip] = []
+    held_clips: list[Clip] = []
     loose: list[int] = []  #: places of clips whose frames are in memory
     size = 0
     scratch: _Scratch | None = None
@@ -178,26 +178,26 @@ def held(clips: Iterable[Clip]) -> list[Clip]:
 
     def move(into: _Scratch) -> None:
         for place in loose:
-            features = found[place].features
+            features = held_clips[place].features
             moved.append((place, into.add(features), features.shape))
-            found[place] = attrs.evolve(found[place], features=_NOTHING)
+            held_clips[place] = attrs.evolve(held_clips[place], features=_NOTHING)
         loose.clear()
 
     for clip in clips:
-        found.append(clip)
+        held_clips.append(clip)
         if is_mapped(clip.features):
             continue
-        loose.append(len(found) - 1)
+        loose.append(len(held_clips) - 1)
         size += clip.features.nbytes
         if size > IN_MEMORY:
             scratch = scratch or _Scratch()
             move(scratch)
             size = 0
     if scratch is None:
-        return found
+        return held_clips
     move(scratch)  # the rest too: then all frames stand in one file, and a store takes them as they are
     numbers = scratch.mapped()
     for place, start, shape in moved:
         view = numbers[start : start + int(np.prod(shape))].reshape(shape)
-        found[place] = attrs.evolve(found[place], features=view)
-    return found
+        held_clips[place] = attrs.evolve(held_clips[place], features=view)
+    return held_clips

@@ -108,7 +108,7 @@ class Layout:
         parts, axes, unit = content.get("parts"), content.get("axes"), content.get("unit")
         if not (isinstance(parts, Sequence) and isinstance(axes, Sequence) and isinstance(unit, str)):
             raise ValueError("a layout has parts, axes and a unit")
-        found = []
+        made = []
         for part in parts:
             if not (
                 isinstance(part, Sequence)
@@ -118,7 +118,7 @@ class Layout:
                 and isinstance(part[2], str)
             ):
                 raise ValueError(f"a part of a layout is a name, a number of points and a scheme, not {part!r:.60}")
-            found.append(Part(part[0], part[1], part[2]))
+            made.append(Part(part[0], part[1], part[2]))
         if not all(isinstance(axis, str) for axis in axes):
             raise ValueError("the axes of a layout are names")
-        return cls(tuple(found), tuple(axes), unit)
+        return cls(tuple(made), tuple(axes), unit)

@@ -75,8 +75,8 @@ class Sizes:
 
     def header(self, digest: str) -> bytes:
         """The first bytes of the file."""
-        own = json.dumps({"format": FORMAT, "digest": digest}, sort_keys=True)
-        text = json.dumps({"__metadata__": {_KEY: own}, **self.described()}).encode("ascii")
+        metadata = json.dumps({"format": FORMAT, "digest": digest}, sort_keys=True)
+        text = json.dumps({"__metadata__": {_KEY: metadata}, **self.described()}).encode("ascii")
         return (START - 8).to_bytes(8, "little") + text.ljust(START - 8)
 
 
@@ -94,18 +94,18 @@ def packed_splits(folder: Path) -> tuple[tuple[str, ...], list[Finding]]:
     if not path.is_file():
         raise DataError(f"{folder} holds no {MANIFEST}; expected a folder that `asl pack` made.")
     try:
-        kept = parse_json(path.read_text(encoding="utf-8"))
-        _check_format(kept["format"], path)
+        manifest = parse_json(path.read_text(encoding="utf-8"))
+        _check_format(manifest["format"], path)
         fields = ("level", "code", "message", "data")  # what else stands there decides nothing
-        found = [Finding(**{k: v for k, v in f.items() if k in fields}) for f in kept["findings"]]
-        names = tuple(kept["splits"])
+        findings = [Finding(**{k: v for k, v in f.items() if k in fields}) for f in manifest["findings"]]
+        names = tuple(manifest["splits"])
         if not set(names) <= set(SPLITS):
             raise _WrongError(f"it names the splits {', '.join(names)[:80]}")
-        if not all(f.level in ("error", "warning", "note") and isinstance(f.message, str) for f in found):
+        if not all(f.level in ("error", "warning", "note") and isinstance(f.message, str) for f in findings):
             raise _WrongError("a finding of it has no level or message")
     except (_WrongError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
         raise _refused(path, fault) from fault
-    return tuple(name for name in SPLITS if name in names), found
+    return tuple(name for name in SPLITS if name in names), findings
 
 
 def read_packed(path: Path) -> list[Clip]:
@@ -151,8 +151,8 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[Sizes, str]:
     if len(start) < START or int.from_bytes(start[:8], "little") != START - 8:
         raise _WrongError("it does not begin as a packed file does")
     header = parse_json(start[8:].decode("utf-8"))
-    own = parse_json(header.pop("__metadata__")[_KEY])
-    _check_format(own["format"], path)
+    metadata = parse_json(header.pop("__metadata__")[_KEY])
+    _check_format(metadata["format"], path)
     (frames, width), (clips,), (index,) = (header[name]["shape"] for name in ("features", "lengths", "index"))
     if any(type(n) is not int or not 1 <= n <= size for n in (frames, width, clips, index)):
         raise _WrongError("its header tells sizes that no file of this length can hold")
@@ -161,7 +161,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[Sizes, str]:
         raise _WrongError("the places of its tensors are not one after the other from the first byte to the last")
     if sizes.end != size:
         raise _WrongError(f"it has {size} bytes, and its header tells of {sizes.end}")
-    return sizes, str(own["digest"])
+    return sizes, str(metadata["digest"])
 
 
 def _check_format(version: object, path: Path) -> None:

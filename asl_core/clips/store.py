@@ -58,9 +58,11 @@ class ClipStore:
                     f"frame, clip {clips[0].id!r} has {width}; expected one width. Extract both in the same way."
                 )
         frames = [c.features for c in clips]
-        there = end_to_end(frames)
-        self._file: FramesFile | None = None if there is None else file_of(there)
-        self._features = torch.from_numpy(gathered(frames, int(self.offsets[-1]), width) if there is None else there)
+        in_order = end_to_end(frames)
+        self._file: FramesFile | None = None if in_order is None else file_of(in_order)
+        self._features = torch.from_numpy(
+            gathered(frames, int(self.offsets[-1]), width) if in_order is None else in_order
+        )
         self.ids = tuple(c.id for c in clips)
         self.glosses = tuple(c.glosses for c in clips)
         self.signers = tuple(c.signer for c in clips)
@@ -113,8 +115,8 @@ class ClipStore:
     @property
     def sentences(self) -> bool:
         """Whether these clips are judged as sentences: as train's are, or by themselves where that is unknown."""
-        own = self.vocabulary.sentences
-        return bool((self._target_lengths > 1).any()) if own is None else own
+        trained_on_sentences = self.vocabulary.sentences
+        return bool((self._target_lengths > 1).any()) if trained_on_sentences is None else trained_on_sentences
 
     def counts(self) -> Counter[str]:
         """Clips of each gloss."""

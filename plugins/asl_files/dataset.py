@@ -69,12 +69,12 @@ class FilesDataset:
         Raises:
             DataError: no format recognises it.
         """
-        found = found_in(path, self._formats, self._options)
-        if not found.entries:
+        content = found_in(path, self._formats, self._options)
+        if not content.entries:
             raise DataError(f"{path} is no recording of a known format (`asl ls format` lists them).")
         clips = []
-        for entry in found.entries:
-            recordings = list(found.of_path[entry.path][1].read(entry.path))
+        for entry in content.entries:
+            recordings = list(content.of_path[entry.path][1].read(entry.path))
             bare = attrs.evolve(entry, glosses=())
             clips += [self._clip(_named(bare, recording, recordings), recording) for recording in recordings]
         return clips

@@ -10,7 +10,7 @@ import attrs
 from asl_core import Format, Formats
 from asl_files.entries import Entry, split_named
 
-__all__ = ["Found", "find_recordings"]
+__all__ = ["FolderContent", "find_recordings"]
 
 #: endings of files that lie beside recordings and are none
 _BESIDE = (
@@ -20,7 +20,7 @@ _BESIDE = (
 
 
 @attrs.define
-class Found:
+class FolderContent:
     """What a walk through a folder found."""
 
     entries: list[Entry] = attrs.field(factory=list)
@@ -30,19 +30,19 @@ class Found:
     outside: list[Path] = attrs.field(factory=list)  #: links that lead out of the folder
 
 
-def find_recordings(root: Path, formats: Formats) -> Found:
+def find_recordings(root: Path, formats: Formats) -> FolderContent:
     """Every file or folder of a known format below ``root``, in the order that people count in."""
-    found, inside = Found(), root.resolve()
+    folder, inside = FolderContent(), root.resolve()
     for path, taken in formats.walk(root):
         if taken is not None:
-            found.formats[taken[0]] += 1
-            found.of_path[path] = taken
-            found.entries.append(_entry(root, path))
+            folder.formats[taken[0]] += 1
+            folder.of_path[path] = taken
+            folder.entries.append(_entry(root, path))
         elif path.is_symlink() and not path.resolve().is_relative_to(inside):
-            found.outside.append(path)
+            folder.outside.append(path)
         elif not path.name.lower().endswith(_BESIDE):
-            found.unknown.append(path)
-    return found
+            folder.unknown.append(path)
+    return folder
 
 
 def _entry(root: Path, path: Path) -> Entry:

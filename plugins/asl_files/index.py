@@ -10,7 +10,7 @@ import attrs
 
 from asl_core import DataError, Finding, Format, Formats, Recording, natural_order, shortened
 from asl_files.entries import Entry
-from asl_files.folders import Found, find_recordings
+from asl_files.folders import FolderContent, find_recordings
 from asl_files.lists import find_list, read_list
 from asl_files.options import FilesOptions
 from asl_files.recordings import member_of
@@ -40,7 +40,7 @@ def build_index(options: FilesOptions, formats: Formats) -> Index:
     """
     if options.root is None:
         raise DataError("the data set 'files' has no folder: give --dataset.root FOLDER, or set ASL_DATA.")
-    found, findings = Found(), list[Finding]()
+    folder, findings = FolderContent(), list[Finding]()
     for number, root in enumerate(map(Path, (options.root, *options.more_roots))):
         if not root.is_dir():
             raise DataError(f"{root} is no folder; expected one of recordings.")
@@ -52,17 +52,17 @@ def build_index(options: FilesOptions, formats: Formats) -> Index:
         if number:
             one.entries = [attrs.evolve(e, id=f"{root.name}-{number + 1}/{e.id}") for e in one.entries]
         findings += _taken(root, one, listed)
-        found.entries += one.entries
-        found.of_path |= one.of_path
-    if not found.entries:
+        folder.entries += one.entries
+        folder.of_path |= one.of_path
+    if not folder.entries:
         raise DataError(_nothing(options))
     held: dict[str, Recording] = {}
-    entries = [e for entry in found.entries for e in _expanded(entry, found.of_path, held)]
+    entries = [e for entry in folder.entries for e in _expanded(entry, folder.of_path, held)]
     entries = _labelled(entries, options, findings)
     entries, group = _divided(entries, options, findings)
     entries = _chosen(entries, options, findings)
     splits = {name: [e for e in entries if e.split == name] for name in _ORDER}
-    return Index({name: part for name, part in splits.items() if part}, found.of_path, held, group, findings)
+    return Index({name: part for name, part in splits.items() if part}, folder.of_path, held, group, findings)
 
 
 def _labelled(entries: list[Entry], options: FilesOptions, findings: list[Finding]) -> list[Entry]:
@@ -119,15 +119,15 @@ def _chosen(entries: list[Entry], options: FilesOptions, findings: list[Finding]
     return kept
 
 
-def found_in(root: Path, formats: Formats, options: FilesOptions) -> Found:
+def found_in(root: Path, formats: Formats, options: FilesOptions) -> FolderContent:
     """What is in a folder, or what one file or folder of frames is."""
     if options.format != "auto":
         formats = formats.only(options.format)
-    own = formats.of(root)
-    if own is not None:
+    recognised = formats.of(root)
+    if recognised is not None:
         entry = Entry(id=root.name.split(".")[0] or root.name, path=root)
-        return Found([entry], Counter([own[0]]), {root: own})
-    return find_recordings(root, formats) if root.is_dir() else Found()
+        return FolderContent([entry], Counter([recognised[0]]), {root: recognised})
+    return find_recordings(root, formats) if root.is_dir() else FolderContent()
 
 
 def _listing(root: Path, options: FilesOptions) -> Path | None:
@@ -142,26 +142,28 @@ def _listing(root: Path, options: FilesOptions) -> Path | None:
     raise DataError(f"--dataset.manifest {options.manifest}: no such file, neither in {root} nor here.")
 
 
-def _match(listed: Path, entries: Sequence[Entry], found: Found, root: Path) -> tuple[list[Entry], list[Finding]]:
+def _match(
+    listed: Path, entries: Sequence[Entry], folder: FolderContent, root: Path
+) -> tuple[list[Entry], list[Finding]]:
     """The listed recordings that are there, by their path or by their name without folder and ending.
 
     Raises:
         DataError: none is there.
     """
     by_name: dict[str, list[Path]] = defaultdict(list)
-    for path in found.of_path:
+    for path in folder.of_path:
         by_name[path.name if path.is_dir() else path.name.split(".")[0]].append(path)
-    there, missing = [], []
+    present, missing = [], []
     for entry in entries:
         path = entry.path
-        if path not in found.of_path:
+        if path not in folder.of_path:
             near = by_name.get(path.name, by_name.get(path.stem, []))
             if len(near) != 1:
                 missing.append(entry)
                 continue
             path = near[0]
-        there.append(attrs.evolve(entry, path=path))
-    if not there:
+        present.append(attrs.evolve(entry, path=path))
+    if not present:
         first = missing[0]
         raise DataError(
             f"{listed} lists {len(missing)} recordings, and none of them is in {root} as a file of a known format (the "
@@ -172,13 +174,13 @@ def _match(listed: Path, entries: Sequence[Entry], found: Found, root: Path) -> 
         names = [str(entry.path.relative_to(root)) for entry in missing]
         text = f"{len(missing)} of {len(entries)} recordings of {listed.name} are not in {root} ({shortened(names)})"
         findings.append(Finding("warning", "missing-files", f"{text}; the others are used", {"missing": names}))
-    used = {entry.path for entry in there}
-    if extra := [str(path.relative_to(root)) for path in found.of_path if path not in used]:
+    used = {entry.path for entry in present}
+    if extra := [str(path.relative_to(root)) for path in folder.of_path if path not in used]:
         text = (
             f"{len(extra)} recordings in {root} are not listed in {listed.name} ({shortened(extra)}); they are not used"
         )
         findings.append(Finding("note", "not-listed", text))
-    return there, findings
+    return present, findings
 
 
 def _expanded(entry: Entry, of_path: Mapping[Path, tuple[str, Format]], held: dict[str, Recording]) -> list[Entry]:
@@ -200,22 +202,22 @@ def _expanded(entry: Entry, of_path: Mapping[Path, tuple[str, Format]], held: di
     return expanded
 
 
-def _taken(root: Path, found: Found, listed: Path | None) -> list[Finding]:
+def _taken(root: Path, folder: FolderContent, listed: Path | None) -> list[Finding]:
     """What the files of a folder were taken for."""
-    kinds = ", ".join(f"{count:,} {name}" for name, count in found.formats.most_common())
+    kinds = ", ".join(f"{count:,} {name}" for name, count in folder.formats.most_common())
     listing = f", listed in {listed.name}" if listed is not None else ""
     findings = [Finding("note", "formats", f"{root}: {kinds or 'no recording'}{listing}")]
-    if len(found.formats) > 1:
+    if len(folder.formats) > 1:
         text = (
-            f"{root} holds recordings of {len(found.formats)} formats ({kinds}); --dataset.format NAME takes one alone"
+            f"{root} holds recordings of {len(folder.formats)} formats ({kinds}); --dataset.format NAME takes one alone"
         )
         findings.append(Finding("warning", "mixed-formats", text))
-    if found.unknown:
-        names = [str(path.relative_to(root)) for path in found.unknown]
+    if folder.unknown:
+        names = [str(path.relative_to(root)) for path in folder.unknown]
         text = f"{len(names)} files of {root} are of no known format and are not read ({shortened(names)})"
         findings.append(Finding("warning", "unread", text))
-    if found.outside:
-        names = [str(path.relative_to(root)) for path in found.outside]
+    if folder.outside:
+        names = [str(path.relative_to(root)) for path in folder.outside]
         text = f"{len(names)} links lead out of {root} and are not followed ({shortened(names)})"
         findings.append(Finding("warning", "links", text))
     return findings

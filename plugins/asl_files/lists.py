@@ -37,17 +37,17 @@ def find_list(root: Path) -> Path | None:
     Raises:
         DataError: there are several.
     """
-    found = [
+    lists = [
         path
         for path in sorted(root.iterdir())
         if path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".json") and _lists(path)
     ]
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
+    if len(lists) > 1:
+        names = ", ".join(path.name for path in lists)
         raise DataError(
-            f"{root} holds {len(found)} lists of recordings ({names}); say which with --dataset.manifest FILE."
+            f"{root} holds {len(lists)} lists of recordings ({names}); say which with --dataset.manifest FILE."
         )
-    return found[0] if found else None
+    return lists[0] if lists else None
 
 
 def _lists(path: Path) -> bool:
