@@ -97,8 +97,10 @@ class TestGuard:
         assert self.verdict(tmp_path, hidden).rule == "memory"
         assert self.verdict(tmp_path, lambda _: torch.zeros(1 << 27)).rule == "memory"
         assert self.verdict(tmp_path, lambda _: torch.zeros(1 << 22)).accepted
-        measured = self.verdict(tmp_path, lambda _: torch.ones(1 << 22)).memory
-        assert measured == 0 or 15 << 20 < measured < 40 << 20  # a container may forbid to measure
+        measured = self.verdict(
+            tmp_path, lambda _: torch.ones(9 << 20)
+        ).memory  # beyond what malloc takes from its heap
+        assert measured == 0 or 35 << 20 < measured < 60 << 20  # a container may forbid to measure
 
     def test_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(guard, "seconds_for", lambda _: 0.01)
