@@ -44,6 +44,7 @@ def within(root: Path, name: str, where: str) -> Path:
     Raises:
         DataError: it does.
     """
+    name = name.replace("\\", "/")  # as Windows writes paths
     path = root / name
     if "\0" in name or not path.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{where} names {name!r:.100}, which is not in the folder {root}; expected a path within it.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from asl_core import Format, Formats
+from asl_core import Format, Formats, track
 from asl_files.entries import Entry, split_named
 
 __all__ = ["FolderContent", "find_recordings"]
@@ -33,7 +33,7 @@ class FolderContent:
 def find_recordings(root: Path, formats: Formats) -> FolderContent:
     """Every file or folder of a known format below ``root``, in the order that people count in."""
     folder, inside = FolderContent(), root.resolve()
-    for path, taken in formats.walk(root):
+    for path, taken in track(formats.walk(root), f"looking through {root.name}"):
         if taken is not None:
             folder.formats[taken[0]] += 1
             folder.of_path[path] = taken
