@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from asl_core import DataError, MissingExtraError, NoOptions, Recording
+from asl_core import DataError, NoOptions, Recording
+from asl_formats import isolated
 from asl_formats.arrays import scored_recording
 from asl_formats.headers import refused
 
@@ -49,17 +50,20 @@ class OpenHandsH5:
             DataError: it is damaged, or holds other arrays.
             MissingExtraError: h5py is not installed.
         """
-        try:
-            import h5py
-        except ImportError as fault:
-            raise MissingExtraError("h5py", "formats", f"reading {path}") from fault
-        try:
-            with h5py.File(path, "r") as file:
-                yield from _recordings(path, file)
-        except DataError:
-            raise
-        except Exception as fault:  # the library raises whatever damage leads to
-            raise refused(path, fault, _EXPECTED) from fault
+        return isolated.recordings("asl_formats.openhands:recordings", "h5py", path, _EXPECTED)
+
+
+def recordings(path: Path) -> Iterator[Recording]:
+    """The recordings of a file, read in this process."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield from _recordings(path, file)
+    except DataError:
+        raise
+    except Exception as fault:  # the library raises whatever damage leads to
+        raise refused(path, fault, _EXPECTED) from fault
 
 
 def _recordings(path: Path, file: Any) -> Iterator[Recording]:

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from asl_core import DataError, Layout, MissingExtraError, NoOptions, Part, Recording
+from asl_core import DataError, Layout, NoOptions, Part, Recording
+from asl_formats import isolated
 from asl_formats.headers import refused
 from asl_formats.layouts import AXES, FACE, HAND, POSE
 from asl_formats.numbering import places_of, spread
@@ -25,6 +26,7 @@ from asl_formats.unseen import hide
 __all__ = ["KaggleFingerspelling", "KaggleSigns"]
 
 _MAGIC = b"PAR1"
+_EXPECTED = "a parquet table of landmarks, as the Kaggle competitions have them"
 _LONGEST_FOOTER = 16 << 20  #: bytes of the description of a table; one of 1,630 columns takes 500,000
 _SPARE, _TIMES = 64 << 20, 20  #: bytes that a table may unpack to, and for each of its own
 _BATCH = 2048  #: rows of a wide table that are read at once
@@ -61,13 +63,9 @@ def _opened(path: Path) -> Any:
 
     Raises:
         DataError: it is damaged, or claims more.
-        MissingExtraError: pyarrow is not installed.
     """
-    expected = "a parquet table of landmarks, as the Kaggle competitions have them"
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as fault:
-        raise MissingExtraError("pyarrow", "formats", f"reading {path}") from fault
+    import pyarrow.parquet as pq
+
     try:
         if not _footer(path):
             raise ValueError("it does not begin and end as a parquet file")
@@ -78,7 +76,7 @@ def _opened(path: Path) -> Any:
         if declared > _SPARE + _TIMES * size:
             raise ValueError(f"it declares {about.num_rows:,} rows, far more than its {size:,} bytes hold")
     except Exception as fault:  # pyarrow has errors of many kinds
-        raise refused(path, fault, expected) from fault
+        raise refused(path, fault, _EXPECTED) from fault
     return table
 
 
@@ -102,21 +100,26 @@ class KaggleSigns:
             DataError: it is damaged, lacks a column, or holds a landmark twice.
             MissingExtraError: pyarrow is not installed.
         """
-        table = _opened(path)
-        lacking = [name for name in _LONG if name not in table.schema_arrow.names]
-        if lacking:
-            raise DataError(f"{path} has no column {', '.join(lacking)}; expected {', '.join(_LONG)}.")
-        try:
-            read = table.read(columns=list(_LONG)).combine_chunks()
-            frames = read["frame"].to_numpy().astype(np.int64)
-            index = read["landmark_index"].to_numpy().astype(np.int64)
-            types = read["type"].combine_chunks().dictionary_encode()
-            with np.errstate(over="ignore", invalid="ignore"):  # what is infinite then is refused
-                values = np.stack([read[axis].to_numpy().astype(np.float32) for axis in AXES], axis=1)
-            codes, names = types.indices.to_numpy(zero_copy_only=False), types.dictionary.to_pylist()
-        except Exception as fault:
-            raise refused(path, fault, "numbers in the columns frame, landmark_index, x, y and z") from fault
-        yield _placed(path, frames, np.asarray(codes), names, index, values)
+        return isolated.recordings("asl_formats.parquet:signs", "pyarrow.parquet", path, _EXPECTED)
+
+
+def signs(path: Path) -> Iterator[Recording]:
+    """The one recording of a table of asl-signs, read in this process."""
+    table = _opened(path)
+    lacking = [name for name in _LONG if name not in table.schema_arrow.names]
+    if lacking:
+        raise DataError(f"{path} has no column {', '.join(lacking)}; expected {', '.join(_LONG)}.")
+    try:
+        read = table.read(columns=list(_LONG)).combine_chunks()
+        frames = read["frame"].to_numpy().astype(np.int64)
+        index = read["landmark_index"].to_numpy().astype(np.int64)
+        types = read["type"].combine_chunks().dictionary_encode()
+        with np.errstate(over="ignore", invalid="ignore"):  # what is infinite then is refused
+            values = np.stack([read[axis].to_numpy().astype(np.float32) for axis in AXES], axis=1)
+        codes, names = types.indices.to_numpy(zero_copy_only=False), types.dictionary.to_pylist()
+    except Exception as fault:
+        raise refused(path, fault, "numbers in the columns frame, landmark_index, x, y and z") from fault
+    yield _placed(path, frames, np.asarray(codes), names, index, values)
 
 
 def _placed(
@@ -188,26 +191,31 @@ class KaggleFingerspelling:
             DataError: it is damaged, or has no landmarks.
             MissingExtraError: pyarrow is not installed.
         """
-        table = _opened(path)
-        columns = _columns(path, table.schema_arrow.names)
-        pending: list[tuple[np.ndarray, np.ndarray]] = []
-        current: int | None = None
-        done: set[int] = set()
-        for ids, frames, values in _batches(path, table, columns):
-            cuts = np.flatnonzero(np.diff(ids)) + 1
-            for start, end in zip([0, *cuts], [*cuts, len(ids)], strict=True):
-                if ids[start] != current:
-                    if current is not None:
-                        yield _sequence(path, current, columns, pending)
-                    current = int(ids[start])
-                    pending = []
-                    if current in done:
-                        raise DataError(f"{path} holds sequence {current} in two places; expected its rows in a row.")
-                    done.add(current)
-                pending.append((frames[start:end], values[start:end]))
-        if current is None:
-            raise DataError(f"{path} holds no row; expected a row for each frame of a sequence.")
-        yield _sequence(path, current, columns, pending)
+        return isolated.recordings("asl_formats.parquet:sequences", "pyarrow.parquet", path, _EXPECTED)
+
+
+def sequences(path: Path) -> Iterator[Recording]:
+    """The recordings of a table of ASLFR, read in this process."""
+    table = _opened(path)
+    columns = _columns(path, table.schema_arrow.names)
+    pending: list[tuple[np.ndarray, np.ndarray]] = []
+    current: int | None = None
+    done: set[int] = set()
+    for ids, frames, values in _batches(path, table, columns):
+        cuts = np.flatnonzero(np.diff(ids)) + 1
+        for start, end in zip([0, *cuts], [*cuts, len(ids)], strict=True):
+            if ids[start] != current:
+                if current is not None:
+                    yield _sequence(path, current, columns, pending)
+                current = int(ids[start])
+                pending = []
+                if current in done:
+                    raise DataError(f"{path} holds sequence {current} in two places; expected its rows in a row.")
+                done.add(current)
+            pending.append((frames[start:end], values[start:end]))
+    if current is None:
+        raise DataError(f"{path} holds no row; expected a row for each frame of a sequence.")
+    yield _sequence(path, current, columns, pending)
 
 
 def _columns(path: Path, names: list[str]) -> _Columns:

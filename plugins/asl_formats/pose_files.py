@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from asl_core import Layout, MissingExtraError, NoOptions, Part, Recording
+from asl_core import Layout, NoOptions, Part, Recording
+from asl_formats import isolated
 from asl_formats.headers import refused
 from asl_formats.layouts import FACE, HAND, POSE
 from asl_formats.unseen import hide
@@ -74,26 +75,25 @@ class PoseFiles:
             DataError: it is damaged, or cut short.
             MissingExtraError: pose-format is not installed.
         """
-        try:
-            data = path.read_bytes()
-            _check_sizes(data)
-        except (OSError, ValueError, struct.error) as fault:
-            raise refused(path, fault, _EXPECTED) from fault
-        pose = _parsed(path, data)
-        try:
-            yield _recording(path, pose)
-        except (ValueError, AttributeError, TypeError, IndexError) as fault:
-            raise refused(path, fault, _EXPECTED) from fault
+        return isolated.recordings("asl_formats.pose_files:recordings", "pose_format", path, _EXPECTED)
 
 
-def _parsed(path: Path, data: bytes) -> Any:
+def recordings(path: Path) -> Iterator[Recording]:
+    """The one recording of a file, read in this process."""
+    from pose_format import Pose
+
     try:
-        from pose_format import Pose
-    except ImportError as fault:
-        raise MissingExtraError("pose-format", "formats", f"reading {path}") from fault
+        data = path.read_bytes()
+        _check_sizes(data)
+    except (OSError, ValueError, struct.error) as fault:
+        raise refused(path, fault, _EXPECTED) from fault
     try:
-        return Pose.read(data)
+        pose = Pose.read(data)
     except Exception as fault:  # the library raises whatever damage leads to
+        raise refused(path, fault, _EXPECTED) from fault
+    try:
+        yield _recording(path, pose)
+    except (ValueError, AttributeError, TypeError, IndexError) as fault:
         raise refused(path, fault, _EXPECTED) from fault
 
 

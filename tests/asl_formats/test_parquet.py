@@ -151,7 +151,7 @@ def test_wrong_sequences_are_refused(tmp_path: Path) -> None:
 
 def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path / "a.parquet", rows(1, numbers(1, 543, 3)))
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert form("kaggle-signs").recognises(path)
     with pytest.raises(MissingExtraError, match=r"pip install 'asl-core\[formats\]'"):
         list(form("kaggle-signs").read(path))
