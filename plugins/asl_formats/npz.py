@@ -25,6 +25,7 @@ from asl_core import DataError, Layout, Part, Recording, parse_json
 from asl_formats.arrays import choose, in_order_of_detection, recording_of, unit_of
 from asl_formats.headers import Header, read_header, refused
 from asl_formats.layouts import AXES, FACE, HAND, POSE
+from asl_formats.many_clips import holds_many, refuse_many
 from asl_formats.options import ArrayOptions
 from asl_formats.shapes import readings
 from asl_formats.unseen import hide
@@ -65,7 +66,13 @@ class Npz:
                 headers = _headers(archive, path)
         except _FAULTS:
             return False
-        clips = [n for n, h in headers.items() if h.numbers and len(h.shape) > 1 and readings(h.shape, self._layout)]
+        clips = [
+            name
+            for name, header in headers.items()
+            if header.numbers
+            and len(header.shape) > 1
+            and (readings(header.shape, self._layout) or holds_many(header.shape, self._layout))
+        ]
         return bool({"points", "layout"} <= set(headers) or _parts_of(headers) or clips)
 
     def read(self, path: Path) -> Iterator[Recording]:
@@ -92,6 +99,8 @@ class Npz:
             return
         clips = [n for n, h in headers.items() if h.numbers and len(h.shape) > 1 and n not in _FIELDS]
         known = [n for n in clips if readings(headers[n].shape, self._layout)]
+        if many := next((n for n in clips if not known and holds_many(headers[n].shape, self._layout)), None):
+            refuse_many(path, headers[many].shape, many, headers)
         if not known:
             shapes = ", ".join(f"{n[:40]} {h.shape}" for n, h in list(headers.items())[:5])
             raise DataError(
