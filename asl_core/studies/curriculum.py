@@ -283,7 +283,7 @@ def _unchanged(curriculum: Curriculum) -> dict[str, Any]:
         raise UsageError(
             f"{curriculum.path} was begun with other settings, which never change during a run:\n"
             + "\n".join(f"  - {p}" for p in problems)
-            + "\nPut the settings back, or choose another --name or --out."
+            + "\nPut the settings back, in the file or by --set KEY=VALUE, or choose another --name or --out."
         )
     return plan
 
