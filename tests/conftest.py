@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # imports: below os.environ, where only the processes that tests start see it.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")
+# Where no bytecode is written, as containers often have it, each process that a test starts compiles all it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long one example takes says nothing on a machine that does other work.
 settings.register_profile("asl", deadline=None)
