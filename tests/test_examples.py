@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import printed
 
 import asl_core as asl
 from asl_core.studies.curriculum import load_curriculum
@@ -28,10 +29,10 @@ SCRIPTS = sorted(p.name for p in EXAMPLES.glob("*.py") if "__main__" in p.read_t
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_says_its_command_and_what_it_prints(name: str) -> None:
-    shown = subprocess.run([sys.executable, EXAMPLES / name, "--help"], capture_output=True, text=True, check=True)
-    assert f"python examples/{name} " in shown.stdout
-    assert "Prints " in shown.stdout
+def test_a_script_says_its_command_and_what_it_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed(capsys, EXAMPLES / name, "--help")
+    assert f"python examples/{name} " in shown
+    assert "Prints " in shown
 
 
 def write_pickles(folder: Path, width: int, split: str, name: str, count: int) -> None:
@@ -81,18 +82,16 @@ SHORT: dict[str, tuple[int, list[str], list[str]]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHORT)
-def test_a_script_runs_in_short_form(name: str, tmp_path: Path) -> None:
+def test_a_script_runs_in_short_form(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     width, arguments, expected = SHORT[name]
     write_pickles(tmp_path / "data", width, "train", "features_train_x.pkl", 4)
     write_pickles(tmp_path / "data", width, "val", "features_val_x.pkl", 2)
     write_pickles(tmp_path / "pool", width, "pretrain", "features_pretrain_1_of_6.pkl", 4)
     pool = {"landmarks.py": ["--pool", "pool"], "stage1_study.py": ["--pool", "pool/features_pretrain_1_of_6.pkl"]}
-    command = [str(EXAMPLES / name), "--root", "data", "--out", "runs", *arguments, *pool.get(name, [])]
+    words = ["--root", "data", "--out", "runs", *arguments, *pool.get(name, [])]
     for _ in range(2 if name == "learning_curve.py" else 1):  # the second time from the finished runs
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert done.returncode == 0, done.stderr
-        lines = done.stdout.splitlines()
-        assert len(lines) == len(expected), done.stdout
+        lines = printed(capsys, EXAMPLES / name, *words, cwd=tmp_path).splitlines()
+        assert len(lines) == len(expected), lines
         for line, pattern in zip(lines, expected, strict=True):
             assert re.fullmatch(pattern, line), line
 
@@ -101,18 +100,17 @@ def test_every_script_has_a_short_form() -> None:
     assert {*SHORT, "script.py", "mp_tree.py", "mp_folds.py"} == set(SCRIPTS)
 
 
-def test_the_tree_of_recordings_is_written(tmp_path: Path) -> None:
+def test_the_tree_of_recordings_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = np.arange(10.0).reshape(5, 2)  # of all recordings, end to end
     np.savez(tmp_path / "all.npz", X=frames, length=[3, 2], sign=["book", "go"], sequence=[0, 7])
-    command = [sys.executable, str(EXAMPLES / "mp_tree.py"), "all.npz", "tree"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert "2 recordings" in done.stdout
-    assert "5 frames" in done.stdout
+    said = printed(capsys, EXAMPLES / "mp_tree.py", "all.npz", "tree", cwd=tmp_path)
+    assert "2 recordings" in said
+    assert "5 frames" in said
     assert np.load(tmp_path / "tree" / "go" / "7" / "1.npy").tolist() == frames[4].tolist()
 
 
 @pytest.mark.slow
-def test_folds_of_neighbours(tmp_path: Path) -> None:
+def test_folds_of_neighbours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     random = np.random.default_rng(0)
     for sign in ("up", "down"):
         for number in range(10):
@@ -121,15 +119,13 @@ def test_folds_of_neighbours(tmp_path: Path) -> None:
             for frame in range(6):
                 np.save(folder / f"{frame}.npy", random.uniform(0.1, 0.9, 126))
     small = ["--set", "encoder.hidden-size=8", "encoder.layers=1", "run.device='cpu'"]
-    command = [str(EXAMPLES / "mp_folds.py"), "--root", "tree", "--out", "runs", "--epochs", "1", "--only", "1", *small]
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
+    words = ["--root", "tree", "--out", "runs", "--epochs", "1", "--only", "1", *small]
     expected = [
         "20 recordings of 2 signs", "", r"\| tree \|.*", r"\|---.*", r"\| 1-NN, random split \|.*%.* to .*",
         r"\| 1-NN, blocks \|.*(, \d+\.\d){4} \|", r"\| default, 1 epochs, blocks \| \d.*",
     ]  # fmt: skip
-    lines = done.stdout.splitlines()
-    assert len(lines) == len(expected), done.stdout
+    lines = printed(capsys, EXAMPLES / "mp_folds.py", *words, cwd=tmp_path).splitlines()
+    assert len(lines) == len(expected), lines
     for line, pattern in zip(lines, expected, strict=True):
         assert re.fullmatch(pattern, line), line
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import packages
 import pytest
+from scripts import printed
 
 from asl_core import api
 from asl_core.cli import main
@@ -248,17 +248,14 @@ def test_old_names_in_a_script(copy: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_script_with_the_names_of_0_1(copy: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "script.py", "runs", "made"], capture_output=True, text=True, cwd=copy, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    printed = json.loads(done.stdout)
-    for line in printed["lines"]:
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_script_with_the_names_of_0_1(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = json.loads(printed(capsys, copy / "script.py", "runs", "made"))
+    for line in said["lines"]:
         if isinstance(line, list):
             back = {f"ctc-isolated/{new}": f"ctc-isolated/{old}" for old, new in RENAMED.items()}
             line[1] = sorted(back.get(name, name) for name in line[1])
-    close(printed, FIGURES["script"])
+    close(said, FIGURES["script"])
 
 
 @pytest.mark.slow

@@ -110,7 +110,7 @@ def test_a_saved_model_takes_raw_landmarks(tmp_path: Path) -> None:
     _, evaluated, store = asl.evaluate_run(result.path, device="cpu")
     assert evaluated.scores is not None
     assert store.lengths.tolist() == [7] * 12
-    for place, name in enumerate(store.ids):
+    for place, name in list(enumerate(store.ids))[::4]:
         np.save(tmp_path / "clip.npy", clips[name])
         (predicted,) = asl.predict_file(result.path, tmp_path / "clip.npy")
         best = evaluated.scores[place].exp().topk(3)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scripts import printed
 from small import small
 from toy_components import make_clips
 
@@ -164,17 +165,19 @@ def test_a_stage_1_run_names_no_signs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_learning_curve_is_drawn_once(tmp_path: Path) -> None:
+def test_the_learning_curve_is_drawn_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command itself, and again in this process."""
     values = small(tmp_path, train__epochs=1)
     del values["run.out"]
     words = [f"{k}={v}" for k, v in values.items()]
-    command = [sys.executable, str(EXAMPLES / "learning_curve.py"), "--shares", "1", "0.5", "--seeds", "0",
-               "--out", str(tmp_path / "runs"), "--set", *words]  # fmt: skip
+    script = EXAMPLES / "learning_curve.py"
+    words = ["--shares", "1", "0.5", "--seeds", "0", "--out", str(tmp_path / "runs"), "--set", *words]
+    command = [sys.executable, str(script), *words]
     first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True).stdout
     rows = first.splitlines()
     assert [row.split(" | ")[:3] for row in rows[2:]] == [["| 50%", "18", "3.0"], ["| 100%", "36", "6.0"]]
     made = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*") if p.is_file()}
-    assert subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True).stdout == first
+    assert printed(capsys, script, *words, cwd=tmp_path) == first
     assert made == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("*") if p.is_file()}
 
 
