@@ -59,6 +59,8 @@ class Format(Protocol):
     """
 
     suffixes: ClassVar[Sequence[str]] = ()  #: endings of names (``.pose``) that are worth asking about
+    #: whether folders are searched for it only where it is chosen by name (``--dataset.format``), as reading is slow
+    on_request: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
         """Whether the file or folder is of this format, and no other, by a header or a listing."""

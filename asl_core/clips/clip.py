@@ -64,6 +64,7 @@ class Clip:
         default=None, converter=attrs.converters.optional(_float64), validator=_rising
     )
     layout: Layout | None = None  #: which features are which points; None where nobody knows
+    detector: str | None = None  #: program that measured the points, with its version; None where nobody knows
     group: str | None = None  #: clips of one group are near copies (one session, neighbours): folds keep them together
 
 

@@ -211,14 +211,14 @@ def _columns(
 def _time_and_layout(index: Any, clips: int) -> list[dict[str, Any]]:
     """Rate, times and layout of each clip, where the file has them."""
     layouts = [Layout.from_json(parse_json(text)) for text in index.get("layouts", ())]
-    columns = {name: index.get(name) or [None] * clips for name in ("fps", "times", "layout", "group")}
+    columns = {name: index.get(name) or [None] * clips for name in ("fps", "times", "layout", "group", "detector")}
     if any(len(column) != clips for column in columns.values()):
-        raise _WrongError(f"its rates, times, layouts or groups are not of {clips} clips")
-    if not all(group is None or isinstance(group, str) for group in columns["group"]):
-        raise _WrongError("a group of its clips is no text")
+        raise _WrongError(f"its rates, times, layouts, groups or detectors are not of {clips} clips")
+    if not all(text is None or isinstance(text, str) for name in ("group", "detector") for text in columns[name]):
+        raise _WrongError("a group or detector of its clips is no text")
     return [
-        {"fps": fps, "times": times, "layout": None if number is None else _entry(layouts, number), "group": group}
-        for fps, times, number, group in zip(*columns.values(), strict=True)
+        dict(zip(columns, row, strict=True)) | {"layout": None if row[2] is None else _entry(layouts, row[2])}
+        for row in zip(*columns.values(), strict=True)
     ]
 
 

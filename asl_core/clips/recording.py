@@ -51,6 +51,7 @@ class Recording:
     signer: str | None = None
     split: str | None = None  #: where the file says that it belongs
     source: str = ""  #: file it was read from, for messages
+    detector: str | None = None  #: program that measured the points, with its version; None where the file does not say
     notes: tuple[str, ...] = ()  #: what a user should know of how it was read, such as frames that are missing
 
     def to_clip(self) -> Clip:
@@ -64,4 +65,5 @@ class Recording:
             fps=self.fps,
             times=self.times,
             layout=self.layout,
+            detector=self.detector,
         )

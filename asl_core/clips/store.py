@@ -41,6 +41,7 @@ class ClipStore:
         ids, glosses, signers, sources: one entry a clip.
         fps: frames per second that all clips have; None where they differ, or one does not know.
         layout: which features are which points, likewise.
+        detectors: programs that measured the points, sorted, as far as clips say.
     """
 
     def __init__(self, clips: Iterable[Clip], vocabulary: Vocabulary):
@@ -69,6 +70,7 @@ class ClipStore:
         self.sources = tuple(c.source for c in clips)
         self.fps = common_rate(clips)
         self.layout = clips[0].layout if len({c.layout for c in clips}) == 1 else None
+        self.detectors = tuple(sorted({c.detector for c in clips if c.detector is not None}))
         self.vocabulary = vocabulary
         self.targets = [vocabulary.encode(c.glosses) for c in clips]
         self._target_lengths = torch.tensor([len(t) for t in self.targets], dtype=torch.int64)

@@ -75,12 +75,16 @@ class Formats:
     def walk(self, folder: Path) -> Iterator[tuple[Path, tuple[str, Format] | None]]:
         """Every recording below a folder with its format, and every other file with None, as people count names.
 
-        What lies in a folder that is a recording itself, hidden files, and links that lead out are passed over.
+        What lies in a folder that is a recording itself, hidden files, and links that lead out are passed over. Formats
+        that are slow to read (:attr:`Format.on_request`) are looked for only where :meth:`only` chose them.
 
         Raises:
             DataError: several formats recognise a path.
         """
-        yield from self._walk(folder, folder.resolve(), 0)
+        searched = self
+        if len(self._made) > 1:
+            searched = Formats(tuple(pair for pair in self._made if not getattr(pair[1], "on_request", False)))
+        yield from searched._walk(folder, folder.resolve(), 0)
 
     def _walk(self, folder: Path, inside: Path, depth: int) -> Iterator[tuple[Path, tuple[str, Format] | None]]:
         with os.scandir(folder) as scan:

@@ -141,6 +141,7 @@ class _Index:
     times: list[list[float] | None] = attrs.field(factory=list)
     layout: list[int | None] = attrs.field(factory=list)
     group: list[str | None] = attrs.field(factory=list)
+    detector: list[str | None] = attrs.field(factory=list)
     layouts: dict[str, int] = attrs.field(factory=dict)
     glosses: dict[str, int] = attrs.field(factory=dict)
     signers: dict[str, int] = attrs.field(factory=dict)
@@ -153,6 +154,7 @@ class _Index:
         self.signer.append(None if signer is None else self.signers.setdefault(str(signer), len(self.signers)))
         self.fps.append(clip.fps)
         self.group.append(clip.group)
+        self.detector.append(clip.detector)
         self.times.append(None if clip.times is None else clip.times.tolist())
         described = None if clip.layout is None else json.dumps(clip.layout.to_json())
         self.layout.append(None if described is None else self.layouts.setdefault(described, len(self.layouts)))
@@ -160,7 +162,14 @@ class _Index:
 
     def text(self) -> bytes:
         columns = {f.name: getattr(self, f.name) for f in attrs.fields(_Index)}
-        for name in ("fps", "times", "layout", "layouts", "group"):  # not there where no clip knows: as 0.1 wrote it
+        for name in (
+            "fps",
+            "times",
+            "layout",
+            "layouts",
+            "group",
+            "detector",
+        ):  # not there where no clip knows: as 0.1 wrote it
             if not any(value is not None for value in columns[name]):
                 del columns[name]
         lists = {k: list(v) for k, v in columns.items()}  # of a table its names, which stand in order of their places

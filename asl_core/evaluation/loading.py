@@ -51,6 +51,7 @@ class LoadedRun:
     epoch: int  #: of its weights
     views: tuple[View, ...] = ()  #: that predictions are averaged over
     fps: float | None = None  #: frames per second of the clips it was trained on; None where unknown or uneven
+    detectors: tuple[str, ...] = ()  #: programs that measured the points of those clips; empty where unknown
 
     @undisturbed()
     def predict(self, store: ClipStore, batch_size: int = 64) -> Predictions:
@@ -112,6 +113,7 @@ def load(
         values, glosses, width = saved.meta["config"], saved.meta["vocabulary"], saved.meta["width"]
         _check_kinds(glosses, width, saved.meta.get("epoch", 0))
         fps = _rate(saved.meta.get("fps"))
+        detectors = tuple(map(str, saved.meta.get("detectors", ())))
         config = resolve([value_layer(values, str(path))], registry or discover().registry, saved=True)
         vocabulary = Vocabulary(tuple(glosses), _sentences(saved.meta, config))
         model = _model(config, width, vocabulary, fps, saved)
@@ -125,7 +127,7 @@ def load(
         ) from fault
     model.to(choose_device(device)).eval()
     views = find_views(config, tta)
-    return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views, fps)
+    return LoadedRun(path, config, model, vocabulary, width, saved.meta.get("epoch", 0), views, fps, detectors)
 
 
 def preprocessed(

@@ -25,6 +25,7 @@ from asl_core.evaluation.inference import inference
 from asl_core.evaluation.loading import LoadedRun, load, preprocessed
 from asl_core.evaluation.reading import clips_of
 from asl_core.registry.component import Registry
+from asl_core.text import shortened
 
 __all__ = ["ClipPrediction", "load_ensemble", "predict_clips", "predict_file"]
 
@@ -141,7 +142,7 @@ def predict_clips(
             glosses=store.glosses[n],
             top=tuple((names[c], v) for c, v in zip(classes[n].tolist(), values[n].tolist(), strict=True)),
             text=tuple(names[c] for c in texts[n]) if texts is not None else None,
-            warnings=_warnings(stored[n], pipeline, noticed, _deviations(loaded, store, n), loaded.fps),
+            warnings=_warnings(loaded, stored[n], pipeline, noticed, _deviations(loaded, store, n)),
             alignment=alignments[n],
         )
         for n in range(len(store))
@@ -166,16 +167,22 @@ def _deviations(loaded: LoadedRun, store: ClipStore, place: int) -> np.ndarray |
 
 
 def _warnings(
-    clip: Clip, pipeline: Pipeline, noticed: Noticed, deviations: np.ndarray | None = None, fps: float | None = None
+    loaded: LoadedRun, clip: Clip, pipeline: Pipeline, noticed: Noticed, deviations: np.ndarray | None = None
 ) -> tuple[str, ...]:
     """Why the prediction for a stored clip may be unreliable."""
     texts = [f.message for f in noticed.of_clip.get(clip.id, ()) if f.level != "note"]
     if (pipeline.unseen(clip) >= 1).all():
         texts.append("it shows nothing in any frame, only zeros or no hand; the prediction is a guess.")
+    fps = loaded.fps
     if fps is not None and clip.fps is not None and abs(clip.fps / fps - 1) > SAME_RATE:
         texts.append(
             f"it has {clip.fps:g} frames per second, and the model was trained on {fps:g}: expect more errors. "
             f"Train with transform resample, or extract it at {fps:g}."
+        )
+    if loaded.detectors and clip.detector is not None and clip.detector not in loaded.detectors:
+        texts.append(
+            f"its landmarks are of {clip.detector}, and those of the training clips of "
+            f"{shortened(loaded.detectors)}: expect more errors. Extract both with one detector."
         )
     if deviations is not None and (text := far_from_training(deviations)) is not None:
         texts.append(text)

@@ -232,6 +232,7 @@ def save_model(trainer: Trainer, path: Path) -> None:
         "width": trainer.data.train.width,
         "fps": trainer.data.train.fps,
         "layout": trainer.data.train.layout and trainer.data.train.layout.to_json(),
+        "detectors": list(trainer.data.train.detectors),
         "epoch": trainer.progress.epoch,
         "metrics": entry,
     }

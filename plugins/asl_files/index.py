@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from asl_core import DataError, Finding, Format, Formats, Recording, natural_order, shortened
+from asl_core import DataError, Finding, Format, Formats, Recording, as_word, natural_order, shortened
 from asl_files.entries import Entry
 from asl_files.folders import FolderContent, find_recordings
 from asl_files.lists import find_list, read_list
@@ -19,6 +19,7 @@ from asl_files.splitting import divide
 __all__ = ["Index", "build_index", "found_in"]
 
 _ORDER = ("train", "val", "test")
+_VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
 
 @attrs.frozen
@@ -228,6 +229,11 @@ def _nothing(options: FilesOptions) -> str:
         return (
             f"{options.root} holds pickles and no recording of a known format. Feature pickles by clip id are read by "
             f"--dataset wlasl --dataset.train FILE."
+        )
+    if any(path.suffix.lower() in _VIDEOS for path in Path(str(options.root)).rglob("*")):
+        return (
+            f"{options.root} holds videos and no recording of landmarks. Extract the landmarks once: "
+            f"asl extract {as_word(Path(str(options.root)))} --out FOLDER, then give that folder."
         )
     chosen = "" if options.format == "auto" else f" of format {options.format}"
     return (

@@ -3,7 +3,7 @@
 Four kinds are told apart by the names of their arrays:
 
 - ``points`` (T, points, axes) and ``layout`` (JSON text): what ``asl convert --to npz`` writes. ``fps``, ``times``,
-  ``size``, ``glosses``, ``signer`` and ``split`` may stand beside them.
+  ``size``, ``glosses``, ``signer``, ``split`` and ``detector`` may stand beside them.
 - parts of a body, (T, V, C) each: ``pose``, ``face``, ``left_hand``, ``right_hand`` and other names of these.
 - one array of a clip, whatever its name, with ``fps`` or anything else beside it.
 - several arrays of clips: each is a recording of its own, with its name as its id.
@@ -40,7 +40,7 @@ _EXPECTED = "a .npz file of landmarks, as numpy.savez writes it"
 _MOST = 100_000  #: arrays of a file
 _SPARE, _TIMES = 16 << 20, 20  #: bytes that a file may unpack to, and for each of its own; frames without a hand are 0
 _LONGEST_TEXT = 1 << 20  #: bytes of an array of text
-_FIELDS = frozenset({"fps", "times", "size", "glosses", "signer", "split", "layout", "id"})
+_FIELDS = frozenset({"fps", "times", "size", "glosses", "signer", "split", "detector", "layout", "id"})
 #: name without what is no letter -> part
 _PARTS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("pose", "body", "poselandmarks", "posekeypoints"), ("pose", POSE)),
@@ -171,7 +171,7 @@ def _facts(archive: zipfile.ZipFile, headers: Mapping[str, Header]) -> dict[str,
             facts[name] = (int(value[0]), int(value[1]))
         elif name == "glosses" and value.ndim == 1 and value.dtype.kind == "U":
             facts[name] = tuple(map(str, value))
-        elif name in ("signer", "split", "layout", "id") and value.shape == () and value.dtype.kind == "U":
+        elif name in ("signer", "split", "detector", "layout", "id") and value.shape == () and value.dtype.kind == "U":
             facts[name] = str(value)
     return facts
 
@@ -224,16 +224,18 @@ def _joined(
     )
 
 
-def write_npz(recording: Recording, path: Path) -> None:
+def write_npz(recording: Recording, path: Path, **more: np.ndarray) -> None:
     """Write all of a recording but its source and notes, as :class:`Npz` reads it: the same points, bit for bit.
+
+    Further arrays are written beside, and not read.
 
     Raises:
         OSError: it cannot be written.
     """
-    fields = ("fps", "times", "size", "glosses", "signer", "split", "id")
+    fields = ("fps", "times", "size", "glosses", "signer", "split", "detector", "id")
     facts = {name: getattr(recording, name) for name in fields}
     arrays = {
         name: np.array(value) for name, value in facts.items() if value is not None and len(np.shape(value) or "1")
     }
     layout = np.array(json.dumps(recording.layout.to_json()))
-    np.savez_compressed(path, points=recording.points, layout=layout, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, points=recording.points, layout=layout, **arrays, **more)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def recording_of_clip(clip: Clip) -> Recording:
         points = np.where(unseen[:, :, None], np.float32(np.nan), points)
     return Recording(
         id=clip.id, layout=layout, points=points, fps=clip.fps, times=clip.times, glosses=clip.glosses,
-        signer=clip.signer, source=clip.source,
+        signer=clip.signer, source=clip.source, detector=clip.detector,
     )  # fmt: skip
 
 
