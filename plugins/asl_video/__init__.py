@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asl_core import Component, hookimpl
+from asl_video.options import VideoOptions
 
 
 @hookimpl
@@ -12,6 +13,7 @@ def asl_formats() -> list[Component]:
         Component(
             name="video",
             factory="asl_video.video_format:VideoFormat",
+            options=VideoOptions,
             summary="videos (.mp4, .mov, .avi, .mkv, .webm): a detector finds the hands (needs asl-core[video])",
         ),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asl_core import DataError, recognise_file
 
-__all__ = ["SUFFIXES", "container_of", "known_container"]
+__all__ = ["SUFFIXES", "container_of", "known_container", "missing_bytes"]
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
@@ -26,6 +26,24 @@ def known_container(path: Path) -> str | None:
     if start[:4] == b"RIFF" and start[8:12] == b"AVI ":
         return "avi"
     return "matroska" if start[:4] == b"\x1a\x45\xdf\xa3" else None
+
+
+def missing_bytes(path: Path, container: str) -> int:
+    """Bytes that the boxes of an MP4, or the header of an AVI, declare beyond the end of the file."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        if container == "avi":
+            return max(0, int.from_bytes(file.read(8)[4:], "little") + 8 - size)
+        while container == "mov" and place + 8 <= size:
+            file.seek(place)
+            header = file.read(16)
+            length = int.from_bytes(header[:4], "big")
+            if length == 1:
+                length = int.from_bytes(header[8:], "big")
+            if length < 8:  # 0 is to the end; else it is no box, but something that was appended
+                return 0
+            place += length
+    return max(0, place - size)
 
 
 def container_of(path: Path) -> str:

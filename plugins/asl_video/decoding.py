@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from asl_core import DataError, MissingExtraError
-from asl_video.containers import container_of
+from asl_video.containers import container_of, missing_bytes
 
 __all__ = ["MOST_FRAMES", "MOST_PIXELS", "Video"]
 
@@ -41,14 +41,17 @@ class Video:
     packets: int = 0  #: of the video stream
     declared_seconds: float = 0.0
     read_seconds: float = 0.0  #: end of the last packet of any stream
+    missing_bytes: int = 0  #: that the container declares beyond the end of the file
     ended: bool = False  #: whether all was read
 
     @property
     def cut_short(self) -> bool:
         """Whether the file holds less than it declares."""
+        if self.missing_bytes:
+            return True
         if not self.ended:
             return False
-        if self.declared_frames and self.packets < self.declared_frames:
+        if self.packets < self.declared_frames:
             return True
         return self.declared_seconds > 1.02 * self.read_seconds + _SPARE
 
@@ -72,7 +75,7 @@ class Video:
                     file, format=container_name, options={"protocol_whitelist": "file"}, metadata_errors="replace"
                 ) as container,
             ):
-                yield from self._frames(container, av.FFmpegError)
+                yield from self._frames(container, container_name, av.FFmpegError)
         except av.FFmpegError as fault:
             raise DataError(
                 f"{self.path} cannot be read as a video ({fault.strerror}); it is damaged or was cut short. Download "
@@ -83,7 +86,7 @@ class Video:
         if not self.decoded:
             raise DataError(f"{self.path} holds no frame that can be decoded; it is damaged or was cut short.")
 
-    def _frames(self, container: Any, errors: Any) -> Iterator[tuple[np.ndarray, float]]:
+    def _frames(self, container: Any, container_name: str, errors: Any) -> Iterator[tuple[np.ndarray, float]]:
         if not container.streams.video:
             kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
             raise DataError(f"{self.path} holds no video stream ({kinds} only); expected a video.")
@@ -92,8 +95,14 @@ class Video:
             raise DataError(
                 f"{self.path} has frames of {stream.width}×{stream.height} pixels; expected at most 8192×4320."
             )
-        self.declared_frames = stream.frames
+        self.missing_bytes = missing_bytes(self.path, container_name)
         self.declared_seconds = (container.duration or 0) / 1_000_000
+        if (
+            container_name == "avi"
+        ):  # it declares slots, of which some hold no frame, and its duration is made of its size
+            self.declared_seconds = max(self.declared_seconds, float(stream.frames * (stream.time_base or 0)))
+        else:
+            self.declared_frames = stream.frames
         began = (container.start_time or 0) / 1_000_000
         start = None
         last = -math.inf

@@ -22,7 +22,7 @@ import numpy as np
 import asl_core as asl
 from asl_formats.npz import write_npz
 from asl_video.process import Job, UnusableError, Worker, WorkerSettings, worker
-from asl_video.recordings import problems_of, recording_of, share_seen
+from asl_video.recordings import cut_short, problems_of, recording_of, share_seen
 from asl_video.video_lists import Entry
 
 __all__ = ["Outcome", "extract_all"]
@@ -129,6 +129,8 @@ def _one(entry: Entry, name: str, out: Path, stamp: dict[str, Any], workers: que
         return Outcome(entry=entry, problems={"unreadable": str(fault)})
     finally:
         workers.put(process)
+    if (text := cut_short(answer)) is not None:
+        return Outcome(entry=entry, problems={"cut short": f"{entry.video} {text}; nothing was written"})
     recording = recording_of(answer, entry.video, path.stem)
     problems = problems_of(answer, recording.fps, even=recording.times is None)
     if not share_seen(recording):

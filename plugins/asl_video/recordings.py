@@ -10,7 +10,7 @@ import numpy as np
 
 from asl_core import Layout, Recording
 
-__all__ = ["ODD_RATES", "problems_of", "recording_of", "share_seen"]
+__all__ = ["ODD_RATES", "cut_short", "problems_of", "recording_of", "share_seen"]
 
 ODD_RATES = (10.0, 120.0)  #: frames per second outside of which a video is reported
 _EVEN = 0.1  #: share of a frame by which times may lie off an even grid, and be even
@@ -39,13 +39,23 @@ def _timing(times: np.ndarray) -> tuple[float | None, np.ndarray | None]:
     return (fps if fps <= 1000 else None), (None if even else times)
 
 
+def cut_short(answer: dict[str, Any]) -> str | None:
+    """How a video was cut short, or None."""
+    if not answer["cut_short"]:
+        return None
+    declared, packets = answer["declared_frames"], answer["packets"]
+    if declared > packets:
+        return f"holds {packets} of the {declared} frames that it declares"
+    if answer["missing_bytes"]:
+        return f"lacks the last {answer['missing_bytes']:,} bytes"
+    return f"holds {answer['read_seconds']:.1f} of the {answer['declared_seconds']:.1f} seconds that it declares"
+
+
 def problems_of(answer: dict[str, Any], fps: float | None, *, even: bool) -> dict[str, str]:
     """Kind -> sentence, of what is odd about a video that was read."""
     problems = {}
-    if answer["cut_short"]:
-        declared, packets = answer["declared_frames"], answer["packets"]
-        text = f"{packets} of {declared} declared frames" if declared > packets else "less than it declares"
-        problems["cut short"] = f"the file was cut short, and holds {text}"
+    if answer["end"] > answer["frames"]:
+        problems["short"] = f"it has {answer['frames']} frames, and the list names those up to {answer['end']}"
     if answer["damaged"]:
         problems["damaged"] = f"{answer['damaged']} packets cannot be decoded"
     if not even:

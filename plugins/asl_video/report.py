@@ -11,7 +11,7 @@ from asl_video.extraction import Outcome
 
 __all__ = ["LOST", "as_json", "report_lines"]
 
-LOST = ("missing", "unreadable", "without hands")  #: kinds of videos of which nothing was written
+LOST = ("missing", "unreadable", "cut short", "without hands")  #: kinds of videos of which nothing was written
 
 
 def report_lines(outcomes: Sequence[Outcome], repeated: Sequence[str]) -> Iterator[str]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from asl_core import DataError, NoOptions, Recording, phase
+from asl_core import DataError, Recording, phase
 from asl_video.containers import SUFFIXES, container_of, known_container
+from asl_video.options import VideoOptions
 from asl_video.process import Job, WorkerSettings, worker
-from asl_video.recordings import recording_of, share_seen
+from asl_video.recordings import cut_short, recording_of, share_seen
 
 __all__ = ["VideoFormat"]
 
@@ -20,8 +21,9 @@ class VideoFormat:
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     on_request: ClassVar[bool] = True
 
-    def __init__(self, options: NoOptions):
-        pass
+    def __init__(self, options: VideoOptions):
+        model = None if options.model is None else Path(options.model)
+        self._settings = WorkerSettings(detector=options.detector, model=model, mirror=options.mirror)
 
     def recognises(self, path: Path) -> bool:
         """By the container's first bytes."""
@@ -31,12 +33,15 @@ class VideoFormat:
         """The landmarks of a video.
 
         Raises:
-            DataError: it is damaged, shows no hand, or the detector's model file is missing.
+            DataError: it is damaged or cut short, shows no hand, or the detector's model file is missing.
                 Likewise where decoder or detector is not installed.
         """
         container_of(path)
-        with phase(f"finding hands in {path.name}"), worker(WorkerSettings()) as process:
-            recording = recording_of(process.extract(Job(video=path)), path, path.name.rpartition(".")[0])
+        with phase(f"finding hands in {path.name}"), worker(self._settings) as process:
+            answer = process.extract(Job(video=path))
+        if (text := cut_short(answer)) is not None:
+            raise DataError(f"{path} was cut short: it {text}. Download or copy it again.")
+        recording = recording_of(answer, path, path.name.rpartition(".")[0])
         if not share_seen(recording):
             raise DataError(f"{path} shows no hand in any of its {len(recording.points)} frames; nothing to recognise.")
         yield recording

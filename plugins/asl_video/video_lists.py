@@ -117,22 +117,22 @@ def _of_list(root: Path, listed: Path, videos: Sequence[Path]) -> Iterator[Entry
     by_name: dict[str, list[Path]] = defaultdict(list)
     for path in videos:
         relative = path.relative_to(root).as_posix()
-        for name in {relative, path.name, path.stem}:
+        for name in {relative, relative.rpartition(".")[0], path.name, path.stem}:
             by_name[name].append(path)
     for where, cells in _rows(listed):
         name = str(cells["file"]).replace("\\", "/").removeprefix("./")
         if "gloss" not in cells:
             raise DataError(f"{where} says no gloss of {name!r:.100}; expected the sign that the video shows.")
-        paths = by_name.get(name, [])
-        if len(paths) > 1:
-            raise DataError(f"{where} names {name!r:.100}, which {len(paths)} videos in {root} are called.")
         start, end = _frame(cells, "start", 1, where), _frame(cells, "end", -1, where)
         if end != -1 and end < start:
             raise DataError(
                 f"{where} has start {start} after end {end}; expected frames counted from 1, end -1 for all."
             )
+        split, paths = _split(cells, where), by_name.get(name, [])
+        if len(paths) > 1:
+            raise DataError(f"{where} names {name!r:.100}, which {len(paths)} videos in {root} are called.")
         yield Entry(
-            name=name, video=paths[0] if paths else None, gloss=str(cells["gloss"]), split=_split(cells, where),
+            name=name, video=paths[0] if paths else None, gloss=str(cells["gloss"]), split=split,
             signer=metadata_text(cells.get("signer")), start=start, end=end,
         )  # fmt: skip
 

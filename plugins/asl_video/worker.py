@@ -99,8 +99,11 @@ def _answer(job: dict[str, Any], send: Send) -> dict[str, Any]:
         if detector is not None:
             detector.close()
     facts = {name: getattr(video, name) for name in ("size", "rotation", "damaged", "unordered", "resized")}
-    facts |= {name: getattr(video, name) for name in ("packets", "declared_frames", "declared_seconds", "read_seconds")}
-    facts |= {"cut_short": video.cut_short or (end != -1 and video.ended and video.decoded < end)}
+    facts |= {
+        name: getattr(video, name)
+        for name in ("packets", "declared_frames", "declared_seconds", "read_seconds", "missing_bytes")
+    }
+    facts |= {"cut_short": video.cut_short, "frames": video.decoded, "end": end}
     return facts | {
         "points": base64.b64encode(np.asarray(points, dtype="<f4").tobytes()).decode("ascii"),
         "times": times,
