@@ -57,6 +57,7 @@ def folder(tmp_path: Path, module: str, factory: str, slot: str = "encoder", def
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_table_tells_where_a_plugin_is_from_and_what_is_wrong(tmp_path: Path) -> None:
     site = tmp_path / "site"
     plugin(site, "sound-kit", "sound", ENCODER.format(name="sound"))

@@ -81,6 +81,7 @@ def write_sentences(path: Path, rows: list[tuple[str, str, int]]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_sentences_are_compared_whole_and_by_their_edits(tmp_path: Path) -> None:
     glosses = ["a b c", "b", "a c", "c b a b"]
     first = write_sentences(tmp_path / "one", [(g, "a", 1) for g in glosses])
@@ -99,6 +100,7 @@ def test_sentences_are_compared_whole_and_by_their_edits(tmp_path: Path) -> None
     assert "top-1" not in text
 
 
+@pytest.mark.slow
 def test_equal_texts_have_no_interval_of_their_difference(tmp_path: Path) -> None:
     rows = [("a b", "a", 1), ("b", "b", 0), ("c a b", "c", 2)]
     found = compare([write_sentences(tmp_path / "one", rows)], [write_sentences(tmp_path / "two", rows)], [0])
@@ -107,6 +109,7 @@ def test_equal_texts_have_no_interval_of_their_difference(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.slow
 def test_runs_without_edits_have_no_word_error_rate(tmp_path: Path) -> None:
     """Isolated signs, and sentences of version 0.1, whose table has no edits."""
     assert compare([write(tmp_path / "a", [1, 0])], [write(tmp_path / "b", [1, 1])], [0]).wer is None

@@ -12,6 +12,7 @@ from asl_core.cli.help import topics
 from asl_formats.layouts import LAYOUTS
 
 
+@pytest.mark.slow
 def test_every_real_file_is_of_one_format(shared: Path) -> None:
     root = shared / "formats"
     expected = {

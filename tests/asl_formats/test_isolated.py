@@ -77,6 +77,7 @@ def test_one_process_serves_many_files(file: Path) -> None:
     assert first != os.getpid()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [

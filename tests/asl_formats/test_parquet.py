@@ -95,6 +95,7 @@ def test_other_tables_are_refused(tmp_path: Path, change, text: str) -> None:
         list(form("kaggle-signs").read(saved(tmp_path / "a.parquet", columns)))
 
 
+@pytest.mark.slow
 def test_a_table_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
     """Runs of one value take no room in parquet."""
     count = 40_000_000

@@ -110,6 +110,7 @@ def test_nothing_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "was-run").exists()
 
 
+@pytest.mark.slow
 def test_bombs(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(pickle.dumps(np.zeros(40 << 20))))

@@ -107,6 +107,7 @@ def test_frames_stay_in_the_file(packed: Path) -> None:
     assert store.features.data_ptr() == clips[0].features.__array_interface__["data"][0]
 
 
+@pytest.mark.slow
 def test_the_other_verbs(packed: Path, pickles: Path, tmp_path: Path) -> None:
     one, other = (run(tmp_path, name, name, root) for name, root in (("wlasl", pickles), ("packed", packed)))
     for split in ("val", "test"):

@@ -249,7 +249,7 @@ def predictions(place: Path) -> str:
     return said
 
 
-@case("a packed file of a hundred thousand clips of one number")
+@case("a packed file of a hundred thousand clips of one number", slow=True)
 def packed(place: Path) -> str:
     clips = 100_000
     index = {"ids": ["a"] * clips, "glosses": [], "signers": [], "sources": [""], "labels": [[]] * clips,

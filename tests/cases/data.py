@@ -122,7 +122,7 @@ def unsupervised_stage(place: Path) -> str:
     return refused(curriculum(place, "projection", "contrast-views"), "6 of 6 clips of val", "whatever the loss")
 
 
-@case("a pool that holds two clips of val under other names")
+@case("a pool that holds two clips of val under other names", slow=True)
 def renamed_in_the_pool(place: Path) -> str:
     write(place / "D")
     pool = entries(5000, ("other", "more"))

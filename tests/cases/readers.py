@@ -344,7 +344,7 @@ def lone_tensor(place: Path) -> str:
 # What is given to predict, and to the data set
 
 
-@case("gzip, bzip2, xz, lzma and zlib of a pickle: what to type is typed, and works")
+@case("gzip, bzip2, xz, lzma and zlib of a pickle: what to type is typed, and works", slow=True)
 def compressed(place: Path) -> str:
     data = pickle.dumps(bare())
     for name, content in {
@@ -359,7 +359,7 @@ def compressed(place: Path) -> str:
     return said.error
 
 
-@case("numpy.save of a dict and of a list of clips, .npz, .npy of clips: what to type works")
+@case("numpy.save of a dict and of a list of clips, .npz, .npy of clips: what to type works", slow=True)
 def arrays_in_files(place: Path) -> str:
     clips = np.empty(2, object)
     clips[:] = [clip(), clip(7)]
