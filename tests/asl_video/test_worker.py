@@ -112,7 +112,7 @@ def test_a_detector_that_cannot_be_used(detector: str, reason: str, tmp_path: Pa
     [
         ("0.10.35", asl.DataError, "contacts its maker"),
         ("1.2.3", asl.DataError, "contacts"),
-        (None, asl.MissingExtraError, ""),
+        (None, asl.MissingExtraError, "asl-core.video"),
     ],
 )
 def test_versions_that_report_to_their_maker_are_refused(
