@@ -59,10 +59,11 @@ def _times(clip: Clip, rate: float) -> np.ndarray | None:
 
 
 def resampled(landmarks: Landmarks, times: np.ndarray, wanted: np.ndarray) -> Landmarks:
-    """Landmarks at the seconds ``wanted``, linear between the frames at ``times``.
+    """Landmarks at the seconds ``wanted``, on a smooth path through the frames at ``times``.
 
-    A point that one of the two frames around lacks is as in the nearer of them, so that no line is drawn to a hand
-    that was lost or through frames that are missing.
+    The path is cubic between two frames; its slope in each is that between the frames around it (Catmull and Rom
+    1974), or where one of those lacks the point the slope of the line between the two. A point that one of the two
+    lacks is as in the nearer of them, so that nothing is drawn to a hand that was lost or through missing frames.
 
     Args:
         landmarks: (T, P) of a clip.
@@ -77,10 +78,31 @@ def resampled(landmarks: Landmarks, times: np.ndarray, wanted: np.ndarray) -> La
     nearer = np.where(share < 0.5, before, after)
     both = (landmarks.seen[before] != ABSENT) & (landmarks.seen[after] != ABSENT)
     both &= (step <= longest)[:, None]
-    a, b = landmarks.points[before], landmarks.points[after]
-    points = np.where(both[:, :, None], a + share[:, None, None] * (b - a), landmarks.points[nearer])
+    points = np.where(both[:, :, None], _path(landmarks, times, before, after, share), landmarks.points[nearer])
     seen = np.where(both, np.minimum(landmarks.seen[before], landmarks.seen[after]), landmarks.seen[nearer])
     # In the middle of a long step neither frame tells where the points are.
     far = np.minimum(wanted - times[before], times[after] - wanted) > longest / 2
     seen = np.where(far[:, None], ABSENT, seen).astype(landmarks.seen.dtype)
     return Landmarks(np.where((seen == ABSENT)[:, :, None], np.float32(0), points), seen)
+
+
+def _path(
+    landmarks: Landmarks, times: np.ndarray, before: np.ndarray, after: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """(T', P, 3) at a ``share`` (T',) of the way from the frames ``before`` to the frames ``after``."""
+    points, present = landmarks.points, landmarks.seen != ABSENT
+    earlier, later = (before - 1).clip(min=0), (after + 1).clip(max=len(times) - 1)
+    step = (times[after] - times[before]).astype(np.float32)
+    a, b = points[before], points[after]
+    line = b - a
+
+    def slope(first: np.ndarray, last: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+        span = np.maximum(times[last] - times[first], 1e-9).astype(np.float32)
+        across = (points[last] - points[first]) * (step / span)[:, None, None]
+        known = present[outer] & (outer != inner)[:, None]
+        return np.asarray(np.where(known[:, :, None], across, line))
+
+    leaving, arriving = slope(earlier, after, earlier, before), slope(before, later, later, after)
+    u = share[:, None, None]
+    # Hermite's basis, written so that u = 0 gives a to the bit.
+    return np.asarray(a + u * (leaving + u * (3 * line - 2 * leaving - arriving + u * (leaving + arriving - 2 * line))))
