@@ -13,9 +13,9 @@ _RESET = Path("/proc/self/clear_refs")
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-def allowance(size: int) -> int:
+def allowance(size: int, times: int = 10) -> int:
     """Bytes that reading a file of ``size`` bytes may take beyond interpreter and libraries."""
-    return (64 << 20) + 10 * size
+    return (64 << 20) + times * size
 
 
 def seconds_for(size: int) -> float:

@@ -93,7 +93,8 @@ class Formats:
             path = Path(entry.path)
             if entry.name.startswith((".", "__MACOSX")):
                 continue
-            if entry.is_symlink() and not path.resolve().is_relative_to(inside):
+            leads_out = entry.is_symlink() and not path.resolve().is_relative_to(inside)
+            if leads_out or not (entry.is_file() or entry.is_dir()):  # a pipe would be waited for
                 yield path, None
                 continue
             taken = self.of(path)

@@ -58,6 +58,8 @@ def read_header(file: BinaryIO) -> Header:
             raise ValueError(f"its header claims {length:,} bytes")
         text = (start[8 + size :] + file.read(length - (4 - size)))[:length]
         shape, fortran, dtype = _parsed(text)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its header claims the shape {str(shape)[:60]}")
     return Header(shape, fortran, dtype, 8 + size + length)
 
 

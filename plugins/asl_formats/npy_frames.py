@@ -95,6 +95,9 @@ def _listed(path: Path) -> tuple[list[tuple[str, int, str]], int]:
     """Prefix, number and name of the frames by number, and how many other files there are.
 
     None where the names of arrays are no numbers, or begin otherwise.
+
+    Raises:
+        OSError: the folder cannot be read, or a frame is no file.
     """
     names, others = [], 0
     with os.scandir(path) as entries:
@@ -106,6 +109,8 @@ def _listed(path: Path) -> tuple[list[tuple[str, int, str]], int]:
                 if entry.name.lower().endswith(".npy"):
                     return [], 0  # such as clips with the names of signs
                 others += entry.is_file()
+            elif not entry.is_file():  # a pipe would be waited for
+                raise OSError(f"its {entry.name[:60]} is no file")
             else:
                 names.append((match[1], int(match[2]), entry.name))
     names.sort(key=lambda name: name[1])
@@ -165,4 +170,6 @@ def _other(path: Path, first: Header) -> bytes:
     except (OSError, ValueError, TypeError, SyntaxError, RecursionError) as fault:
         raise refused(path, fault, f"a .npy file of one frame of shape {first.shape}, as the first") from fault
     values = np.frombuffer(data, header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
-    return values.astype(first.dtype).tobytes(order="F" if first.fortran else "C")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite then is refused
+        values = values.astype(first.dtype)
+    return values.tobytes(order="F" if first.fortran else "C")

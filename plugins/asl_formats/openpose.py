@@ -86,7 +86,11 @@ class OpenPoseFolder:
 
 
 def _listed(path: Path) -> dict[str, list[tuple[int, str]]]:
-    """Video -> number and name of its frames, sorted."""
+    """Video -> number and name of its frames, sorted.
+
+    Raises:
+        OSError: the folder cannot be read, or a frame is no file.
+    """
     clips: dict[str, list[tuple[int, str]]] = {}
     with os.scandir(path) as entries:
         for entry in entries:
@@ -94,6 +98,8 @@ def _listed(path: Path) -> dict[str, list[tuple[int, str]]]:
             if name[-5:].lower() != ".json" or name.startswith("."):
                 continue
             if (match := _NAME.fullmatch(name)) is not None:
+                if not entry.is_file():  # a pipe would be waited for
+                    raise OSError(f"its {name[:60]} is no file")
                 clips.setdefault(match[1], []).append((int(match[2]), entry.name))
     for frames in clips.values():
         frames.sort()

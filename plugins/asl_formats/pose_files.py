@@ -135,7 +135,10 @@ def _check_sizes(data: bytes) -> None:
     (count,) = struct.unpack_from("<H", data, 10)
     at, components = 12, []
     for _ in range(count):
-        at += 2 + len(_name(data, at).encode())
+        name = _name(data, at)
+        if not name or not name.isprintable():
+            raise ValueError("one of its components has no name")
+        at += 2 + len(name.encode())
         form = _name(data, at)
         at += 2 + len(form.encode())
         points, limbs, colours = struct.unpack_from("<3H", data, at)

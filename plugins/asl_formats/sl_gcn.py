@@ -84,8 +84,10 @@ def _reading(header: Header) -> Reading | None:
 def _period(frames: np.ndarray) -> int:
     """Frames of (C, T, V, M) after which it begins again to its end."""
     rows = np.ascontiguousarray(frames.swapaxes(0, 1)).reshape(frames.shape[1], -1)
+    if not np.count_nonzero(rows):
+        return len(rows)
     for length in np.flatnonzero((rows[1:] == rows[0]).all(axis=1)) + 1:
-        if np.array_equal(rows[length:], rows[:-length]) and rows.any():
+        if np.array_equal(rows[length:], rows[:-length]):
             return int(length)
     return len(rows)
 

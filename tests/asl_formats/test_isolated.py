@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from bad_readers import LAYOUT
 from made import form
-from test_hostile import SAMPLES
+from samples import SAMPLES
 
 from asl_core import DataError, Recording
 from asl_formats import isolated, openhands, parquet, pose_files

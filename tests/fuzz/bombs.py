@@ -15,6 +15,7 @@ from random import Random
 
 import torch
 
+from fuzz import formats
 from fuzz.mutate_pickle import _global, _hostile, _number, _text
 from fuzz.mutate_tensors import join_safetensors, split_safetensors
 from fuzz.packs import repacked
@@ -289,4 +290,5 @@ BOMBS: Mapping[str, tuple[Bomb, ...]] = {
     "run": (_run,),
     "npy": (_npy, _wide_npy),
     "packed": (_pack,),
+    **{f"format-{name}": made for name, made in formats.BOMBS.items()},
 }

@@ -96,8 +96,8 @@ def watch() -> None:
 
 
 @contextmanager
-def _bounded(size: int) -> Iterator[None]:
-    """Let the process's address space grow by :func:`allowance` only, which counts what numpy and torch take too.
+def _bounded(most: int) -> Iterator[None]:
+    """Let the process's address space grow by so much only, which counts what numpy and torch take too.
 
     Linux alone enforces it; elsewhere this rule is not checked.
     """
@@ -107,7 +107,7 @@ def _bounded(size: int) -> Iterator[None]:
     with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - a hundred thousand times
         pages = int(file.read().split(b" ", 1)[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + allowance(size), hard))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + most, hard))
     try:
         yield
     finally:
@@ -126,7 +126,7 @@ class Verdict:
     memory: int = 0  #: most bytes that the process had more than before
 
 
-def judge(ways: Sequence[Way], path: Path, size: int, inside: Path, *, every: bool = False) -> Verdict:
+def judge(ways: Sequence[Way], path: Path, size: int, inside: Path, *, every: bool = False, times: int = 10) -> Verdict:
     """Read a file in each of the ways; the first violation counts, else whether any way (or every one) accepted it.
 
     Args:
@@ -135,13 +135,14 @@ def judge(ways: Sequence[Way], path: Path, size: int, inside: Path, *, every: bo
         size: bytes of the input.
         inside: the folder that may be written in.
         every: whether a file that one of the ways refuses counts as refused.
+        times: bytes of memory for each of the input, beyond what every reader may take.
     """
     accepted = []
     seconds, memory = 0.0, 0
     for way in ways:
-        verdict = _one(way, path, size, inside)
+        verdict = _one(way, path, size, inside, times)
         if verdict.rule == "time":  # on a busy machine the same work is charged several times as much, now and then
-            verdict = _one(way, path, size, inside)
+            verdict = _one(way, path, size, inside, times)
         if verdict.rule:
             return verdict
         accepted.append(verdict.accepted)
@@ -149,13 +150,13 @@ def judge(ways: Sequence[Way], path: Path, size: int, inside: Path, *, every: bo
     return Verdict(all(accepted) if every else any(accepted), seconds=seconds, memory=memory)
 
 
-def _one(way: Way, path: Path, size: int, inside: Path) -> Verdict:
+def _one(way: Way, path: Path, size: int, inside: Path, times: int) -> Verdict:
     fault: BaseException | None = None
     _WATCH.broken.clear()
     real = os.path.realpath(inside)
     cost = Cost()
     try:
-        with _bounded(size):
+        with _bounded(allowance(size, times)):
             _WATCH.inside = real
             try:
                 way(path)
@@ -172,7 +173,7 @@ def _one(way: Way, path: Path, size: int, inside: Path) -> Verdict:
     if fault is not None and _out_of_memory(fault):
         return Verdict(False, "memory", _short(fault), f"{name} {_place(fault)}")
     told = f"{cost.seconds:.1f} s and {cost.memory >> 20} MiB for {size:,} bytes"
-    if cost.memory > allowance(size):
+    if cost.memory > allowance(size, times):
         return Verdict(False, "memory", told, name, cost.seconds, cost.memory)
     if cost.seconds > seconds_for(size):
         return Verdict(False, "time", told, name, cost.seconds, cost.memory)

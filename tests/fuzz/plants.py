@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from fuzz import formats
+
 __all__ = ["COSTLY", "PLANTS"]
 
 
@@ -349,4 +351,5 @@ PLANTS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "run": {"links": _followed_links, "answers": _answers_of_any_form, "model": _unbounded_models},
     "npy": {"error": _bare_npy, "size": _npy_by_its_header},
     "packed": {"weight": _json_of_any_weight, "columns": _columns_of_any_kind},
+    **{f"format-{name}": planted for name, planted in formats.PLANTS.items() if formats.available(name)},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -11,7 +12,7 @@ import attrs
 
 from asl_core.evaluation.reading import read_npy
 from asl_core.registry.component import SLOTS
-from fuzz import bundle, packs, seeds
+from fuzz import bundle, formats, packs, seeds
 from fuzz.guard import Way
 from fuzz.mutate_pickle import mutate_pickle
 from fuzz.mutate_tensors import mutate_npy, mutate_pt, mutate_safetensors
@@ -60,6 +61,8 @@ class Reader:
     lay_out: Callable[[bytes, Path], Path] | None = None  #: for inputs that are folders
     size: Callable[[bytes], int] = len
     every: bool = False  #: whether it is accepted only where all ways accept it
+    times: int = 10  #: bytes of memory for each of the input, beyond 64 MB
+    ready: Callable[[], None] | None = None  #: called before each input, outside the guard
 
     def place(self, data: bytes, folder: Path) -> Path:
         """Write an input where it is to be read."""
@@ -110,6 +113,19 @@ READERS = {
 }  # fmt: skip
 
 
+def _format(name: str) -> Reader:
+    ready = functools.partial(formats.ready, name) if name in formats.LIBRARIES else None
+    folder = name in formats.FOLDERS
+    return Reader(
+        name=f"format-{name}", file=formats.FILES[name], ways=(formats.way(name),), ready=ready,
+        seeds=functools.partial(formats.seeds, name), mutate=formats.mutator(name), times=formats.TIMES.get(name, 10),
+        lay_out=bundle.lay_out if folder else None, size=bundle.size_of if folder else len, beyond=(),
+    )  # fmt: skip
+
+
+READERS |= {f"format-{name}": _format(name) for name in formats.FILES if formats.available(name)}
+
+
 def warm_up(reader: Reader, folder: Path) -> None:
     """Import and make whatever is imported and made on first use, so that later it is the input's doing."""
     registry = plugins().registry
@@ -121,4 +137,6 @@ def warm_up(reader: Reader, folder: Path) -> None:
         path = reader.place(data, folder)
         for way in reader.ways:
             with contextlib.suppress(Exception):  # judged later
+                if reader.ready is not None:
+                    reader.ready()
                 way(path)

@@ -20,6 +20,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from fuzz.report import HEAD, Study, row, tell
 
-NAMES = ("pickle", "labels", "pt", "safetensors", "toml", "run", "npy", "packed")
+NAMES = ("pickle", "labels", "pt", "safetensors", "toml", "run", "npy", "packed",
+         *(f"format-{name}" for name in ("npy-frames", "npy", "npz", "pose", "kaggle-signs", "kaggle-fingerspelling",
+                                         "openpose", "pickle", "sl-gcn", "spoter", "openhands")))  # fmt: skip
 _PART = 10_000  #: inputs of one session of a study
 _PLANT_SECONDS = 120.0  #: of the processor, within which a planted bug has to be found
 
@@ -70,9 +73,10 @@ def short(names: list[str], runs: int, seed: int) -> int:
     from fuzz.session import Session
 
     torch.set_num_threads(1)
+    warnings.simplefilter("error")  # a warning on a user's screen is no message either
     every = []
     print(HEAD, flush=True)
-    for name in names:
+    for name in _installed(names):
         with tempfile.TemporaryDirectory(prefix="asl-fuzz-") as kept:
             session = Session(READERS[name], Path(kept))
             for data in (*session.reader.seeds(), *corpus(session.reader), *bombs_of(session.reader, 300_000, seed)):
@@ -84,10 +88,21 @@ def short(names: list[str], runs: int, seed: int) -> int:
     return _end(every)
 
 
+def _installed(names: list[str]) -> list[str]:
+    """Those whose library is installed; the others are named."""
+    from fuzz.readers import READERS
+
+    lacking = [name for name in names if name not in READERS]
+    if lacking:
+        print(f"left out, since pip install 'asl-core[formats]' was not run: {', '.join(lacking)}", file=sys.stderr)
+    return [name for name in names if name in READERS]
+
+
 def study(names: list[str], runs: int, said: argparse.Namespace) -> int:
     """Sessions of some thousand inputs, each from the valid files on, until each reader has had ``runs``."""
     from fuzz.server import Task, prepare, work
 
+    names = _installed(names)
     kept = Study(said.out or Path(tempfile.mkdtemp(prefix="asl-fuzz-study-")))
     tasks = []
     for name in names:
@@ -114,6 +129,7 @@ def plants(names: list[str], runs: int, seed: int, jobs: int) -> int:
     from fuzz.plants import COSTLY, PLANTS
     from fuzz.server import Task, prepare, work
 
+    names = _installed(names)
     tasks = [
         Task(name, runs, seed, plant, _PLANT_SECONDS, bombs=0.03 if plant in COSTLY else 0.005, patience=60)
         for name in names

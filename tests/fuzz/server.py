@@ -32,6 +32,7 @@ _COVERED = [
     "asl_wlasl",
     "asl_stages",
     "asl_packed",
+    "asl_formats",
     "tomllib",
     "torch._weights_only_unpickler",
     "fuzz.ways",

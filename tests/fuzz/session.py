@@ -67,7 +67,10 @@ class Session:
         self.runs += 1
         self._deep = False
         path = self.reader.place(data, self.folder)
-        verdict = judge(self.reader.ways, path, self.reader.size(data), self.inside, every=self.reader.every)
+        if self.reader.ready is not None:
+            self.reader.ready()
+        size, reader = self.reader.size(data), self.reader
+        verdict = judge(reader.ways, path, size, self.inside, every=reader.every, times=reader.times)
         if verdict.accepted and self.reader.name == "pickle":
             try:
                 with contextlib.suppress(ValueError, RuntimeError, TypeError):  # numpy's own reading failed, not ours

@@ -23,12 +23,13 @@ from asl_core import PickleBudget, PickleStandIns
 from asl_core.errors import CheckpointError, DataError
 from asl_core.files.pickles.arrays import NumpyStandIns
 from asl_stages import loaders_pt
-from fuzz import guard, plain, plants, report, run
+from fuzz import formats, guard, plain, plants, report, run
 from fuzz.readers import READERS
 from fuzz.session import Session
 
 CHANGES = {
     "pickle": 400, "labels": 400, "pt": 150, "safetensors": 200, "toml": 300, "run": 120, "npy": 600, "packed": 200,
+    **dict.fromkeys((f"format-{name}" for name in formats.FILES), 200),
 }  # fmt: skip
 
 
