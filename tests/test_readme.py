@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import pickle
 import re
 import shlex
@@ -61,7 +62,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_verb_is_there(page: Path) -> None:
     used = {shlex.split(line)[1] for line in commands(page)}
-    assert {word for word in used if word.isidentifier()} <= set(VERBS)
+    of_plugins = {entry.name for entry in importlib.metadata.entry_points(group="asl.commands")}
+    assert {word for word in used if word.isidentifier()} <= set(VERBS) | of_plugins
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -124,6 +126,18 @@ NOT_RUN = {
     "asl compare scratch.toml curriculum.toml --seeds 0-4": "several runs; tests/test_compare.py does",
     "asl compare one.toml other.toml --folds 4 --seeds 0-3": "several runs; tests/test_compare.py does",
     "asl run --dataset files --dataset.root my-signs/ --recipe holistic": "needs landmarks; tests/asl_files does",
+    **dict.fromkeys(
+        (
+            "asl extract videos/ --out landmarks/",
+            "asl extract videos/ --out landmarks/ --list list.csv",
+            "asl extract videos/ --out landmarks/ --list WLASL_v0.3.json",
+            "asl run --dataset files --dataset.root landmarks/ --recipe hands",
+            "asl predict runs/files-convformer-ctc-1 clip.mp4",
+            "asl predict RUN clip.mp4",
+        ),
+        "needs videos and a detector; tests/asl_video does",
+    ),
+    "asl extract --download-model": "needs the network; tests/asl_video downloads a file",
     "asl run asl.toml": "it is the file of the folder; tests/cases do",
 }  # fmt: skip
 
