@@ -12,7 +12,7 @@ import numpy as np
 
 from asl_core import DataError, Layout
 
-__all__ = ["DETECTORS", "Detector", "DetectorOptions", "Opener", "find_detector"]
+__all__ = ["DEFAULT_DETECTOR", "DETECTORS", "Detector", "DetectorOptions", "Opener", "find_detector"]
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +54,8 @@ class Opener(Protocol):
 
 
 #: name -> ``module:function`` that opens it
-DETECTORS: Mapping[str, str] = {"mediapipe-hands": "asl_video.mediapipe_hands:open_detector"}
+DEFAULT_DETECTOR = "mediapipe-hands"
+DETECTORS: Mapping[str, str] = {DEFAULT_DETECTOR: "asl_video.mediapipe_hands:open_detector"}
 
 
 def find_detector(name: str) -> Opener:

@@ -25,7 +25,9 @@ __all__ = ["extract"]
 @click.option("--whole", is_flag=True, help="videos are cut already: pass over start and end in the list")
 @click.option("--mirror", is_flag=True, help="pictures are mirrored, as some selfie cameras save them")
 @click.option("--jobs", type=click.IntRange(min=1), help="videos at once (default: number of processors)")
-@click.option("--detector", default="mediapipe-hands", show_default=True, help="what finds the landmarks")
+@click.option(
+    "--detector", envvar="ASL_DETECTOR", default="mediapipe-hands", show_default=True, help="what finds the landmarks"
+)
 @click.option("--model", type=click.Path(path_type=Path), help="model file of the detector")
 @click.option(
     "--timeout", type=click.FloatRange(min=1), default=60.0, show_default=True, help="seconds without a frame"

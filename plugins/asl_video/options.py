@@ -13,6 +13,8 @@ __all__ = ["VideoOptions"]
 class VideoOptions:
     """What finds the landmarks."""
 
-    detector: str = option("mediapipe-hands", help="a detector, or MODULE:FUNCTION that opens one")
+    detector: str | None = option(
+        None, help="a detector, or MODULE:FUNCTION (default: ASL_DETECTOR, or mediapipe-hands)"
+    )
     model: str | None = option(None, help="model file of the detector (default: ASL_HAND_MODEL, or the downloaded one)")
     mirror: bool = option(False, help="pictures are mirrored, as some selfie cameras save them")

@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 import attrs
 
 from asl_core import DataError
+from asl_video.detectors import DEFAULT_DETECTOR
 
 __all__ = ["Job", "UnusableError", "Worker", "WorkerSettings", "worker"]
 
@@ -29,7 +30,7 @@ class UnusableError(DataError):
 class WorkerSettings:
     """How videos are read; the same for all of an extraction."""
 
-    detector: str = "mediapipe-hands"  #: name, or ``module:function``
+    detector: str = DEFAULT_DETECTOR  #: name, or ``module:function``
     model: Path | None = None  #: model file of the detector
     mirror: bool = False  #: whether pictures are mirrored, as selfie cameras give them
     timeout: float = 60.0  #: seconds without a further frame after which a video is given up

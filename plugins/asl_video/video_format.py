@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 from asl_core import DataError, Recording, phase
 from asl_video.containers import SUFFIXES, container_of, known_container
+from asl_video.detectors import DEFAULT_DETECTOR
 from asl_video.options import VideoOptions
 from asl_video.process import Job, WorkerSettings, worker
 from asl_video.recordings import cut_short, recording_of, share_seen
@@ -23,7 +25,8 @@ class VideoFormat:
 
     def __init__(self, options: VideoOptions):
         model = None if options.model is None else Path(options.model)
-        self._settings = WorkerSettings(detector=options.detector, model=model, mirror=options.mirror)
+        detector = options.detector or os.environ.get("ASL_DETECTOR") or DEFAULT_DETECTOR
+        self._settings = WorkerSettings(detector=detector, model=model, mirror=options.mirror)
 
     def recognises(self, path: Path) -> bool:
         """By the container's first bytes."""
