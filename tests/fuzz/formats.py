@@ -513,7 +513,7 @@ def _bare_errors(name: str) -> Callable[[], None]:
     def plant() -> None:
         module = importlib.import_module(f"asl_formats.{_MODULES[name]}")
         if name in LIBRARIES:
-            vars(module)["DataError"] = ValueError
+            vars(module)["DataError"] = RuntimeError
             return
         for owner in (module, importlib.import_module("asl_formats.headers")):
             vars(owner)["refused"] = lambda _, fault, __: KeyError(str(fault))
