@@ -38,7 +38,8 @@ _KINDS = {
     ".safetensors": "weights",
     **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin"), "checkpoint"),
     **dict.fromkeys(
-        (".npy", ".npz", ".pkl", ".pickle", ".p", ".csv", ".json", ".mp4", ".mov", ".avi", ".webm"), "clips"
+        (".npy", ".npz", ".pkl", ".pickle", ".p", ".csv", ".json", ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"),
+        "clips",
     ),
 }
 _PICKLE = re.compile(r"\.(pkl|pickle|p)(\.(gz|bz2|xz|lzma|zip))?$", re.IGNORECASE)

@@ -61,8 +61,8 @@ def problems_of(answer: dict[str, Any], fps: float | None, *, even: bool) -> dic
     if not even:
         problems["variable rate"] = "its frames are not evenly spaced; the time of each is kept"
     if fps is None or not ODD_RATES[0] <= fps <= ODD_RATES[1]:
-        rate = "no" if fps is None else f"{fps:g}"
-        problems["odd rate"] = f"it has {rate} frames per second; expected {ODD_RATES[0]:g} to {ODD_RATES[1]:g}"
+        what = "its rate is not known" if fps is None else f"it has {fps:g} frames per second"
+        problems["odd rate"] = f"{what}; expected {ODD_RATES[0]:g} to {ODD_RATES[1]:g} per second"
     if answer["unordered"]:
         problems["unordered"] = f"{answer['unordered']} frames that are not after the frame before are left out"
     if answer["resized"]:
