@@ -128,6 +128,7 @@ def test_versions_that_report_to_their_maker_are_refused(
         open_detector(DetectorOptions())
 
 
+@pytest.mark.slow
 def test_the_format(tmp_path: Path) -> None:
     (component,) = asl_formats()
     check_format(component, sample=film(tmp_path / "a.mp4"), detector="fake_detector:open_squares")

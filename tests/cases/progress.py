@@ -63,7 +63,7 @@ def copied(place: Path) -> Path:
     return place
 
 
-@case("a bar in the terminal, lines elsewhere, events with --json, nothing with --quiet")
+@case("a bar in the terminal, lines elsewhere, events with --json, nothing with --quiet", slow=True)
 def shown(place: Path) -> str:
     words = flags(small(place / "runs", train__epochs=1))
     with mock.patch.object(progress_bar, "SILENCE", 0.0):
