@@ -55,7 +55,10 @@ class Opener(Protocol):
 
 #: name -> ``module:function`` that opens it
 DEFAULT_DETECTOR = "mediapipe-hands"
-DETECTORS: Mapping[str, str] = {DEFAULT_DETECTOR: "asl_video.mediapipe_hands:open_detector"}
+DETECTORS: Mapping[str, str] = {
+    DEFAULT_DETECTOR: "asl_video.mediapipe_hands:open_detector",
+    "mediapipe-holistic": "asl_video.mediapipe_holistic:open_detector",
+}
 
 
 def find_detector(name: str) -> Opener:

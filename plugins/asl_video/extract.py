@@ -26,7 +26,11 @@ __all__ = ["extract"]
 @click.option("--mirror", is_flag=True, help="pictures are mirrored, as some selfie cameras save them")
 @click.option("--jobs", type=click.IntRange(min=1), help="videos at once (default: number of processors)")
 @click.option(
-    "--detector", envvar="ASL_DETECTOR", default="mediapipe-hands", show_default=True, help="what finds the landmarks"
+    "--detector",
+    envvar="ASL_DETECTOR",
+    default="mediapipe-hands",
+    show_default=True,
+    help="mediapipe-hands, mediapipe-holistic, or MODULE:FUNCTION",
 )
 @click.option("--model", type=click.Path(path_type=Path), help="model file of the detector")
 @click.option(
@@ -56,9 +60,9 @@ def extract(
     the clips in work are lost. `asl help video` says more.
     """
     if download_model:
-        from asl_video.model_files import download_model as download
+        from asl_video.model_files import HANDS
 
-        click.echo(f"model file: {download()}")
+        click.echo(f"model file: {HANDS.download()}")
         if videos is None:
             return
     if videos is None or out is None:
@@ -83,7 +87,8 @@ def extract(
     if not report["extracted"]:
         raise asl.DataError(f"no video of {videos} could be extracted; {out / 'extract.json'} says why of each.")
     click.echo(f"landmarks by {identity}; the report is {out / 'extract.json'}")
-    click.echo(f"train on them: asl run --dataset files --dataset.root {asl.as_word(out)} --recipe hands")
+    recipe = "holistic" if "holistic" in identity else "hands"
+    click.echo(f"train on them: asl run --dataset files --dataset.root {asl.as_word(out)} --recipe {recipe}")
 
 
 def _processors() -> int:

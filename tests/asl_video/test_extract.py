@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from filmed import film, sound_only
@@ -19,8 +20,8 @@ from filmed import film, sound_only
 import asl_core as asl
 from asl_core.cli import main
 from asl_core.compute.progress import ProgressReport, listening
-from asl_video import model_files
 from asl_video.extraction import extract_all
+from asl_video.model_files import HANDS, HOLISTIC
 from asl_video.process import WorkerSettings
 from asl_video.video_lists import list_videos
 
@@ -270,24 +271,27 @@ def test_two_at_once_are_refused(videos: Path, tmp_path: Path, capsys: pytest.Ca
 
 def test_the_model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv(model_files.VARIABLE, raising=False)
-    with pytest.raises(asl.DataError, match="asl extract --download-model"):
-        model_files.find_model()
-    with pytest.raises(asl.DataError, match="--model none: no such file"):
-        model_files.find_model(Path("none"))
+    monkeypatch.delenv("ASL_HAND_MODEL", raising=False)
+    monkeypatch.delenv("ASL_HOLISTIC_MODEL", raising=False)
     served = tmp_path / "served.task"
     served.write_bytes(b"model")
+    wrong = attrs.evolve(HANDS, url=served.as_uri())
+    right = attrs.evolve(wrong, sha256=hashlib.sha256(b"model").hexdigest())
+    with pytest.raises(asl.DataError, match="asl extract --download-model"):
+        HANDS.find()
+    with pytest.raises(asl.DataError, match=r"download it from https://.*ASL_HOLISTIC_MODEL"):
+        HOLISTIC.find()
+    with pytest.raises(asl.DataError, match="--model none: no such file"):
+        HANDS.find(Path("none"))
     with pytest.raises(asl.DataError, match="nothing was written"):
-        model_files.download_model(served.as_uri())
+        wrong.download()
     assert not (tmp_path / "cache").exists()
-    digest = hashlib.sha256(b"model").hexdigest()
-    path = model_files.download_model(served.as_uri(), digest)
+    path = right.download()
     assert path.read_bytes() == b"model"
+    assert right.find() == path
     with pytest.raises(asl.DataError, match="is not the model file that was downloaded"):
-        model_files.find_model()
-    monkeypatch.setattr(model_files, "SHA256", digest)
-    assert model_files.find_model() == path
-    monkeypatch.setenv(model_files.VARIABLE, str(served))
-    assert model_files.find_model() == served
+        wrong.find()
+    monkeypatch.setenv("ASL_HAND_MODEL", str(served))
+    assert wrong.find() == served
     with pytest.raises(asl.DataError, match="cannot be downloaded"):
-        model_files.download_model((tmp_path / "none").as_uri())
+        attrs.evolve(HANDS, url=(tmp_path / "none").as_uri()).download()

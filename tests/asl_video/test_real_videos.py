@@ -91,5 +91,21 @@ def test_nothing_that_mediapipe_prints_is_seen(videos: Path, capfd: pytest.Captu
 def test_another_file_is_no_model(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hand_landmarker.task").write_bytes(b"PK no model")
     monkeypatch.setenv("ASL_HAND_MODEL", str(tmp_path / "hand_landmarker.task"))
-    with pytest.raises(asl.DataError, match="is no model of MediaPipe's hand detector"):
+    with pytest.raises(asl.DataError, match="is no model of the detector mediapipe-hands"):
         extracted(videos / "14893.mp4")
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ASL_HOLISTIC_MODEL"), reason="needs holistic_landmarker.task: set ASL_HOLISTIC_MODEL"
+)
+def test_holistic_sees_the_hands_where_the_hand_detector_does(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hands = extracted(videos / "69345.mp4")
+    monkeypatch.setenv("ASL_DETECTOR", "mediapipe-holistic")
+    body = extracted(videos / "69345.mp4")
+    assert str(body.layout).startswith("pose 33, face 468, left-hand 21, right-hand 21")
+    assert not np.isnan(body.points[:, :33]).any()
+    for part in ("left-hand", "right-hand"):
+        one, other = (r.points[:, r.layout.place(part), :2] for r in (hands, body))
+        both = ~np.isnan(one).any((1, 2)) & ~np.isnan(other).any((1, 2))
+        assert both.sum() > 20
+        assert np.abs(one - other)[both].mean() < 0.02
