@@ -75,8 +75,9 @@ class Formats:
     def walk(self, folder: Path) -> Iterator[tuple[Path, tuple[str, Format] | None]]:
         """Every recording below a folder with its format, and every other file with None, as people count names.
 
-        What lies in a folder that is a recording itself, hidden files, and links that lead out are passed over. Formats
-        that are slow to read (:attr:`Format.on_request`) are looked for only where :meth:`only` chose them.
+        What lies in a folder that is a recording itself, hidden files, links to folders and links that lead out are
+        passed over. Formats that are slow to read (:attr:`Format.on_request`) are looked for only where :meth:`only`
+        chose them.
 
         Raises:
             DataError: several formats recognise a path.
@@ -93,8 +94,9 @@ class Formats:
             path = Path(entry.path)
             if entry.name.startswith((".", "__MACOSX")):
                 continue
-            leads_out = entry.is_symlink() and not path.resolve().is_relative_to(inside)
-            if leads_out or not (entry.is_file() or entry.is_dir()):  # a pipe would be waited for
+            # A link to a folder would show what is in it twice, or for ever.
+            unsafe = entry.is_symlink() and (entry.is_dir() or not path.resolve().is_relative_to(inside))
+            if unsafe or not (entry.is_file() or entry.is_dir()):  # a pipe would be waited for
                 yield path, None
                 continue
             taken = self.of(path)

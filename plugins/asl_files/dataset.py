@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from asl_core import Clip, DataError, Finding, Formats, Recording, track
+from asl_core import Clip, DataError, Finding, Formats, MissingExtraError, Recording, shortened, track
 from asl_files.entries import Entry
 from asl_files.index import Index, build_index, found_in
 from asl_files.options import FilesOptions
@@ -50,14 +50,26 @@ class FilesDataset:
         if split not in index.entries:
             raise DataError(f"{self._options.root} holds no split {split!r}; there is {', '.join(index.entries)}.")
         unseen, notes = Unseen(), defaultdict[str, list[str]](list)
+        faults: list[DataError] = []
         for entry in track(index.entries[split], f"reading {split}"):
-            recordings = self._recordings(entry)
+            try:
+                recordings = self._recordings(entry)
+                clips = [self._clip(_named(entry, r, recordings), r, index.group.get(entry.id)) for r in recordings]
+            except MissingExtraError:
+                raise
+            except DataError as fault:
+                faults.append(fault)
+                continue
             for recording in recordings:
                 unseen.add(recording)
                 for note in recording.notes:
                     notes[note].append(entry.id)
-                yield self._clip(_named(entry, recording, recordings), recording, index.group.get(entry.id))
+            yield from clips
+        if faults and self.bad_clips != "drop":
+            raise DataError(_several(faults))
         self._noticed[split] = [*unseen.findings(split), *note_findings(split, notes)]
+        if faults:
+            self._noticed[split].append(Finding("warning", "bad-clips", f"dropped: {_several(faults)}"))
 
     def findings(self) -> Sequence[Finding]:
         """What every file was taken for, how splits were made, and what was not seen."""
@@ -110,3 +122,11 @@ class FilesDataset:
 def _named(entry: Entry, recording: Recording, recordings: Sequence[Recording]) -> Entry:
     """The entry of one recording; those of a file that holds several have ids of their own."""
     return entry if len(recordings) == 1 else attrs.evolve(entry, id=f"{entry.id}/{recording.id}")
+
+
+def _several(faults: Sequence[DataError]) -> str:
+    """What is wrong with files, the first in full."""
+    if len(faults) == 1:
+        return str(faults[0])
+    shown = shortened([str(fault) for fault in faults], 3, "; ")
+    return f"{len(faults)} recordings cannot be read: {shown}. --dataset.bad-clips drop leaves them out."

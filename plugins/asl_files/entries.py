@@ -31,6 +31,7 @@ class Entry:
     fps: float | None = None
     member: str | None = None  #: id of the recording within a file that holds several
     where: str = ""  #: file and line that list it
+    of_video: bool = False  #: whether its frames are counted in a video, of which the recording may hold a part only
 
 
 def split_named(word: str) -> str | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import attrs
 
 from asl_core import DataError, Finding, Format, Formats, Recording, as_word, natural_order, shortened
-from asl_files.entries import Entry
-from asl_files.folders import FolderContent, find_recordings
+from asl_files.entries import Entry, split_named
+from asl_files.folders import FolderContent, find_recordings, name_of
 from asl_files.lists import find_list, read_list
 from asl_files.options import FilesOptions
 from asl_files.recordings import member_of
@@ -19,6 +19,7 @@ from asl_files.splitting import divide
 __all__ = ["Index", "build_index", "found_in"]
 
 _ORDER = ("train", "val", "test")
+_FEW = 3  #: files of a folder that are named one by one
 _VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
 
@@ -48,8 +49,9 @@ def build_index(options: FilesOptions, formats: Formats) -> Index:
         one = found_in(root, formats, options)
         listed = _listing(root, options)
         if listed is not None:
-            one.entries, more = _match(listed, read_list(listed, root), one, root)
-            findings += more
+            entries, more = read_list(listed, root)
+            one.entries, others = _match(listed, entries, one, root)
+            findings += [*more, *others]
         if number:
             one.entries = [attrs.evolve(e, id=f"{root.name}-{number + 1}/{e.id}") for e in one.entries]
         findings += _taken(root, one, listed)
@@ -62,6 +64,7 @@ def build_index(options: FilesOptions, formats: Formats) -> Index:
     entries = _labelled(entries, options, findings)
     entries, group = _divided(entries, options, findings)
     entries = _chosen(entries, options, findings)
+    findings += _signs(entries)
     splits = {name: [e for e in entries if e.split == name] for name in _ORDER}
     return Index({name: part for name, part in splits.items() if part}, folder.of_path, held, group, findings)
 
@@ -87,17 +90,22 @@ def _divided(
 ) -> tuple[list[Entry], Mapping[str, str]]:
     """The entries with the split of each, and what folds may not part."""
     stated = Counter(entry.split for entry in entries)
-    if set(stated) != {None}:
-        if stated[None]:
-            text = f"{stated[None]} of {len(entries)} recordings do not say their split; they are train"
-            findings.append(Finding("warning", "split-unknown", text))
-        return [attrs.evolve(e, split=e.split or "train") for e in entries], {}
-    division = divide(entries, options.val_share, options.split_by)
+    if set(stated) != {None} and stated[None]:
+        text = f"{stated[None]} of {len(entries)} recordings do not say their split; they are train"
+        findings.append(Finding("warning", "split-unknown", text))
+    entries = [attrs.evolve(e, split=e.split or "train") for e in entries]
+    train = [entry for entry in entries if entry.split == "train"]
+    if stated["val"] or not train:
+        return entries, {}
+    division = divide(train, options.val_share, options.split_by)
     if division.val:
         ids = sorted(division.val, key=natural_order)
         text = f"nothing says which recordings are val: {division.rule}"
         findings.append(Finding("note", "val-made", text, {"val": ids}))
-    return [attrs.evolve(e, split="val" if e.id in division.val else "train") for e in entries], division.group
+    elif options.val_share:
+        text = "there is no val split, and none can be made: every sign has one recording alone"
+        findings.append(Finding("warning", "no-val", text))
+    return [attrs.evolve(e, split="val") if e.id in division.val else e for e in entries], division.group
 
 
 def _chosen(entries: list[Entry], options: FilesOptions, findings: list[Finding]) -> list[Entry]:
@@ -126,7 +134,7 @@ def found_in(root: Path, formats: Formats, options: FilesOptions) -> FolderConte
         formats = formats.only(options.format)
     recognised = formats.of(root)
     if recognised is not None:
-        entry = Entry(id=root.name.split(".")[0] or root.name, path=root)
+        entry = Entry(id=name_of(root), path=root)
         return FolderContent([entry], Counter([recognised[0]]), {root: recognised})
     return find_recordings(root, formats) if root.is_dir() else FolderContent()
 
@@ -153,7 +161,9 @@ def _match(
     """
     by_name: dict[str, list[Path]] = defaultdict(list)
     for path in folder.of_path:
-        by_name[path.name if path.is_dir() else path.name.split(".")[0]].append(path)
+        for name in {path.name, name_of(path)}:
+            by_name[name].append(path)
+    any_case = {str(path.relative_to(root)).lower(): path for path in folder.of_path}
     present, missing = [], []
     for entry in entries:
         path = entry.path
@@ -166,9 +176,11 @@ def _match(
         present.append(attrs.evolve(entry, path=path))
     if not present:
         first = missing[0]
+        if (other := any_case.get(str(first.path.relative_to(root)).lower())) is not None:
+            raise DataError(f"{first.where} names {first.path}; there is {other}, in other capitals.")
         raise DataError(
             f"{listed} lists {len(missing)} recordings, and none of them is in {root} as a file of a known format (the "
-            f"first: {first.path}, {first.where}). `asl audit {root} --dataset.manifest none` says what is there."
+            f"first: {first.path}, {first.where}). If it is no list of them: --dataset.manifest none."
         )
     findings = []
     if missing:
@@ -213,14 +225,47 @@ def _taken(root: Path, folder: FolderContent, listed: Path | None) -> list[Findi
             f"{root} holds recordings of {len(folder.formats)} formats ({kinds}); --dataset.format NAME takes one alone"
         )
         findings.append(Finding("warning", "mixed-formats", text))
+    if folder.top != root:
+        findings.append(Finding("note", "top", f"all recordings lie in {folder.top}: the folders in it are the signs"))
     if folder.unknown:
-        names = [str(path.relative_to(root)) for path in folder.unknown]
-        text = f"{len(names)} files of {root} are of no known format and are not read ({shortened(names)})"
+        text = (
+            f"{len(folder.unknown)} files of {root} are of no known format and are not read "
+            f"({shortened(_by_folder(root, folder.unknown))})"
+        )
         findings.append(Finding("warning", "unread", text))
-    if folder.outside:
-        names = [str(path.relative_to(root)) for path in folder.outside]
-        text = f"{len(names)} links lead out of {root} and are not followed ({shortened(names)})"
+    if folder.links:
+        names = [str(path.relative_to(root)) for path in folder.links]
+        text = f"{len(names)} links in {root} lead to folders or out of it and are not followed ({shortened(names)})"
         findings.append(Finding("warning", "links", text))
+    return findings
+
+
+def _by_folder(root: Path, paths: Sequence[Path]) -> list[str]:
+    """Files by name, many of one folder by how many they are: frames next to one that is none are such."""
+    by_folder: dict[Path, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_folder[path.parent].append(path)
+    shown = []
+    for folder, files in by_folder.items():
+        place = folder.relative_to(root)
+        if len(files) > _FEW:
+            shown.append(f"{len(files)} in {place}, where not all are frames of one size with numbers as names")
+        else:
+            shown += [str(path.relative_to(root)) for path in files]
+    return shown
+
+
+def _signs(entries: Sequence[Entry]) -> list[Finding]:
+    """The signs by name, so that a wrong depth of folders is seen; and folders that are called like splits."""
+    signs = sorted({gloss for entry in entries for gloss in entry.glosses}, key=natural_order)
+    findings = [Finding("note", "signs", f"{len(signs)} signs: {shortened(signs, 10)}")]
+    deep = sorted({e.session for e in entries if e.session and any(map(split_named, e.session.split("/")))})
+    if deep:
+        text = (
+            f"folders called {shortened(deep)} lie within folders of signs and are taken for sessions; splits have to "
+            f"be the first folders of the data set"
+        )
+        findings.append(Finding("warning", "splits-below", text))
     return findings
 
 

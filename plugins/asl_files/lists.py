@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asl_core import DataError, csv_delimiter, metadata_text, parse_json, text_encoding, whole_number
+import attrs
+
+from asl_core import (
+    DataError,
+    Finding,
+    csv_delimiter,
+    metadata_text,
+    parse_json,
+    shortened,
+    text_encoding,
+    whole_number,
+)
 from asl_files.entries import Entry, split_named, within
 
 __all__ = ["find_list", "read_list"]
@@ -68,8 +81,8 @@ def _lists(path: Path) -> bool:
     )
 
 
-def read_list(path: Path, root: Path) -> list[Entry]:
-    """The recordings that a file lists; their paths lead to files that may be missing.
+def read_list(path: Path, root: Path) -> tuple[list[Entry], list[Finding]]:
+    """The recordings that a file lists, which may be missing, and what is odd about the list.
 
     Raises:
         DataError: it cannot be read, is none of the forms, or names a path out of ``root``.
@@ -82,13 +95,43 @@ def read_list(path: Path, root: Path) -> list[Entry]:
         raise DataError(
             f"{path} cannot be read ({fault}); expected a CSV or JSON file that lists recordings."
         ) from fault
-    entries = _json(text, path, root) if text.lstrip()[:1] in ("{", "[") else list(_csv(text, path, root))
+    findings: list[Finding] = []
+    is_json = text.lstrip()[:1] in ("{", "[")
+    entries = _json(text, path, root) if is_json else list(_csv(text, path, root, findings))
     if not entries:
         raise DataError(f"{path} lists no recording; expected a line for each.")
-    return entries
+    return _distinct(entries, path, findings), findings
 
 
-def _csv(text: str, path: Path, root: Path) -> Iterator[Entry]:
+def _distinct(entries: Sequence[Entry], path: Path, findings: list[Finding]) -> list[Entry]:
+    """The entries, those of several parts of one file with ids of their own, and none twice.
+
+    Raises:
+        DataError: one recording has two glosses.
+    """
+    files = Counter(entry.id for entry in entries)
+    distinct: dict[str, Entry] = {}
+    twice = []
+    for entry in entries:
+        part = "" if (entry.start, entry.end) == (1, -1) or files[entry.id] == 1 else f":{entry.start}-{entry.end}"
+        one = attrs.evolve(entry, id=f"{entry.id}{part}")
+        first = distinct.setdefault(one.id, one)
+        if first is one:
+            continue
+        if first.glosses != one.glosses:
+            signs = [" ".join(e.glosses) or "nothing" for e in (first, one)]
+            raise DataError(
+                f"{first.where} and {one.where} list one recording, {one.id}, as {signs[0]!r} and {signs[1]!r}; leave "
+                f"out one of them."
+            )
+        twice.append(one.id)
+    if twice:
+        text = f"{path.name} lists {len(twice)} recordings more than once ({shortened(twice)}); the first counts"
+        findings.append(Finding("warning", "listed-twice", text))
+    return list(distinct.values())
+
+
+def _csv(text: str, path: Path, root: Path, findings: list[Finding]) -> Iterator[Entry]:
     if any(len(line) > _LONGEST_LINE for line in text.splitlines()):
         raise DataError(f"{path} has a line of more than {_LONGEST_LINE} characters; expected CSV.")
     sample = text[:65536]
@@ -101,6 +144,8 @@ def _csv(text: str, path: Path, root: Path) -> Iterator[Entry]:
             continue
         if not columns:
             names = [cell.strip().lower() for cell in row]
+            if again := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+                raise DataError(f"{where} has several columns called {', '.join(again)}; expected one of each name.")
             columns = {
                 key: next(names.index(other) for other in others if other in names)
                 for key, others in COLUMNS.items()
@@ -111,11 +156,23 @@ def _csv(text: str, path: Path, root: Path) -> Iterator[Entry]:
                     f"{where} has the columns {', '.join(names)[:200]}; expected a heading with one of "
                     f"{', '.join(COLUMNS['file'])}, and gloss, split, signer, start, end, fps where they are known."
                 )
+            findings += _unused(path, [name for place, name in enumerate(names) if place not in columns.values()])
             continue
         cells = {key: row[place].strip() for key, place in columns.items() if place < len(row) and row[place].strip()}
         if "file" not in cells:
             raise DataError(f"{where} names no file; expected one in column {columns['file'] + 1}.")
         yield _entry(cells, root, where)
+
+
+def _unused(path: Path, names: Sequence[str]) -> list[Finding]:
+    """Columns that nothing reads, with the name that was perhaps meant."""
+    if not names:
+        return []
+    known = [name for others in COLUMNS.values() for name in others]
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.7) for name in names}
+    shown = [f"{name!r:.60} (did you mean {close[0]}?)" if close else f"{name!r:.60}" for name, close in near.items()]
+    level = "warning" if any(near.values()) else "note"
+    return [Finding(level, "columns-unused", f"columns of {path.name} that are not used: {shortened(shown)}")]
 
 
 def _entry(cells: Mapping[str, Any], root: Path, where: str) -> Entry:
@@ -147,7 +204,7 @@ def _number(cells: Mapping[str, Any], key: str, default: int, where: str) -> int
         number = whole_number(cells[key])
     except ValueError:
         number = None
-    if number is None or number < -1:
+    if number is None or number < -1 or (key == "start" and number == 0):
         raise DataError(
             f"{where} says {key} {str(cells[key])!r:.40}; expected a frame counted from 1, or -1 for the last one."
         )
@@ -188,7 +245,8 @@ def _wlasl(content: Sequence[Mapping[str, Any]], path: Path, root: Path) -> list
                 "signer": instance.get("signer_id"), "start": instance.get("frame_start"),
                 "end": instance.get("frame_end"), "fps": instance.get("fps"),
             }  # fmt: skip
-            entries.append(_entry({k: v for k, v in cells.items() if v is not None}, root, f"{path}, entry {number}"))
+            one = _entry({k: v for k, v in cells.items() if v is not None}, root, f"{path}, entry {number}")
+            entries.append(attrs.evolve(one, of_video=True))
     return entries
 
 
@@ -215,5 +273,6 @@ def _nslt(content: Mapping[str, Mapping[str, Any]], path: Path, root: Path) -> l
             "start": start,
             "end": end,
         }
-        entries.append(_entry({k: v for k, v in cells.items() if v is not None}, root, f"{path}, entry {clip}"))
+        one = _entry({k: v for k, v in cells.items() if v is not None}, root, f"{path}, entry {clip}")
+        entries.append(attrs.evolve(one, of_video=True))
     return entries

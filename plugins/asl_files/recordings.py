@@ -15,20 +15,25 @@ __all__ = ["Unseen", "cut", "member_of", "note_findings", "with_side"]
 
 
 def cut(entry: Entry, recording: Recording) -> Recording:
-    """The frames that the entry names."""
-    last = len(recording.points) if entry.end == -1 else entry.end
-    if (entry.start, last) == (1, len(recording.points)):
+    """The frames that the entry names.
+
+    A recording of less than the video that its list is about was cut before, and is taken whole.
+
+    Raises:
+        DataError: the recording has fewer frames.
+    """
+    frames = len(recording.points)
+    last = frames if entry.end == -1 else entry.end
+    if (entry.start, last) == (1, frames) or (entry.of_video and last > frames):
         return recording
-    start = max(entry.start - 1, 0)
-    if start >= min(last, len(recording.points)):
+    if not 1 <= entry.start <= last <= frames:
         raise DataError(
-            f"{entry.where} names frames {entry.start} to {entry.end} of {entry.path}, which has "
-            f"{len(recording.points)} frames."
+            f"{entry.where} names frames {entry.start} to {entry.end} of {entry.path}, which has {frames}; expected "
+            f"frames counted from 1, and -1 for the last one."
         )
     times = recording.times
-    return attrs.evolve(
-        recording, points=recording.points[start:last], times=None if times is None else times[start:last]
-    )
+    part = slice(entry.start - 1, last)
+    return attrs.evolve(recording, points=recording.points[part], times=None if times is None else times[part])
 
 
 def member_of(entry: Entry, recordings: Sequence[Recording]) -> Sequence[Recording]:

@@ -38,15 +38,28 @@ def divide(entries: Sequence[Entry], share: float, by: str) -> Division:
         share: of val, aimed at.
         by: ``signer``, ``session``, ``block``, or ``auto`` for the first of these that is known of all.
     """
+    reasons = []
     for kind in ("signer", "session") if by == "auto" else (by,):
         names = [getattr(entry, kind, None) for entry in entries]
-        if kind == "block" or None in names or (by == "auto" and len(set(names)) < _FEWEST):
+        known = sum(name is not None for name in names)
+        if kind == "block" or not known:
+            continue
+        if known < len(entries):
+            reasons.append(f"the {kind} of {len(entries) - known} of {len(entries)} recordings is not known")
+            continue
+        if by == "auto" and len(set(names)) < _FEWEST:
+            reasons.append(f"there are only {len(set(names))} {kind}s")
             continue
         group = {entry.id: f"{kind} {name}" for entry, name in zip(entries, names, strict=True)}
         held_out = _whole_groups(entries, group, share)
+        if share and not held_out and by == "auto":
+            reasons.append(f"no {kind} can be left out of train without losing a sign")
+            continue
         count = len({group[clip] for clip in held_out})
         return Division(held_out, group, f"{count} of {len(set(names))} {kind}s are val, none of them in train")
-    return _blocks(entries, share)
+    blocks = _blocks(entries, share)
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return attrs.evolve(blocks, rule=f"{blocks.rule}{why}")
 
 
 def _whole_groups(entries: Sequence[Entry], group: dict[str, str], share: float) -> frozenset[str]:
@@ -81,10 +94,10 @@ def _blocks(entries: Sequence[Entry], share: float) -> Division:
     held_out = set[str]()
     for glosses, members in of_gloss.items():
         members.sort(key=lambda entry: natural_order(entry.id))
-        first_held = len(members) - round(share * len(members))
+        held = min(max(1, round(share * len(members))), len(members) - 1) if share else 0
         for place, entry in enumerate(members):
             group[entry.id] = f"{' '.join(glosses)}, block {1 + place * BLOCKS // len(members)}"
-        if share and first_held >= 1:
-            held_out |= {entry.id for entry in members[min(first_held, len(members) - (len(members) > 1)) :]}
-    rule = f"the last {share:.0%} of each sign's recordings, in the order of their names, are val"
+        held_out |= {entry.id for entry in members[len(members) - held :]}
+    count = f"{len(held_out)} of {len(entries)} recordings"
+    rule = f"{count} are val, the last of each sign in the order of their names"
     return Division(frozenset(held_out), group, rule)

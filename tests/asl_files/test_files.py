@@ -270,3 +270,110 @@ def test_a_file_of_several_recordings_is_as_many_clips(tmp_path: Path) -> None:
     np.savez(tmp_path / "book" / "all.npz", one=random.random((4, 126)), two=random.random((5, 126)))
     assert ids(dataset(tmp_path, val_share=0.0), "train") == ["book/all/one", "book/all/two"]
     assert [clip.id for clip in dataset(tmp_path).read(tmp_path / "book" / "all.npz")] == ["all/one", "all/two"]
+
+
+def test_ids_keep_dots_and_are_distinct(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "a").mkdir()
+    for number in range(1, 7):
+        np.savez(tmp_path / "a" / f"take.{number}.npz", clip=random.random((4, 126)))
+    data = dataset(tmp_path)
+    assert ids(data, "train") == [f"a/take.{n}" for n in range(1, 6)]
+    assert ids(data, "val") == ["a/take.6"]
+
+
+def test_a_link_to_a_folder_is_not_followed_round_and_round(tree: Path) -> None:
+    (tree / "self").symlink_to(tree, target_is_directory=True)
+    (tree / "book" / "up").symlink_to(tree, target_is_directory=True)
+    data = dataset(tree, val_share=0.0)
+    assert len(ids(data, "train")) == 36
+    assert "2 links" in codes(data)["links"]
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.99, 11), (0.5, 6), (0.01, 1), (0.0, 0)])
+def test_every_share_leaves_each_sign_in_train_and_holds_out_what_it_says(tree: Path, share: float, held: int) -> None:
+    data = dataset(tree, val_share=share)
+    assert len(ids(data, "train")) == 3 * (12 - held)
+    assert (f"{3 * held} of 36 recordings are val" in codes(data).get("val-made", "")) == bool(held)
+
+
+def test_a_val_split_is_made_beside_train_and_test_and_where_there_is_none_it_is_said(tmp_path: Path) -> None:
+    for number in range(5):
+        recording(tmp_path / "two" / "train" / "book" / str(number))
+    recording(tmp_path / "two" / "test" / "book" / "9")
+    data = dataset(tmp_path / "two")
+    assert data.splits() == ("train", "val", "test")
+    assert ids(data, "val") == ["train/book/4"]
+    for sign in ("a", "b"):
+        recording(tmp_path / "one" / sign / "0")
+    assert "one recording alone" in codes(dataset(tmp_path / "one"))["no-val"]
+
+
+def test_a_sign_may_be_called_test(tmp_path: Path) -> None:
+    for sign in ("hello", "test", "train"):
+        for number in range(2):
+            recording(tmp_path / sign / str(number))
+    data = dataset(tmp_path)
+    assert {clip.glosses[0] for clip in data.clips("train")} == {"hello", "test", "train"}
+    assert data.splits() == ("train", "val")
+
+
+def test_signs_are_named_and_an_unpacked_archive_is_looked_into(tmp_path: Path) -> None:
+    for sign in ("a", "b"):
+        for number in range(2):
+            recording(tmp_path / "MP_Data" / sign / str(number))
+    data = dataset(tmp_path)
+    assert codes(data)["signs"] == "2 signs: a, b"
+    assert "MP_Data" in codes(data)["top"]
+    assert {clip.glosses for clip in data.clips("train")} == {("a",), ("b",)}
+    for split in ("train", "val"):
+        recording(tmp_path / "MP_Data" / "a" / split / "9")
+    assert "train, val" in codes(dataset(tmp_path))["splits-below"]
+
+
+def test_parts_of_one_recording_are_clips_of_their_own(tree: Path) -> None:
+    (tree / "list.csv").write_text("file,gloss,start,end\nbook/0,a,1,2\nbook/0,b,3,-1\n", encoding="utf-8")
+    clips = list(dataset(tree, val_share=0.0).clips("train"))
+    assert [(clip.id, clip.glosses, len(clip.features)) for clip in clips] == [
+        ("book/0:1-2", ("a",), 2),
+        ("book/0:3--1", ("b",), 2),
+    ]
+
+
+def test_what_is_odd_about_a_list_is_said(tree: Path) -> None:
+    text = "file,gloss,singer,note\nbook/0,a,P1,x\nbook/0,a,P1,x\nbook/1,a,P2,x\n"
+    (tree / "list.csv").write_text(text, encoding="utf-8")
+    said = codes(dataset(tree))
+    assert "'singer' (did you mean signer?)" in said["columns-unused"]
+    assert "1 recordings more than once (book/0)" in said["listed-twice"]
+    for text, message in (
+        ("file,gloss\nbook/0,a\nbook/0,b\n", "line 2 and .*line 3 list one recording, book/0, as 'a' and 'b'"),
+        ("file,gloss,gloss\nbook/0,a,b\n", "several columns called gloss"),
+        ("file,gloss,start,end\nbook/0,a,1,2720\n", "names frames 1 to 2720 of .* which has 4"),
+        ("file,gloss,start\nbook/0,a,0\n", "line 2 says start '0'"),
+        ("file,gloss\nBOOK/0,a\n", "in other capitals"),
+    ):
+        (tree / "list.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(asl.DataError, match=message):
+            list(dataset(tree, val_share=0.0).clips("train"))
+
+
+def test_why_signers_could_not_be_kept_apart_is_said(tree: Path) -> None:
+    lines = [f"{sign}/{n},{sign},{n % 4 if (sign, n) != ('book', 5) else ''}" for sign in SIGNS for n in range(12)]
+    (tree / "list.csv").write_text("file,gloss,signer\n" + "\n".join(lines), encoding="utf-8")
+    assert "the signer of 1 of 36 recordings is not known" in codes(dataset(tree))["val-made"]
+
+
+def test_damaged_recordings_are_all_named_or_dropped(tree: Path) -> None:
+    for number in (1, 2):
+        (tree / "book" / str(number) / "3.npy").write_bytes(b"")
+    with pytest.raises(asl.DataError, match=r"2 recordings cannot be read.*--dataset\.bad-clips drop"):
+        list(dataset(tree, val_share=0.0).clips("train"))
+    data = dataset(tree, val_share=0.0, bad_clips="drop")
+    assert len(ids(data, "train")) == 34
+    assert "2 recordings" in codes(data)["bad-clips"]
+
+
+def test_a_folder_of_frames_with_one_that_is_none_is_named(tree: Path) -> None:
+    (tree / "book" / "2" / "0.npy").write_bytes(b"junk")
+    assert "in book/2, where not all are frames" in codes(dataset(tree)).get("unread", "")
