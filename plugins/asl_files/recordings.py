@@ -64,15 +64,18 @@ def with_side(recording: Recording, hand: str) -> Recording:
 
 @attrs.define
 class Unseen:
-    """In how many frames each part was not seen, and which layouts there are."""
+    """In how many frames each part was not seen, and which layouts and detectors there are."""
 
     frames: Counter[str] = attrs.field(factory=Counter)
     lost: Counter[str] = attrs.field(factory=Counter)
     layouts: Counter[str] = attrs.field(factory=Counter)
+    detectors: Counter[str] = attrs.field(factory=Counter)
 
     def add(self, recording: Recording) -> None:
         """Count the frames of a recording."""
         self.layouts[str(recording.layout)] += 1
+        if recording.detector is not None:
+            self.detectors[recording.detector] += 1
         missing = np.isnan(recording.points[:, :, 0])
         for part in recording.layout.parts:
             self.frames[part.name] += len(missing)
@@ -85,6 +88,10 @@ class Unseen:
             kinds = "; ".join(f"{count:,} of {layout}" for layout, count in self.layouts.most_common())
             text = f"recordings of {split} have {len(self.layouts)} layouts ({kinds}); --dataset.layout NAME takes one"
             findings.append(Finding("warning", "mixed-layouts", text))
+        if len(self.detectors) > 1:
+            kinds = "; ".join(f"{count:,} by {detector}" for detector, count in self.detectors.most_common())
+            text = f"landmarks of {split} are of {len(self.detectors)} detectors ({kinds}); extract all with one"
+            findings.append(Finding("warning", "mixed-detectors", text))
         shares = {name: self.lost[name] / count for name, count in self.frames.items() if count}
         if shares:
             text = ", ".join(f"{name} in {share:.0%}" for name, share in shares.items())

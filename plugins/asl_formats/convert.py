@@ -29,7 +29,7 @@ __all__ = ["convert"]
 def convert(
     source: Path, target: Path, kind: str, name: str, form: str, fps: float | None, settings: tuple[str, ...]
 ) -> None:
-    r"""Write the recordings in SOURCE, of any format, into the new folder TARGET.
+    """Write the recordings in SOURCE, of any format, into the new folder TARGET.
 
     \b
     packed  mapped files, for --dataset packed
@@ -38,7 +38,7 @@ def convert(
     pickle  feature pickles of the reference layout, for --dataset wlasl
 
     What was not seen is NaN in all but pose. Splits are kept where SOURCE says them.
-    """
+    """  # noqa: D301 - click takes \\b for a paragraph that is not wrapped
     dataset, values = _dataset(source, name, form, fps, settings)
     if target.exists():
         raise click.UsageError(f"{target} exists, and is not overwritten; choose another folder, or remove it.")

@@ -49,7 +49,7 @@ def extract(
     timeout: float,
     download_model: bool,
 ) -> None:
-    r"""Find the hands in all VIDEOS, and write a file of landmarks for each.
+    """Find the hands in all VIDEOS, and write a file of landmarks for each.
 
     \b
     VIDEOS/GLOSS/clip.mp4          folders named after signs
@@ -58,7 +58,7 @@ def extract(
 
     OUT gets GLOSS/clip.npz, list.csv and the report extract.json. Stopped or killed, the same command goes on; at most
     the clips in work are lost. `asl help video` says more.
-    """
+    """  # noqa: D301 - click takes \\b for a paragraph that is not wrapped
     if download_model:
         from asl_video.model_files import HANDS
 

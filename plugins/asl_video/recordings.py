@@ -73,5 +73,8 @@ def problems_of(answer: dict[str, Any], fps: float | None, *, even: bool) -> dic
 
 
 def share_seen(recording: Recording) -> float:
-    """Share of the frames in which any hand was seen."""
-    return float((~np.isnan(recording.points[:, :, 0])).any(axis=1).mean())
+    """Share of the frames in which any hand was seen; any point, where the layout has no hands."""
+    seen = ~np.isnan(recording.points[:, :, 0])
+    layout = recording.layout
+    parts = [layout.place(part.name) for part in layout.parts if "hand" in part.name] or [slice(None)]
+    return float(np.any([seen[:, part].any(axis=1) for part in parts], axis=0).mean())

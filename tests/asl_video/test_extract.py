@@ -295,3 +295,10 @@ def test_the_model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert wrong.find() == served
     with pytest.raises(asl.DataError, match="cannot be downloaded"):
         attrs.evolve(HANDS, url=(tmp_path / "none").as_uri()).download()
+
+
+@pytest.mark.parametrize(("verb", "line"), [("extract", "--list FILE   "), ("convert", "packed  mapped files")])
+def test_the_help_keeps_its_tables(verb: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert any(row.strip().startswith(line) for row in capsys.readouterr().out.splitlines())

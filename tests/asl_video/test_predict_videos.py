@@ -103,3 +103,19 @@ def test_packed_clips_keep_the_detector(tmp_path: Path) -> None:
     assert not stop.value.code
     dataset = asl.configure({"dataset": "packed", "dataset.root": str(tmp_path / "packed")}).dataset.build()
     assert [clip.detector for clip in dataset.clips("train")] == [None, "squares 1"]
+
+
+def test_clips_of_two_detectors_are_a_finding(tmp_path: Path) -> None:
+    layout = asl.Layout((asl.Part("left-hand", 21, "hand21"),))
+    points = np.random.default_rng(0).uniform(size=(4, 21, 3)).astype(np.float32)
+    (tmp_path / "book").mkdir()
+    for number in range(3):
+        recording = asl.Recording(id=str(number), layout=layout, points=points, detector=f"squares {min(number, 1)}")
+        write_npz(recording, tmp_path / "book" / f"{number}.npz")
+    values = {"dataset": "files", "dataset.root": str(tmp_path), "dataset.val-share": 0.0}
+    dataset = asl.configure(values).dataset.build()
+    assert len(list(dataset.clips("train"))) == 3
+    (finding,) = (f for f in dataset.findings() if f.code == "mixed-detectors")
+    assert finding.message == (
+        "landmarks of train are of 2 detectors (2 by squares 1; 1 by squares 0); extract all with one"
+    )

@@ -17,7 +17,7 @@ from asl_video.detectors import DetectorOptions
 from asl_video.mediapipe_hands import by_side, open_detector
 from asl_video.options import VideoOptions
 from asl_video.process import Job, UnusableError, WorkerSettings, worker
-from asl_video.recordings import problems_of, recording_of
+from asl_video.recordings import problems_of, recording_of, share_seen
 from asl_video.video_format import VideoFormat
 
 
@@ -153,3 +153,12 @@ def test_at_most_one_hand_of_each_side() -> None:
     assert by_side([("Left", 0.6), ("Left", 0.9)]) == {1: 0, 0: 1}
     assert by_side([("Right", 0.9), ("Right", 0.9), ("Left", 0.5)]) == {0: 1, 1: 0}
     assert by_side([]) == {}
+
+
+def test_a_face_is_no_hand() -> None:
+    layout = asl.Layout((asl.Part("pose", 33, "mediapipe-pose33"), asl.Part("left-hand", 21, "hand21")))
+    points = np.full((4, 54, 3), np.nan, dtype=np.float32)
+    points[:, :33] = 0.5
+    assert share_seen(asl.Recording(id="a", layout=layout, points=points)) == 0
+    points[1, 33:] = 0.5
+    assert share_seen(asl.Recording(id="a", layout=layout, points=points)) == 0.25
