@@ -54,6 +54,7 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@functools.cache
 def modules(root: Path = ROOT) -> dict[str, Module]:
     """Every module of the core but the face itself, ``asl_core/__init__.py``, and ``__main__``."""
     core = root / "asl_core"

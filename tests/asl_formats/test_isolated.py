@@ -94,6 +94,7 @@ def test_a_file_that_ends_the_process_is_refused(file: Path, name: str, text: st
     assert len(read("three", file)) == 3  # the next file is read as ever
 
 
+@pytest.mark.slow
 def test_the_limit_of_time_holds_within_native_code(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isolated.seconds_for(0) == 30
     assert isolated.seconds_for(100 << 20) == 230
@@ -174,6 +175,7 @@ def test_an_idle_process_that_ended_is_replaced(file: Path) -> None:
     assert len(read("three", file)) == 3
 
 
+@pytest.mark.slow
 def test_no_process_starts(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     isolated._end_all()
     monkeypatch.setattr(isolated, "_START", "raise SystemError('no room')")

@@ -81,6 +81,7 @@ def run(out: Path, name: str, dataset: str, root: Path, **more: Any) -> Path:
     return asl.run(config, registry=registry).path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
@@ -123,6 +124,7 @@ def test_the_other_verbs(packed: Path, pickles: Path, tmp_path: Path) -> None:
     assert audits[0] == audits[1]
 
 
+@pytest.mark.slow
 def test_a_resumed_run(packed: Path, tmp_path: Path) -> None:
     whole = run(tmp_path, "whole", "packed", packed)
     cut = run(tmp_path, "cut", "packed", packed)
@@ -187,6 +189,7 @@ def run_while(change: Callable[[Path], object], packed: Path, out: Path, split: 
     return asl.run(config, [Meanwhile(change, root / f"{split}.safetensors")]).path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "val"])
 @pytest.mark.parametrize(
     ("change", "said"),
@@ -208,6 +211,7 @@ def test_a_file_that_changes_under_a_run(
         assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [Path.touch, replaced])
 @pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be replaced there")
 def test_a_file_that_stays_the_same_under_a_run(change: Callable[[Path], object], packed: Path, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_another_encoder_stops_before_anything_is_made(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_other_input_is_refused_or_said(
     file: Path, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

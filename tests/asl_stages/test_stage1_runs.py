@@ -73,6 +73,7 @@ def test_loss_keeps_the_contract(loss: str, head: str) -> None:
     assert on.suggests["loss.name"] in PAIRS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predict", ["ahead", "same"])
 def test_phonology_keeps_the_contract_in_its_other_forms(predict: str) -> None:
     offers = REGISTRY.find("loss", "phonology"), REGISTRY.find("head", "codes")

@@ -58,6 +58,7 @@ def videos(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_folder_to_a_data_set(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert run(videos, "--out", out, *SQUARES, "--jobs", 2) == 0
@@ -76,6 +77,7 @@ def test_a_folder_to_a_data_set(videos: Path, tmp_path: Path, capsys: pytest.Cap
     assert not list(out.rglob("*.part*"))
 
 
+@pytest.mark.slow
 def test_progress_is_reported(videos: Path, tmp_path: Path) -> None:
     reports: list[ProgressReport] = []
     settings = WorkerSettings(detector=SQUARES[1])
@@ -85,6 +87,7 @@ def test_progress_is_reported(videos: Path, tmp_path: Path) -> None:
     assert (reports[-1].done, reports[-1].ended) == (6, True)
 
 
+@pytest.mark.slow
 def test_each_problem_is_reported_and_the_others_extracted(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +120,7 @@ def test_each_problem_is_reported_and_the_others_extracted(
     assert "0 bytes" in printed
 
 
+@pytest.mark.slow
 def test_a_list_with_signers_splits_and_parts(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text(
@@ -141,6 +145,7 @@ def test_a_list_with_signers_splits_and_parts(videos: Path, tmp_path: Path, caps
     assert "signs without a training clip: 1 of 2 (thanks)" in printed
 
 
+@pytest.mark.slow
 def test_wlasls_json(tmp_path: Path) -> None:
     root = tmp_path / "videos"
     for name in ("00001", "00002"):
@@ -161,6 +166,7 @@ def test_wlasls_json(tmp_path: Path) -> None:
         assert list(report_of(out)["problems"]["missing"]) == ["00009"]
 
 
+@pytest.mark.slow
 def test_the_same_command_again_reads_no_video(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -259,6 +265,7 @@ def test_a_wrong_line_is_named(row: str, reason: str, tmp_path: Path, capsys: py
     assert "line 2" in printed
 
 
+@pytest.mark.slow
 def test_two_at_once_are_refused(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import filelock
 

@@ -19,6 +19,7 @@ from asl_core.evaluation.prediction import predict_file
 from asl_core.training.events import EpochReport
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_run_in_a_program_that_has_set_something(host: str, tmp_path: Path) -> None:
     check("run", [host], tmp_path)
