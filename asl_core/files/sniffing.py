@@ -69,13 +69,14 @@ def _binary(start: bytes, path: Path) -> FileKind | None:
 _LANDMARKS = (
     "Extract landmarks as for the training clips, and save their features as a .npy of shape (frames, features)."
 )
+_EXTRACT = "Extract the landmarks of videos first: asl extract FOLDER --out landmarks (`asl help video`)."
 _CONVERT = "Convert it to a pickle {id: array (frames, features)} with the program that reads it."
 _UNPACK = "Unpack it first."
 #: pattern of the first bytes, code, name, remedy
 _MAGIC = (
-    (rb".{4}ftyp(?!avif|heic|mif1)", "video", "a video (MP4 or MOV)", _LANDMARKS),
-    (rb"\x1aE\xdf\xa3", "video", "a video (WebM or Matroska)", _LANDMARKS),
-    (rb"RIFF.{4}AVI ", "video", "a video (AVI)", _LANDMARKS),
+    (rb".{4}ftyp(?!avif|heic|mif1)", "video", "a video (MP4 or MOV)", _EXTRACT),
+    (rb"\x1aE\xdf\xa3", "video", "a video (WebM or Matroska)", _EXTRACT),
+    (rb"RIFF.{4}AVI ", "video", "a video (AVI)", _EXTRACT),
     (rb"FLV\x01", "video", "a video (FLV)", _LANDMARKS),
     (rb"\x00\x00\x01[\xba\xb3]", "video", "a video (MPEG)", _LANDMARKS),
     (rb"OggS", "video", "a video or sound (Ogg)", _LANDMARKS),

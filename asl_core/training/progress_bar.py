@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from asl_core.compute.progress import ProgressReport, listening
 from asl_core.evaluation.metrics import headlines
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ProgressBar", "Ticker", "described", "has_bar"]
 
 SILENCE = 1.2  #: seconds after which a line is due; less than two, since threads may be late
+_LONG = 10.0  #: seconds after which a phase says how long is left
 
 
 def has_bar(console: Console) -> bool:
@@ -33,10 +42,13 @@ def has_bar(console: Console) -> bool:
 
 
 def described(report: ProgressReport) -> str:
-    """``reading train: 120 of 748, 3 s``."""
+    """``reading train: 120 of 748, 3 s``; what takes long says how long is left too."""
     steps = f"{report.done:,}" if report.total is None else f"{report.done:,} of {report.total:,}"
     known = f": {steps}" if report.done or report.total else ""
-    return f"{report.phase}{known}, {report.seconds:.0f} s"
+    left = ""
+    if report.done and report.total is not None and report.seconds >= _LONG:
+        left = f", {report.seconds / report.done * (report.total - report.done):.0f} s left"
+    return f"{report.phase}{known}, {report.seconds:.0f} s{left}"
 
 
 class _Running:
@@ -162,6 +174,7 @@ class ProgressBar:
                 *columns,
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
+                TimeRemainingColumn(),
                 console=self.console,
                 transient=True,
                 refresh_per_second=2,  # a drawing takes some 3 ms, and training should not feel it

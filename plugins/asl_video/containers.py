@@ -63,7 +63,7 @@ def container_of(path: Path) -> str:
         if not path.is_file():
             raise DataError(f"{path} is no regular file; expected a video file.")
         if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty (0 bytes); expected a video file. Download or copy it again.")
+            raise DataError(f"{path} is empty (0 bytes); expected a video file. Download it again.")
         with path.open("rb") as file:
             file.read(1)
     except OSError as fault:

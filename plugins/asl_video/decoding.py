@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from asl_core import DataError, MissingExtraError
+from asl_core import DataError, MissingExtraError, recognise_file
 from asl_video.containers import container_of, missing_bytes
 
 __all__ = ["MOST_FRAMES", "MOST_PIXELS", "Video"]
@@ -77,9 +77,11 @@ class Video:
             ):
                 yield from self._frames(container, container_name, av.FFmpegError)
         except av.FFmpegError as fault:
+            kind = recognise_file(self.path)
+            what = "a video" if kind is None else kind.what
             raise DataError(
-                f"{self.path} cannot be read as a video ({fault.strerror}); it is damaged or was cut short. Download "
-                f"or copy it again."
+                f"{self.path} is {what} that cannot be decoded ({fault.strerror}); it is damaged or was cut short. "
+                f"Download it again."
             ) from fault
         except OSError as fault:
             raise DataError(f"{self.path} cannot be read ({fault.strerror or fault}).") from fault

@@ -43,7 +43,7 @@ class VideoFormat:
         with phase(f"finding hands in {path.name}"), worker(self._settings) as process:
             answer = process.extract(Job(video=path))
         if (text := cut_short(answer)) is not None:
-            raise DataError(f"{path} was cut short: it {text}. Download or copy it again.")
+            raise DataError(f"{path} was cut short: it {text}. Download it again.")
         recording = recording_of(answer, path, path.name.rpartition(".")[0])
         if not share_seen(recording):
             raise DataError(f"{path} shows no hand in any of its {len(recording.points)} frames; nothing to recognise.")

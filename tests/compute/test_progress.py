@@ -184,3 +184,10 @@ def test_quiet_says_nothing_and_json_says_events(tmp_path: Path, clock: Clock, m
     said = typed(tmp_path, "run", *words)
     assert "epoch 1/1: " in said.err
     assert "reading train" not in said.out
+
+
+def test_what_takes_long_says_how_long_is_left() -> None:
+    assert described(ProgressReport("reading", 2, 10, 9.0)) == "reading: 2 of 10, 9 s"
+    assert described(ProgressReport("reading", 2, 10, 20.0)) == "reading: 2 of 10, 20 s, 80 s left"
+    assert described(ProgressReport("reading", 0, 10, 20.0)) == "reading: 0 of 10, 20 s"
+    assert described(ProgressReport("reading", 2, None, 20.0)) == "reading: 2, 20 s"
