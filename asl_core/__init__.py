@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from asl_core.config.given import registry_with as registry_with
     from asl_core.config.origins import Kind as Kind
     from asl_core.config.origins import Origin as Origin
+    from asl_core.config.sources import Setting as Setting
     from asl_core.config.run_config import Choice as Choice
     from asl_core.config.run_config import HeadChoice as HeadChoice
     from asl_core.config.run_config import LossChoice as LossChoice
@@ -198,6 +199,7 @@ _HOMES = {
     "model.statistics": ["frame_statistics"],
     "registry.options": ["NoOptions", "former_attributes", "option"],
     "config.origins": ["Kind", "Origin"],
+    "config.sources": ["Setting"],
     "clips.packed": ["packed_splits", "read_packed"],
     "data.packing": ["PackedSplit", "pack"],
     "files.pickles.read": ["PickleMachine", "read_pickle"],

@@ -23,10 +23,10 @@ from asl_core.cli.former import VERBS as FORMER_VERBS
 from asl_core.cli.former import renamed
 from asl_core.cli.plugin_flag import plugins_chosen, take_plugin_flags
 from asl_core.cli.screen import lasting_screen
-from asl_core.cli.verbs import VERBS, command_of
+from asl_core.cli.verbs import OF_BUILTIN_PLUGINS, VERBS, command_of
 from asl_core.cli.wrapping import say
 from asl_core.errors import AslError
-from asl_core.registry.installed import ALLOW, COMMANDS, Installed, Wanted, installed, unknown_names
+from asl_core.registry.installed import ALLOW, BUILTIN, COMMANDS, Installed, Wanted, installed, unknown_names
 from asl_core.text import printable
 
 __all__ = ["VERBS", "cli", "main"]
@@ -69,7 +69,7 @@ class _Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, VERBS[name][1]) for name in VERBS]
-        rows += [(name, f"(from {one.distribution})") for name, one in _of_plugins().items()]
+        rows += [(name, _summary(one)) for name, one in _of_plugins().items()]
         with formatter.section("Verbs"):
             formatter.write_dl(rows)
 
@@ -88,6 +88,13 @@ def _of_plugins() -> dict[str, Installed]:
     names = [*VERBS, *FORMER_VERBS, *(one.entry.name for one in commands)]
     plain = {n for n in names if names.count(n) == 1}
     return {n if (n := one.entry.name) in plain else f"{one.distribution}:{n}": one for one in commands}
+
+
+def _summary(command: Installed) -> str:
+    """One line on a plugin's verb, known without importing it."""
+    if command.distribution == BUILTIN and command.entry.name in OF_BUILTIN_PLUGINS:
+        return OF_BUILTIN_PLUGINS[command.entry.name]
+    return f"(from {command.distribution})"
 
 
 _HELP = """Train recognisers of signs from landmark features.

@@ -46,4 +46,8 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
         size = f"{one.size / 2**20:,.1f} MiB"
         say(one_line(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} features, {size}"))
     if any(one.name == "train" for one in written):
-        say(one_line(f"train on them: asl run --dataset packed --dataset.root {as_word(out)}"))
+        from asl_core.clips.packed import read_packed
+
+        # Clips with a layout are points, NaN where not seen, and need the transforms of landmarks.
+        recipe = "--recipe holistic " if read_packed(out / "train.safetensors")[0].layout is not None else ""
+        say(one_line(f"train on them: asl run {recipe}--dataset packed --dataset.root {as_word(out)}"))

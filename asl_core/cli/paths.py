@@ -194,22 +194,34 @@ def _in_folder(path: Path) -> list[Path]:
     """
     from asl_core.data.formats import Formats
 
+    if data_set_of(path) == "packed":
+        return sorted(path.glob("*.safetensors"))
     formats = Formats.installed()
     if formats.of(path) is not None:
         return [path]
     inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
     files = [p for p in inside if p.is_file()]
-    chosen = [p for p in files if p.name.lower().endswith(_ARRAYS)] or [p for p in files if kind_of(p) == "clips"]
-    if not chosen and (recordings := [p for p, taken in formats.walk(path) if taken is not None]):
-        return recordings
+    clips = [p for p in files if kind_of(p) == "clips"]
+    tables = [p for p in clips if p.suffix.lower() in (".csv", ".json")]  # of clips, or lists of the clips beside them
+    chosen = [p for p in files if p.name.lower().endswith(_ARRAYS)] or [p for p in clips if p not in tables]
+    if not chosen:
+        walked = list(formats.walk(path))
+        if recordings := [p for p, taken in walked if taken is not None]:
+            _note_unread(path, [str(p.relative_to(path)) for p, taken in walked if taken is None])
+            return recordings
+        chosen = tables
     if not chosen:
         raise UsageError(
             f"{path} has no file of clips ({len(files)} other files, {len(inside) - len(files)} folders); expected "
             f".npy files, recordings of a format that `asl ls format` lists, or files that the run's data set reads."
         )
-    if left := [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen]:
-        say(one_line(f"note: {len(left)} entries of {path} are not read: {shortened(left)}"), err=True)
+    _note_unread(path, [p.name + ("/" if p.is_dir() else "") for p in inside if p not in chosen])
     return chosen
+
+
+def _note_unread(folder: Path, names: Sequence[str]) -> None:
+    if names:
+        say(one_line(f"note: {len(names)} entries of {folder} are not read: {shortened(names)}"), err=True)
 
 
 def check_data_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 
+class _Rate(click.FloatRange):
+    """A range that NaN, which no comparison excludes, is not in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        rate = super().convert(value, param, ctx)
+        if math.isnan(rate):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return rate
+
+
 @click.command("predict")
 @click.argument("run", type=RUN)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
@@ -32,7 +43,7 @@ __all__ = ["predict"]
 @ensemble_flag
 @tta_flag
 @click.option("--alignment", is_flag=True, help="also align the glosses with the frames of the clip")
-@click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="frames per second, where files do not say")
+@click.option("--fps", type=_Rate(0, 1000, min_open=True), help="frames per second, where files do not say")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:1, mps")
 @click.option("--json", "as_json", is_flag=True, help="a list of clips with their glosses and probabilities")
 @click.pass_context

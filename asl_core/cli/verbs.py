@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-__all__ = ["VERBS", "command_of"]
+__all__ = ["OF_BUILTIN_PLUGINS", "VERBS", "command_of"]
 
 #: verb -> (module, one line of help)
 VERBS = {
@@ -24,6 +24,12 @@ VERBS = {
     "doctor": ("asl_core.cli.doctor", "Show versions, devices, plugins and folders, and their problems."),
     "check": ("asl_core.cli.check", "Check a settings file without running it."),
     "help": ("asl_core.cli.help", "Show a page of the manual: asl help guide."),
+}
+
+#: verbs of the built-in plugins -> one line of help; those of other plugins are listed with their distribution
+OF_BUILTIN_PLUGINS = {
+    "convert": "Write recordings of any format in another one.",
+    "extract": "Extract landmarks from videos.",
 }
 
 #: verbs whose name is taken by a builtin -> function

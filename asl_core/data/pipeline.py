@@ -167,7 +167,13 @@ def _with_times(transform: Transform, before: Clip, after: Clip, noticed: Notice
 
 
 def bad_findings(
-    split: str, bad: Mapping[str, str], clips: int, width: int, config: RunConfig, dataset: Dataset
+    split: str,
+    bad: Mapping[str, str],
+    clips: int,
+    width: int,
+    config: RunConfig,
+    dataset: Dataset,
+    layout: Layout | None = None,
 ) -> list[Finding]:
     """An error about clips with numbers that no model can take, or a warning where the data set drops them.
 
@@ -178,6 +184,7 @@ def bad_findings(
         width: features per frame of the data set.
         config: of the run.
         dataset: its attribute ``bad_clips``, ``stop`` or ``drop``, comes from its option ``bad-clips``.
+        layout: of its clips, where they have one.
     """
     if not bad:
         return []
@@ -186,21 +193,22 @@ def bad_findings(
     text = f"{len(bad)} of {clips} clips of {split} cannot be learned from: {shown}"
     if policy == "drop":
         return [Finding("warning", "bad-clips", f"dropped: {text}.", {"split": split, "ids": list(bad)})]
-    takers = transforms_with("takes_nan", config, width) if "holds NaN" in shown else []
-    remedy = f"If NaN stands for what was not seen, --transform {' or '.join(takers)} takes it. " if takers else ""
+    takers = transforms_with("takes_nan", config, width, layout) if "holds NaN" in shown else []
+    recipe = " (--recipe holistic chooses it with all that goes with it)" if "landmarks" in takers else ""
+    remedy = f"If NaN is what was not seen, --transform {' or '.join(takers)} takes it{recipe}. " if takers else ""
     remedy += "Extract them again" + (", or leave them out with --dataset.bad-clips drop" if policy == "stop" else "")
     return [Finding("error", "non-finite", f"{text}. {remedy}.", {"split": split, "ids": list(bad)})]
 
 
-def transforms_with(attribute: str, config: RunConfig, width: int) -> list[str]:
-    """Names of transforms, besides those of the run, that take frames of this width and have a true attribute."""
+def transforms_with(attribute: str, config: RunConfig, width: int, layout: Layout | None = None) -> list[str]:
+    """Names of transforms, besides those of the run, that take such frames and have a true attribute."""
     names = []
     for offer in discover().registry.slot("transform"):
         if any(choice.component == offer.component for choice in config.transforms):
             continue
         with contextlib.suppress(Exception):  # a fault of a plugin that nobody chose is no error here
             transform = offer.component.load()(offer.component.options())
-            if getattr(transform, attribute, False) and _reason(transform, width) is None:
+            if getattr(transform, attribute, False) and _reason(transform, width, layout) is None:
                 names.append(offer.component.name)
     return names
 

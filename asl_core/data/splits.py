@@ -10,6 +10,7 @@ import numpy as np
 
 from asl_core.clips.clip import Clip, Finding, Vocabulary
 from asl_core.clips.frames import held
+from asl_core.clips.layout import Layout
 from asl_core.clips.store import ClipStore
 from asl_core.compute.progress import phase, track
 from asl_core.config.run_config import RunConfig
@@ -101,16 +102,16 @@ def _load(config: RunConfig) -> _Loaded:
     findings = [*dataset.findings(), *(f for name, part in splits.items() for f in reader.noticed.findings(name, part))]
     findings += [f for name, part in whole.items() for f in reader.bad(name, part)]
     findings += [*left_out(config.split, whole), *outlier_findings(splits), *one_gloss(splits)]
-    findings += padding(splits, lambda: _against_padding(config, reader.width))
+    findings += padding(splits, lambda: _against_padding(config, reader.width, reader.layout))
     identities = reader.named(splits)
     same_frames = not reader.pipeline.clipwise  # then those of the stored clips are known
     audit = audit_clips(splits, findings, reader.pipeline.unseen, identities if same_frames else None)
     return _Loaded(config, splits, identities, audit, reader.notes)
 
 
-def _against_padding(config: RunConfig, width: int) -> str:
+def _against_padding(config: RunConfig, width: int, layout: Layout | None) -> str:
     """What to type where clips look padded."""
-    cutters = transforms_with("cuts_padding", config, width)
+    cutters = transforms_with("cuts_padding", config, width, layout)
     if not cutters:
         return "Extract them again without it."
     return f"Cut it: --transform {','.join([cutters[0], *(choice.name for choice in config.transforms)])}."
@@ -126,6 +127,7 @@ class _Reader:
     noticed: Noticed = attrs.field(factory=Noticed)
     identities: dict[str, dict[str, str]] = attrs.field(factory=dict)
     width: int = 0  #: features per frame as the data set gives them
+    layout: Layout | None = None  #: of its first clip
     notes: tuple[str, ...] = ()
     _begun: dict[str, Iterator[Clip]] = attrs.field(factory=dict)
 
@@ -169,7 +171,8 @@ class _Reader:
         known = self.identities.setdefault(split, {})
         for clip in self._begun.pop(split, None) or _tracked(self.dataset, split):
             known[clip.id] = identity(clip)
-            self.width = self.width or (clip.features.shape or (0,))[-1]
+            if not self.width:
+                self.width, self.layout = (clip.features.shape or (0,))[-1], clip.layout
             yield clip
 
     def named(self, splits: Mapping[str, Sequence[Clip]]) -> dict[str, Identities]:
@@ -183,7 +186,7 @@ class _Reader:
     def bad(self, split: str, clips: Sequence[Clip]) -> list[Finding]:
         """Findings on the clips of a split that :meth:`clips` left out."""
         bad = {clip: text for clip, text in self.noticed.bad.items() if clip in self.identities[split]}
-        return bad_findings(split, bad, len(clips) + len(bad), self.width, self.config, self.dataset)
+        return bad_findings(split, bad, len(clips) + len(bad), self.width, self.config, self.dataset, self.layout)
 
 
 def _tracked(dataset: Dataset, split: str) -> Iterator[Clip]:

@@ -142,7 +142,8 @@ def preprocessed(
     stored = [taken for c in clips if (taken := pipeline.take(c, noticed)) is not None]
     dataset: Dataset = loaded.config.dataset.build()
     width = clips[0].features.shape[-1] if clips else 0
-    bad = bad_findings("the input", noticed.bad, len(clips), width, loaded.config, dataset)
+    layout = clips[0].layout if clips else None
+    bad = bad_findings("the input", noticed.bad, len(clips), width, loaded.config, dataset, layout)
     # Nothing is dropped here, whatever `bad-clips` says: each clip is to be predicted.
     Audit({}, tuple(attrs.evolve(f, level="error") for f in bad)).require_sound()
     audit_clips({"file": stored}, unseen=pipeline.unseen).require_sound()

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from asl_core.clips.clip import Clip
+from asl_core.clips.packed import MANIFEST, read_packed
 from asl_core.contracts import Dataset
 from asl_core.data.formats import find_format
 from asl_core.errors import DataError, MissingExtraError
@@ -19,7 +20,7 @@ from asl_core.evaluation.loading import LoadedRun
 from asl_core.files.arrays import array_remedy, read_npy_header
 from asl_core.files.sniffing import recognise_file
 
-__all__ = ["clips_of", "read_npy"]
+__all__ = ["clips_of", "own_rate", "read_npy"]
 
 _PICKLE_OR_ARRAY = re.compile(r"\.(npy|pkl|pickle|p|gz|bz2|xz|lzma)$", re.IGNORECASE)
 
@@ -27,13 +28,13 @@ _PICKLE_OR_ARRAY = re.compile(r"\.(npy|pkl|pickle|p|gz|bz2|xz|lzma)$", re.IGNORE
 def clips_of(loaded: LoadedRun, path: Path, fps: float | None = None) -> list[Clip]:
     """The clips of a file or of a folder of frames.
 
-    A .npy array of frames × features is one clip; other files are read by the run's data set, or else by the format
-    that recognises them.
+    A .npy array of frames × features is one clip; packed clips are read as such; other files are read by the run's data
+    set, or else by the format that recognises them.
 
     Args:
         loaded: the run that is to predict them.
         path: of the file or folder.
-        fps: frames per second of clips that do not say.
+        fps: frames per second of clips that do not say; the default is the run's own, see :func:`own_rate`.
 
     Raises:
         DataError: naming what the file is by its content, and what to type.
@@ -49,14 +50,23 @@ def clips_of(loaded: LoadedRun, path: Path, fps: float | None = None) -> list[Cl
             if _PICKLE_OR_ARRAY.search(path.name) and not isinstance(other, MissingExtraError):
                 raise fault from other  # files of any kind end so: what the run's own data set says is nearer
             raise other from fault
+    fps = own_rate(loaded) if fps is None else fps
     if fps is None:
         return clips
     return [clip if clip.fps is not None else attrs.evolve(clip, fps=fps) for clip in clips]
 
 
+def own_rate(loaded: LoadedRun) -> float | None:
+    """Frames per second that the run's ``dataset.fps`` gave to clips that do not say, None where it was not set."""
+    rate: float | None = getattr(loaded.config.dataset.options, "fps", None)
+    return rate
+
+
 def _as_trained(loaded: LoadedRun, path: Path) -> list[Clip]:
     """The clips of a file of the kind that the run was trained on, or of an array."""
     kind = recognise_file(path)
+    if kind is not None and kind.code == "safetensors" and (path.parent / MANIFEST).is_file():
+        return read_packed(path)
     dataset: Dataset = loaded.config.dataset.build()
     if not getattr(dataset, "reads_formats", False):
         if kind is not None and kind.code == "npy":
