@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from asl_core.config.given import registry_with as registry_with
     from asl_core.config.origins import Kind as Kind
     from asl_core.config.origins import Origin as Origin
-    from asl_core.config.sources import Setting as Setting
     from asl_core.config.run_config import Choice as Choice
     from asl_core.config.run_config import HeadChoice as HeadChoice
     from asl_core.config.run_config import LossChoice as LossChoice
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from asl_core.config.runs import RunSummary as RunSummary
     from asl_core.config.runs import find_run as find_run
     from asl_core.config.runs import list_runs as list_runs
+    from asl_core.config.sources import Setting as Setting
     from asl_core.config.tables import InitOptions as InitOptions
     from asl_core.config.tables import RunOptions as RunOptions
     from asl_core.config.tables import SplitOptions as SplitOptions

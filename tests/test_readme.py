@@ -126,6 +126,7 @@ NOT_RUN = {
     "asl compare scratch.toml curriculum.toml --seeds 0-4": "several runs; tests/test_compare.py does",
     "asl compare one.toml other.toml --folds 4 --seeds 0-3": "several runs; tests/test_compare.py does",
     "asl run --dataset files --dataset.root my-signs/ --recipe holistic": "needs landmarks; tests/asl_files does",
+    "asl convert my-signs/ my-npz/ --to npz": "needs landmarks; tests/asl_formats/test_convert.py does",
     **dict.fromkeys(
         (
             "asl extract videos/ --out landmarks/",

@@ -76,6 +76,7 @@ def predict(
         from asl_core.evaluation import prediction, reading
 
         loaded, *others = prediction.load_ensemble((run, *ensemble), weights=weights, device=device, tta=tta)
+    own_rate = reading.own_rate(loaded)
     if ensemble and not as_json:
         say(
             one_line(f"mean of {1 + len(ensemble)} runs; alignments, texts and warnings are those of {run}"),
@@ -87,7 +88,9 @@ def predict(
     for path in paths:
         try:
             with showing_progress(as_json=as_json):
-                clips = reading.clips_of(loaded, path, fps)
+                clips = reading.clips_of(loaded, path)
+                untimed = untimed or any(clip.fps is None and clip.times is None for clip in clips)
+                clips = reading.at_rate(clips, fps or own_rate)
                 predicted = prediction.predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
         except UsageError as fault:
             if alone:
@@ -97,7 +100,6 @@ def predict(
             prefix = "" if str(path) in str(fault) else f"{path}: "
             say(printable(f"error: {prefix}{fault}"), err=True)
             continue
-        untimed = untimed or any(clip.fps is None and clip.times is None for clip in clips)
         entries += [p.to_json() if alone else {"file": str(path), **p.to_json()} for p in predicted]
         if as_json:
             continue
@@ -105,8 +107,10 @@ def predict(
             say(one_line(f"{path}:"))
         for clip in predicted:
             _print(clip)
-    if untimed and loaded.fps is not None:
-        text = f"note: frames per second are not known and taken as {loaded.fps:g}, the model's; --fps says another"
+    rate = own_rate or loaded.fps
+    if untimed and fps is None and rate is not None:
+        whose = "the model's" if own_rate is None else "dataset.fps of the run"
+        text = f"note: frames per second are not known and taken as {rate:g}, {whose}; --fps says another"
         say(one_line(text), err=True)
     if as_json:
         click.echo(json_text(entries, indent=2))

@@ -23,7 +23,7 @@ from asl_core.evaluation.ensemble import Member, average_members, naming, refuse
 from asl_core.evaluation.former_names import former_arguments
 from asl_core.evaluation.inference import inference
 from asl_core.evaluation.loading import LoadedRun, load, preprocessed
-from asl_core.evaluation.reading import clips_of
+from asl_core.evaluation.reading import at_rate, clips_of, own_rate
 from asl_core.registry.component import Registry
 from asl_core.text import shortened
 
@@ -88,7 +88,7 @@ def predict_file(
         DataError: the file cannot be read, or its clips have another number of features than the run's.
     """
     loaded, *others = load_ensemble((run, *ensemble), weights=weights, device=device, tta=tta, registry=registry)
-    clips = clips_of(loaded, Path(file), fps)
+    clips = at_rate(clips_of(loaded, Path(file)), fps or own_rate(loaded))
     return predict_clips(loaded, clips, top=top, alignment=alignment, ensemble=others)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -20,13 +20,13 @@ from asl_core.evaluation.loading import LoadedRun
 from asl_core.files.arrays import array_remedy, read_npy_header
 from asl_core.files.sniffing import recognise_file
 
-__all__ = ["clips_of", "own_rate", "read_npy"]
+__all__ = ["at_rate", "clips_of", "own_rate", "read_npy"]
 
 _PICKLE_OR_ARRAY = re.compile(r"\.(npy|pkl|pickle|p|gz|bz2|xz|lzma)$", re.IGNORECASE)
 
 
-def clips_of(loaded: LoadedRun, path: Path, fps: float | None = None) -> list[Clip]:
-    """The clips of a file or of a folder of frames.
+def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
+    """The clips of a file or of a folder of frames, with the frames per second that the files state.
 
     A .npy array of frames × features is one clip; packed clips are read as such; other files are read by the run's data
     set, or else by the format that recognises them.
@@ -34,32 +34,33 @@ def clips_of(loaded: LoadedRun, path: Path, fps: float | None = None) -> list[Cl
     Args:
         loaded: the run that is to predict them.
         path: of the file or folder.
-        fps: frames per second of clips that do not say; the default is the run's own, see :func:`own_rate`.
 
     Raises:
         DataError: naming what the file is by its content, and what to type.
     """
     try:
-        clips = _as_trained(loaded, path)
+        return _as_trained(loaded, path)
     except DataError as fault:
         if (found := _of_format(path)) is None:
             raise
         try:
-            clips = found()
+            return found()
         except DataError as other:
             if _PICKLE_OR_ARRAY.search(path.name) and not isinstance(other, MissingExtraError):
                 raise fault from other  # files of any kind end so: what the run's own data set says is nearer
             raise other from fault
-    fps = own_rate(loaded) if fps is None else fps
-    if fps is None:
-        return clips
+
+
+def at_rate(clips: Sequence[Clip], fps: float | None) -> list[Clip]:
+    """The clips, those of unknown frames per second with ``fps``."""
     return [clip if clip.fps is not None else attrs.evolve(clip, fps=fps) for clip in clips]
 
 
 def own_rate(loaded: LoadedRun) -> float | None:
     """Frames per second that the run's ``dataset.fps`` gave to clips that do not say, None where it was not set."""
-    rate: float | None = getattr(loaded.config.dataset.options, "fps", None)
-    return rate
+    options = loaded.config.dataset.options
+    optional = any(field.name == "fps" and field.default is None for field in attrs.fields(type(options)))
+    return options.fps if optional else None
 
 
 def _as_trained(loaded: LoadedRun, path: Path) -> list[Clip]:
@@ -67,7 +68,10 @@ def _as_trained(loaded: LoadedRun, path: Path) -> list[Clip]:
     kind = recognise_file(path)
     if kind is not None and kind.code == "safetensors" and (path.parent / MANIFEST).is_file():
         return read_packed(path)
-    dataset: Dataset = loaded.config.dataset.build()
+    choice = loaded.config.dataset
+    if own_rate(loaded) is not None:  # what was set for the files of the run is not stated by this file
+        choice = attrs.evolve(choice, options=attrs.evolve(choice.options, fps=None))
+    dataset: Dataset = choice.build()
     if not getattr(dataset, "reads_formats", False):
         if kind is not None and kind.code == "npy":
             return [Clip(id=path.stem, features=read_npy(path, loaded.width), source=str(path))]

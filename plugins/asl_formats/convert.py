@@ -41,7 +41,7 @@ def convert(
 
     What was not seen is NaN in all but pose. Splits that SOURCE states are kept. A val split that data set files makes
     is kept in packed and pickle; in npz and pose none is stated, and data set files makes it again.
-    """
+    """  # noqa: D301 - click knows the character \b, not two of them
     _check_target(source, target)
     listed = kind in _LISTED
     dataset, values = _dataset(source, name, form, fps, settings, made_split=not listed)

@@ -58,7 +58,7 @@ def extract(
 
     OUT gets GLOSS/clip.npz, list.csv and the report extract.json. Stopped or killed, the same command goes on; at most
     the clips in work are lost. `asl help video` says more.
-    """  # noqa: D301 - click takes \\b for a paragraph that is not wrapped
+    """  # noqa: D301 - click knows the character \b, not two of them
     if download_model:
         from asl_video.model_files import HANDS
 
