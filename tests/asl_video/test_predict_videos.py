@@ -102,7 +102,7 @@ def test_packed_clips_keep_the_detector(tmp_path: Path) -> None:
         main(["convert", str(tmp_path / "in"), str(tmp_path / "packed"), "--to", "packed"])
     assert not stop.value.code
     dataset = asl.configure({"dataset": "packed", "dataset.root": str(tmp_path / "packed")}).dataset.build()
-    assert [clip.detector for clip in dataset.clips("train")] == [None, "squares 1"]
+    assert [clip.detector for split in ("train", "val") for clip in dataset.clips(split)] == [None, "squares 1"]
 
 
 def test_clips_of_two_detectors_are_a_finding(tmp_path: Path) -> None:
