@@ -25,6 +25,7 @@ from asl_video.model_files import HANDS, HOLISTIC
 from asl_video.process import WorkerSettings
 from asl_video.video_lists import list_videos
 
+pytestmark = pytest.mark.slow  # each starts processes
 SQUARES = ("--detector", "fake_detector:open_squares")
 
 
@@ -186,7 +187,6 @@ def test_the_same_command_again_reads_no_video(
     assert {clip["detector"].item() for clip in map(np.load, out.rglob("*.npz"))} == {"squares other"}
 
 
-@pytest.mark.slow
 def test_killed_three_times_the_files_are_those_of_one_left_alone(videos: Path, tmp_path: Path) -> None:
     for number in range(12):
         film(videos / "more" / f"{number}.mp4", 20)

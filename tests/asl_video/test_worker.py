@@ -82,6 +82,7 @@ def test_a_video_that_ends_the_process_does_not_end_the_next(tmp_path: Path) -> 
         assert process.extract(Job(video=good))["detector"] == "squares 1"
 
 
+@pytest.mark.slow
 def test_a_video_that_stands_still_is_given_up(tmp_path: Path) -> None:
     bad, good = film(tmp_path / "bad.mp4", red=True), film(tmp_path / "good.mp4")
     with worker(settings("standing", timeout=6)) as process:
