@@ -194,8 +194,7 @@ def bad_findings(
     if policy == "drop":
         return [Finding("warning", "bad-clips", f"dropped: {text}.", {"split": split, "ids": list(bad)})]
     takers = transforms_with("takes_nan", config, width, layout) if "holds NaN" in shown else []
-    recipe = " (--recipe holistic chooses it with all that goes with it)" if "landmarks" in takers else ""
-    remedy = f"If NaN is what was not seen, --transform {' or '.join(takers)} takes it{recipe}. " if takers else ""
+    remedy = f"If NaN is what was not seen, --transform {' or '.join(takers)} takes it. " if takers else ""
     remedy += "Extract them again" + (", or leave them out with --dataset.bad-clips drop" if policy == "stop" else "")
     return [Finding("error", "non-finite", f"{text}. {remedy}.", {"split": split, "ids": list(bad)})]
 
