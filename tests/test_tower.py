@@ -38,6 +38,12 @@ def test_plugins_and_examples_see_only_the_face(path: Path) -> None:
     assert not inside
 
 
+def test_no_plugin_imports_another() -> None:
+    for path in (ROOT / "plugins").rglob("*.py"):
+        own = path.relative_to(ROOT / "plugins").parts[0]
+        assert not {name.partition(".")[0] for name in imports(path)} & (set(PLUGINS) - {own}), path
+
+
 def test_the_init_of_a_wing_imports_nothing() -> None:
     """``asl --help`` would import what they import; the three at the top are faces of their own."""
     for path in (ROOT / "asl_core").glob("*/__init__.py"):

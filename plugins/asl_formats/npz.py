@@ -11,7 +11,6 @@ Four kinds are told apart by the names of their arrays:
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 import zlib
@@ -30,7 +29,7 @@ from asl_formats.options import ArrayOptions
 from asl_formats.shapes import readings
 from asl_formats.unseen import hide
 
-__all__ = ["Npz", "write_npz"]
+__all__ = ["Npz"]
 
 _FAULTS = (
     OSError, ValueError, EOFError, TypeError, KeyError, SyntaxError, MemoryError, RecursionError, NotImplementedError,
@@ -222,20 +221,3 @@ def _joined(
     return Recording(
         id=path.stem, layout=Layout(parts, axes, unit_of(points)), points=points, source=str(path), **facts
     )
-
-
-def write_npz(recording: Recording, path: Path, **more: np.ndarray) -> None:
-    """Write all of a recording but its source and notes, as :class:`Npz` reads it: the same points, bit for bit.
-
-    Further arrays are written beside, and not read.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    fields = ("fps", "times", "size", "glosses", "signer", "split", "detector", "id")
-    facts = {name: getattr(recording, name) for name in fields}
-    arrays = {
-        name: np.array(value) for name, value in facts.items() if value is not None and len(np.shape(value) or "1")
-    }
-    layout = np.array(json.dumps(recording.layout.to_json()))
-    np.savez_compressed(path, points=recording.points, layout=layout, **arrays, **more)  # type: ignore[arg-type]

@@ -12,7 +12,6 @@ import numpy as np
 
 from asl_core import Clip, DataError, MissingExtraError, Recording
 from asl_formats.layouts import layout_of
-from asl_formats.npz import write_npz
 
 __all__ = ["WRITERS", "recording_of_clip", "write_listed", "write_pickles", "write_pose"]
 
@@ -162,7 +161,7 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 def _npz(splits: Mapping[str, Iterable[Clip]], folder: Path) -> dict[str, int]:
-    return write_listed(splits, folder, ".npz", write_npz)
+    return write_listed(splits, folder, ".npz", Recording.save)
 
 
 def _pose(splits: Mapping[str, Iterable[Clip]], folder: Path) -> dict[str, int]:

@@ -20,7 +20,6 @@ import filelock
 import numpy as np
 
 import asl_core as asl
-from asl_formats.npz import write_npz
 from asl_video.process import Job, UnusableError, Worker, WorkerSettings, worker
 from asl_video.recordings import cut_short, problems_of, recording_of, share_seen
 from asl_video.video_lists import Entry
@@ -143,7 +142,7 @@ def _one(entry: Entry, name: str, out: Path, stamp: dict[str, Any], workers: que
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
     try:
-        write_npz(recording, part, extraction=np.array(json.dumps(stamp, sort_keys=True)))
+        recording.save(part, extraction=np.array(json.dumps(stamp, sort_keys=True)))
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)

@@ -13,7 +13,6 @@ from made import COMPONENTS, form, numbers, read
 
 from asl_core import DataError, Recording, testing
 from asl_formats.layouts import layout_of
-from asl_formats.npz import write_npz
 
 
 def saved(path: Path, **arrays: Any) -> Path:
@@ -69,14 +68,14 @@ def test_what_asl_writes_comes_back_as_it_was(tmp_path: Path) -> None:
         id="hello/1", layout=layout_of("openhands"), points=points, fps=24.5, times=np.array([0, 0.1, 0.2, 0.5]),
         size=(640, 480), glosses=("HELLO", "übung"), signer="7", split="val", source="x",
     )  # fmt: skip
-    write_npz(whole, tmp_path / "own.npz")
+    whole.save(tmp_path / "own.npz")
     again = read("npz", tmp_path / "own.npz")
     assert np.array_equal(again.points, points, equal_nan=True)
     assert again.times is not None
     assert again.times.tolist() == [0, 0.1, 0.2, 0.5]
     for name in ("id", "layout", "fps", "size", "glosses", "signer", "split"):
         assert getattr(again, name) == getattr(whole, name)
-    write_npz(Recording(id="a", layout=layout_of("hand"), points=numbers(2, 21, 3)), tmp_path / "own.npz")
+    Recording(id="a", layout=layout_of("hand"), points=numbers(2, 21, 3)).save(tmp_path / "own.npz")
     assert read("npz", tmp_path / "own.npz").id == "a"
 
 

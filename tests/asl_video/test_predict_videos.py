@@ -11,7 +11,6 @@ from filmed import film
 
 import asl_core as asl
 from asl_core.cli import main
-from asl_formats.npz import write_npz
 
 SQUARES = "fake_detector:open_squares"
 
@@ -55,13 +54,13 @@ def test_a_run_knows_the_detector_of_its_clips(run: Path, tmp_path: Path, capsys
     other = asl.Recording(
         id="other", layout=recording.layout, points=recording.points, fps=recording.fps, detector="squares 2"
     )
-    write_npz(other, tmp_path / "other.npz")
+    other.save(tmp_path / "other.npz")
     (warned,) = predicted(capsys, run, tmp_path / "other.npz")
     assert "its landmarks are of squares 2, and those of the training clips of squares 1" in " ".join(
         warned["warnings"]
     )
     unknown = asl.Recording(id="unknown", layout=recording.layout, points=recording.points, fps=recording.fps)
-    write_npz(unknown, tmp_path / "unknown.npz")
+    unknown.save(tmp_path / "unknown.npz")
     (quiet,) = predicted(capsys, run, tmp_path / "unknown.npz")
     assert not [text for text in quiet.get("warnings", []) if "landmarks" in text]
 
@@ -95,9 +94,8 @@ def test_packed_clips_keep_the_detector(tmp_path: Path) -> None:
         folder = tmp_path / "in" / "book"
         folder.mkdir(parents=True, exist_ok=True)
         detector = "squares 1" if number else None
-        write_npz(
-            asl.Recording(id=str(number), layout=layout, points=points, detector=detector), folder / f"{number}.npz"
-        )
+        recording = asl.Recording(id=str(number), layout=layout, points=points, detector=detector)
+        recording.save(folder / f"{number}.npz")
     with pytest.raises(SystemExit) as stop:
         main(["convert", str(tmp_path / "in"), str(tmp_path / "packed"), "--to", "packed"])
     assert not stop.value.code
@@ -111,7 +109,7 @@ def test_clips_of_two_detectors_are_a_finding(tmp_path: Path) -> None:
     (tmp_path / "book").mkdir()
     for number in range(3):
         recording = asl.Recording(id=str(number), layout=layout, points=points, detector=f"squares {min(number, 1)}")
-        write_npz(recording, tmp_path / "book" / f"{number}.npz")
+        recording.save(tmp_path / "book" / f"{number}.npz")
     values = {"dataset": "files", "dataset.root": str(tmp_path), "dataset.val-share": 0.0}
     dataset = asl.configure(values).dataset.build()
     assert len(list(dataset.clips("train"))) == 3
