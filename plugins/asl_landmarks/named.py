@@ -134,11 +134,7 @@ def _body(points: np.ndarray, layout: Layout, packed: Packed) -> np.ndarray:
 
 def _numbers(part: Part, schemes: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
     """Body point -> its number in a part, which may hold a selection of its scheme: ``mediapipe-pose33[0,11,12]``."""
-    scheme, bracket, selected = part.scheme.partition("[")
-    numbers = schemes.get(scheme, {})
-    if not bracket:
-        return numbers
-    chosen = [int(word) for word in selected.rstrip("]").split(",") if word.isdecimal()]
+    numbers, chosen = schemes.get(part.base_scheme, {}), list(part.indices)
     return {point: chosen.index(number) for point, number in numbers.items() if number in chosen}
 
 
