@@ -131,6 +131,7 @@ def test_features_that_are_no_landmarks_are_refused_but_for_pickles(tmp_path: Pa
         WRITERS["pickle"]({"train": [sentence]}, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["packed", "pickle"])
 def test_a_made_val_split_is_kept_where_the_command_at_the_end_reads_it(
     kind: str, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -105,6 +105,7 @@ def test_the_limit_of_time_holds_within_native_code(file: Path, monkeypatch: pyt
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.slow
 def test_a_caller_may_take_its_time_between_recordings(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read("three", file)
     monkeypatch.setattr(isolated, "seconds_for", lambda _: 0.2)

@@ -12,6 +12,8 @@ import asl_core as asl
 from asl_core.cli import main
 from asl_core.cli.paths import clip_files
 
+pytestmark = pytest.mark.slow  # all share one trained run
+
 
 def asl_command(*words: object) -> int:
     with pytest.raises(SystemExit) as stop:

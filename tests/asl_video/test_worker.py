@@ -50,6 +50,7 @@ def test_times_are_kept_where_the_rate_varies(tmp_path: Path) -> None:
     assert any("not evenly spaced" in note for note in recording.notes)
 
 
+@pytest.mark.slow
 def test_a_part_of_a_video_and_a_mirrored_one(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", 12)
     with worker(settings("squares")) as process:
