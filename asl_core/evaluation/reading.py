@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -41,10 +41,10 @@ def clips_of(loaded: LoadedRun, path: Path) -> list[Clip]:
     try:
         return _as_trained(loaded, path)
     except DataError as fault:
-        if (found := _of_format(path)) is None:
+        if not path.exists() or (named := find_format(path)) is None:
             raise
         try:
-            return found()
+            return [recording.to_clip() for recording in named[1].read(path)]
         except DataError as other:
             if _PICKLE_OR_ARRAY.search(path.name) and not isinstance(other, MissingExtraError):
                 raise fault from other  # files of any kind end so: what the run's own data set says is nearer
@@ -85,13 +85,6 @@ def _as_trained(loaded: LoadedRun, path: Path) -> list[Clip]:
         raise DataError(
             f"{path} is {kind.what}, and no clip was read from it: {str(fault).rstrip('.')}. {kind.remedy}"
         ) from fault
-
-
-def _of_format(path: Path) -> Callable[[], list[Clip]] | None:
-    """Reads the recordings of a file or folder that a format recognises."""
-    if not path.exists() or (named := find_format(path)) is None:
-        return None
-    return lambda: [recording.to_clip() for recording in named[1].read(path)]
 
 
 def read_npy(path: Path, width: int | None = None) -> np.ndarray:

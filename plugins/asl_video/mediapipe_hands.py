@@ -13,7 +13,7 @@ import numpy as np
 
 from asl_core import Layout, Part
 from asl_video.detectors import DetectorOptions
-from asl_video.mediapipe_tasks import Frames, opened
+from asl_video.mediapipe_tasks import TaskDetector, opened
 from asl_video.model_files import HANDS
 
 __all__ = ["LAYOUT", "MediaPipeHands", "by_side", "open_detector"]
@@ -33,28 +33,19 @@ def open_detector(options: DetectorOptions) -> MediaPipeHands:
     return MediaPipeHands(*opened("mediapipe-hands", HANDS, options.model, make))
 
 
-class MediaPipeHands:
+class MediaPipeHands(TaskDetector):
     """The detector of one video: it follows hands from frame to frame."""
 
     layout = LAYOUT
 
-    def __init__(self, landmarker: Any, identity: str):
-        self.identity = identity
-        self._landmarker = landmarker
-        self._frames = Frames()
-
     def detect(self, image: np.ndarray, seconds: float) -> tuple[np.ndarray, int]:
         """Points (42, 3) of the left and the right hand, and the number of hands that MediaPipe returned."""
-        result = self._landmarker.detect_for_video(*self._frames.next(image, seconds))
+        result = self.results(image, seconds)
         points = np.full((2, _POINTS, 3), np.nan, dtype=np.float32)
         sides = [(hand[0].category_name, hand[0].score) for hand in result.handedness]
         for number, side in by_side(sides).items():
             points[side] = [(point.x, point.y, point.z) for point in result.hand_landmarks[number]]
         return points.reshape(-1, 3), len(sides)
-
-    def close(self) -> None:
-        """Stop MediaPipe's threads."""
-        self._landmarker.close()
 
 
 def by_side(hands: Sequence[tuple[str, float]]) -> dict[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from asl_core import Layout, Part
 from asl_video.detectors import DetectorOptions
-from asl_video.mediapipe_tasks import Frames, opened
+from asl_video.mediapipe_tasks import TaskDetector, opened
 from asl_video.model_files import HOLISTIC
 
 __all__ = ["LAYOUT", "MediaPipeHolistic", "open_detector"]
@@ -37,19 +37,14 @@ def open_detector(options: DetectorOptions) -> MediaPipeHolistic:
     return MediaPipeHolistic(*opened("mediapipe-holistic", HOLISTIC, options.model, make))
 
 
-class MediaPipeHolistic:
+class MediaPipeHolistic(TaskDetector):
     """The detector of one video: it follows a person from frame to frame."""
 
     layout = LAYOUT
 
-    def __init__(self, landmarker: Any, identity: str):
-        self.identity = identity
-        self._landmarker = landmarker
-        self._frames = Frames()
-
     def detect(self, image: np.ndarray, seconds: float) -> tuple[np.ndarray, int]:
         """Points (543, 3), and the number of hands that were seen."""
-        result = self._landmarker.detect_for_video(*self._frames.next(image, seconds))
+        result = self.results(image, seconds)
         parts = (
             result.pose_landmarks,
             result.face_landmarks,
@@ -61,7 +56,3 @@ class MediaPipeHolistic:
             if landmarks:
                 points[LAYOUT.place(part.name)] = [(point.x, point.y, point.z) for point in landmarks[: part.points]]
         return points, bool(parts[2]) + bool(parts[3])
-
-    def close(self) -> None:
-        """Stop MediaPipe's threads."""
-        self._landmarker.close()

@@ -15,7 +15,7 @@ import numpy as np
 from asl_core import DataError, MissingExtraError
 from asl_video.model_files import ModelFile, sha256_of
 
-__all__ = ["Frames", "opened", "used_version"]
+__all__ = ["TaskDetector", "opened", "used_version"]
 
 _NEWEST = (0, 10, 33)
 
@@ -68,16 +68,28 @@ def opened(name: str, file: ModelFile, given: Path | None, make: Callable[[Any, 
     return detector, f"{name} {version}, model {sha256_of(model)[:12]}"
 
 
-class Frames:
-    """Pictures and times as MediaPipe takes them."""
+class TaskDetector:
+    """The detector of one video, which follows what it finds from frame to frame.
 
-    def __init__(self) -> None:
+    Args:
+        landmarker: of MediaPipe, in video mode.
+        identity: name, version and model file.
+    """
+
+    def __init__(self, landmarker: Any, identity: str):
         import mediapipe
 
+        self.identity = identity
+        self._landmarker = landmarker
         self._image, self._rgb = mediapipe.Image, mediapipe.ImageFormat.SRGB
         self._last = -1
 
-    def next(self, image: np.ndarray, seconds: float) -> tuple[Any, int]:
-        """The picture, and whole milliseconds, which have to rise."""
+    def results(self, image: np.ndarray, seconds: float) -> Any:
+        """What MediaPipe finds in a picture; its times are whole milliseconds, which have to rise."""
         self._last = max(self._last + 1, round(1000 * seconds))
-        return self._image(image_format=self._rgb, data=np.ascontiguousarray(image)), self._last
+        picture = self._image(image_format=self._rgb, data=np.ascontiguousarray(image))
+        return self._landmarker.detect_for_video(picture, self._last)
+
+    def close(self) -> None:
+        """Stop MediaPipe's threads."""
+        self._landmarker.close()
