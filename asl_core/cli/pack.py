@@ -40,14 +40,14 @@ def pack(ctx: click.Context, /, out: Path, as_json: bool, **values: Any) -> None
         origin = {key: value for key, value in config.values().items() if key.startswith("dataset.")}
         written = pack_clips(config.dataset.build(), out, origin)
     if as_json:
-        click.echo(json.dumps([attrs.asdict(one) for one in written], indent=2))
+        click.echo(json.dumps([attrs.asdict(one, filter=lambda a, _: a.name != "layout") for one in written], indent=2))
         return
     for one in written:
         size = f"{one.size / 2**20:,.1f} MiB"
         say(one_line(f"{one.name}: {one.clips:,} clips, {one.frames:,} frames of {one.width} features, {size}"))
-    if any(one.name == "train" for one in written):
-        from asl_core.clips.packed import read_packed
-
+    for one in written:
+        if one.name != "train":
+            continue
         # Clips with a layout are points, NaN where not seen, and need the transforms of landmarks.
-        recipe = "--recipe holistic " if read_packed(out / "train.safetensors")[0].layout is not None else ""
+        recipe = "--recipe holistic " if one.layout is not None else ""
         say(one_line(f"train on them: asl run {recipe}--dataset packed --dataset.root {as_word(out)}"))

@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 
 from asl_core.clips.clip import Clip
+from asl_core.clips.layout import Layout
 from asl_core.clips.packed import FORMAT, MANIFEST, SPLITS, START, Sizes
 from asl_core.compute.progress import track
 from asl_core.contracts import Dataset
@@ -32,6 +33,7 @@ class PackedSplit:
     frames: int
     width: int
     size: int  #: bytes of the file
+    layout: Layout | None = None  #: of its first clip: which features are which points
 
 
 def pack(dataset: Dataset, folder: Path, origin: Mapping[str, Any]) -> list[PackedSplit]:
@@ -89,7 +91,7 @@ def _clear(part: Path) -> None:
 
 def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
     lengths: list[int] = []
-    width = 0
+    width, layout = 0, None
     index = _Index()
     digest = hashlib.blake2b(digest_size=16)
     with path.open("wb") as file:
@@ -107,7 +109,8 @@ def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
                     f"{where} has features of shape {frames.shape}; expected (frames, features), at least one of "
                     f"each. Leave it out of the data set, or extract it again."
                 )
-            width = width or frames.shape[1]
+            if not lengths:
+                width, layout = frames.shape[1], clip.layout
             if frames.shape[1] != width:
                 raise DataError(
                     f"{where} has {frames.shape[1]} features per frame, and those before it {width}; expected the same "
@@ -126,7 +129,7 @@ def _write_split(path: Path, name: str, clips: Iterable[Clip]) -> PackedSplit:
         file.write(sizes.header(digest.hexdigest()))
         file.flush()
         os.fsync(file.fileno())
-    return PackedSplit(name, sizes.clips, sizes.frames, width, sizes.end)
+    return PackedSplit(name, sizes.clips, sizes.frames, width, sizes.end, layout)
 
 
 @attrs.define

@@ -47,14 +47,15 @@ def convert(
     dataset, values = _dataset(source, name, form, fps, settings, made_split=not listed)
     with asl.showing_progress():
         if kind == "packed":
-            counts = {split.name: split.clips for split in asl.pack(dataset, target, values)}
+            written = asl.pack(dataset, target, values)
+            counts, layout = {split.name: split.clips for split in written}, written[0].layout
         else:
-            counts = _write(dataset, kind, target)
+            counts, layout = _write(dataset, kind, target)
     for split, count in counts.items():
         click.echo(f"{split}: {count:,} clips")
     if listed and list(counts) == ["train"]:
         click.echo("no split is stated in list.csv: data set files makes val of these clips (--dataset.val-share)")
-    click.echo(_next_command(dataset, kind, target))
+    click.echo(_next_command(layout, kind, target))
 
 
 def _check_target(source: Path, target: Path) -> None:
@@ -67,8 +68,11 @@ def _check_target(source: Path, target: Path) -> None:
         )
 
 
-def _write(dataset: asl.Dataset, kind: str, target: Path) -> dict[str, int]:
+def _write(dataset: asl.Dataset, kind: str, target: Path) -> tuple[dict[str, int], asl.Layout | None]:
     """Write the splits; the folder appears when it is complete.
+
+    Returns:
+        The number of clips of each split, and the layout of the first one.
 
     Raises:
         RunError: it cannot be written.
@@ -80,7 +84,8 @@ def _write(dataset: asl.Dataset, kind: str, target: Path) -> dict[str, int]:
         raise asl.UsageError(f"{part} is needed for writing, and is left of an earlier try; remove it.")
     try:
         part.mkdir(parents=True)
-        counts = WRITERS[kind]({split: _clips(dataset, split) for split in dataset.splits()}, part)
+        layouts: list[asl.Layout | None] = []
+        counts = WRITERS[kind]({split: _clips(dataset, split, layouts) for split in dataset.splits()}, part)
         part.rename(target)
     except OSError as fault:
         shutil.rmtree(part, ignore_errors=True)
@@ -90,7 +95,7 @@ def _write(dataset: asl.Dataset, kind: str, target: Path) -> dict[str, int]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    return counts
+    return counts, layouts[0] if layouts else None
 
 
 def _dataset(
@@ -122,17 +127,16 @@ def _flag(text: str, flag: str) -> asl.Setting:
     return asl.Setting(text, asl.Origin(asl.Kind.FLAG, flag), text=True)
 
 
-def _next_command(dataset: asl.Dataset, kind: str, target: Path) -> str:
-    """The command that trains on the written clips; the first clip stands for all."""
-    clip = next(clip for split in dataset.splits() for clip in dataset.clips(split))
+def _next_command(layout: asl.Layout | None, kind: str, target: Path) -> str:
+    """The command that trains on the written clips; the layout of the first stands for all."""
     reader = {"packed": "packed", "pickle": "wlasl"}.get(kind, "files")
-    if kind == "pickle" and clip.layout is not None and not _known_by_width(clip.layout):
+    if kind == "pickle" and layout is not None and not _known_by_width(layout):
         return (
             f"note: pickles do not state what the numbers are, and transform landmarks does not know these by their "
-            f"count ({clip.layout.width} features per frame): to train on them, use --to packed."
+            f"count ({layout.width} features per frame): to train on them, use --to packed."
         )
     # Data set files suggests the transforms that NaN needs; the others do not.
-    recipe = "--recipe holistic " if clip.layout is not None and reader != "files" else ""
+    recipe = "--recipe holistic " if layout is not None and reader != "files" else ""
     return f"train on them: asl run {recipe}--dataset {reader} --dataset.root {asl.as_word(target)}"
 
 
@@ -143,5 +147,9 @@ def _known_by_width(layout: asl.Layout) -> bool:
     return layout in [layout_of(name) for name in ("detected", "hands", "openhands", "kaggle")]
 
 
-def _clips(dataset: asl.Dataset, split: str) -> Iterator[asl.Clip]:
-    yield from asl.track(dataset.clips(split), f"writing {split}")
+def _clips(dataset: asl.Dataset, split: str, layouts: list[asl.Layout | None]) -> Iterator[asl.Clip]:
+    """The clips of a split; the layout of the first one of all goes to ``layouts``."""
+    for clip in asl.track(dataset.clips(split), f"writing {split}"):
+        if not layouts:
+            layouts.append(clip.layout)
+        yield clip
